@@ -1,0 +1,261 @@
+//! Everything that can go wrong, as data.
+//!
+//! Variants hold the row, the value and the limit; the message is made from them. [`Error::kind`] sorts them into the few
+//! classes a front door needs (an exception type, an exit code). Nothing here is a panic in disguise: bytes from disk and
+//! arguments from outside always end as one of these.
+
+use std::fmt;
+
+use crate::key::Key;
+use crate::value::Problem;
+
+/// A result of this crate.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Which argument a vector came in by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Input {
+    /// A row of a batch to store.
+    Row,
+    /// A query of a search.
+    Query,
+}
+
+impl fmt::Display for Input {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Input::Row => "row",
+            Input::Query => "query",
+        })
+    }
+}
+
+/// The classes of errors that a caller treats differently.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// An argument is wrong; nothing was changed.
+    Argument,
+    /// What should be new is there already.
+    Exists,
+    /// The store, the collection or the file is not there.
+    NotFound,
+    /// Bytes on disk are not what was written.
+    Damaged,
+    /// Another handle has the store open for writing.
+    Locked,
+    /// Not possible with this handle or this version: read-only, closed, forked, not a store of ours, too new.
+    Refused,
+    /// The caller's progress callback asked to stop.
+    Interrupted,
+    /// The operating system or the caller's vector source reported a failure.
+    Io,
+}
+
+/// What went wrong. Unless a variant says otherwise, the store is as it was before the call.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// Vectors of another length than the collection's.
+    #[error("{input} vectors have {got} components; this collection stores vectors of {expected}")]
+    Dimension {
+        /// A batch or the queries.
+        input: Input,
+        /// The collection's dimension.
+        expected: usize,
+        /// The dimension that came in.
+        got: usize,
+    },
+    /// NaN or infinity in a vector.
+    #[error("{input} {row}, component {column} is {value}; every component must be finite")]
+    NotFinite {
+        /// A batch or the queries.
+        input: Input,
+        /// Counted from 0.
+        row: usize,
+        /// Counted from 0.
+        column: usize,
+        /// NaN, inf or -inf.
+        value: f32,
+    },
+    /// All zeros, which has no direction: cosine distance is undefined.
+    #[error("{input} {row} is the zero vector; cosine distance needs a direction")]
+    ZeroVector {
+        /// A batch or the queries.
+        input: Input,
+        /// Counted from 0.
+        row: usize,
+    },
+    /// As many ids as vectors are needed.
+    #[error("{rows} vectors came with {ids} ids; each vector needs one")]
+    IdCount {
+        /// Vectors in the batch.
+        rows: usize,
+        /// Ids in the batch.
+        ids: usize,
+    },
+    /// As many metadata objects as vectors are needed, or none at all.
+    #[error(
+        "{rows} vectors came with {metadata} metadata objects; give one for each, or none at all"
+    )]
+    MetadataCount {
+        /// Vectors in the batch.
+        rows: usize,
+        /// Metadata objects in the batch.
+        metadata: usize,
+    },
+    /// One id twice in one `add`.
+    #[error("id {id} is given twice, in rows {first_row} and {row}; ids of one add must differ")]
+    DuplicateId {
+        /// The id.
+        id: Key,
+        /// Its first row.
+        first_row: usize,
+        /// Its second row.
+        row: usize,
+    },
+    /// `add` of an id that is stored already.
+    #[error("row {row}: id {id} exists already; upsert replaces it")]
+    IdExists {
+        /// The id.
+        id: Key,
+        /// Counted from 0.
+        row: usize,
+    },
+    /// A text id beyond [`Key::TEXT_BYTES_MAX`].
+    #[error("row {row}: the id has {bytes} bytes; at most {limit} are possible")]
+    IdTooLong {
+        /// Counted from 0.
+        row: usize,
+        /// Its length in UTF-8.
+        bytes: usize,
+        /// The most that is possible.
+        limit: usize,
+    },
+    /// Metadata that cannot be stored exactly.
+    #[error("row {row}, metadata{path}: {problem}")]
+    Metadata {
+        /// Counted from 0.
+        row: usize,
+        /// Where in the object, as `.field[3].inner`.
+        path: String,
+        /// What is wrong there.
+        problem: Problem,
+    },
+    /// A collection of that name is there already.
+    #[error("collection {name:?} exists already")]
+    CollectionExists {
+        /// Its name.
+        name: String,
+    },
+    /// No collection of that name.
+    #[error("there is no collection {name:?}")]
+    CollectionNotFound {
+        /// The name asked for.
+        name: String,
+    },
+    /// A name that cannot be given to a collection.
+    #[error("{name:?} cannot name a collection: {reason}")]
+    Name {
+        /// The name asked for.
+        name: String,
+        /// What a name must be.
+        reason: &'static str,
+    },
+    /// A number outside its range.
+    #[error("{name} = {value}; it must be {limit}")]
+    Parameter {
+        /// The parameter's name.
+        name: &'static str,
+        /// What came in.
+        value: String,
+        /// What is possible, as in "between 1 and 65536".
+        limit: String,
+    },
+    /// More rows than one batch can hold.
+    #[error("{rows} rows in one batch; at most {limit} are possible")]
+    TooManyRows {
+        /// Rows in the batch.
+        rows: usize,
+        /// The most that is possible.
+        limit: usize,
+    },
+    /// The caller's [`VectorSource`](crate::VectorSource) could not deliver.
+    #[error("reading vectors from row {row} on: {source}")]
+    Source {
+        /// First row of the chunk asked for.
+        row: usize,
+        /// What the source says.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// The progress callback asked to stop. Nothing was stored.
+    #[error("interrupted; nothing was stored")]
+    Interrupted,
+    /// A write through a handle that was opened before the process forked.
+    #[error(
+        "this handle was opened by process {owner}; a forked child (process {child}) can read through it but must open the store itself to write"
+    )]
+    Forked {
+        /// The process that opened the handle.
+        owner: u32,
+        /// The process that calls.
+        child: u32,
+    },
+    /// A write through a handle opened for reading.
+    #[error("the store is open for reading only")]
+    ReadOnly,
+    /// A call on a closed handle.
+    #[error("the database is closed")]
+    Closed,
+    /// A file is what storage wrote, but not what a database writes into it.
+    #[error("{file}: {what}")]
+    Damaged {
+        /// The file.
+        file: String,
+        /// What is wrong, in words.
+        what: String,
+    },
+    /// The storage layer's.
+    #[error(transparent)]
+    Storage(#[from] proxime_storage::Error),
+}
+
+impl Error {
+    /// The class of this error.
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            Error::Dimension { .. }
+            | Error::NotFinite { .. }
+            | Error::ZeroVector { .. }
+            | Error::IdCount { .. }
+            | Error::MetadataCount { .. }
+            | Error::DuplicateId { .. }
+            | Error::IdTooLong { .. }
+            | Error::Metadata { .. }
+            | Error::Name { .. }
+            | Error::Parameter { .. }
+            | Error::TooManyRows { .. } => ErrorKind::Argument,
+            Error::IdExists { .. } | Error::CollectionExists { .. } => ErrorKind::Exists,
+            Error::CollectionNotFound { .. } => ErrorKind::NotFound,
+            Error::Interrupted => ErrorKind::Interrupted,
+            Error::Forked { .. } | Error::ReadOnly | Error::Closed => ErrorKind::Refused,
+            Error::Source { .. } => ErrorKind::Io,
+            Error::Damaged { .. } => ErrorKind::Damaged,
+            Error::Storage(e) => storage_kind(e),
+        }
+    }
+}
+
+fn storage_kind(error: &proxime_storage::Error) -> ErrorKind {
+    use proxime_storage::Error as E;
+    match error {
+        E::NotFound { .. } => ErrorKind::NotFound,
+        E::Locked { .. } => ErrorKind::Locked,
+        E::Corrupt { .. } => ErrorKind::Damaged,
+        E::NotAStore { .. } | E::Unsupported { .. } | E::ReadOnly | E::Poisoned { .. } => {
+            ErrorKind::Refused
+        }
+        E::Io { .. } => ErrorKind::Io,
+        _ => ErrorKind::Io,
+    }
+}

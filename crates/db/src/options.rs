@@ -1,0 +1,91 @@
+//! Choices with their defaults: how to open, what to create, how to search.
+
+use crate::{Metric, Params};
+
+/// How to open a database.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OpenOptions {
+    /// Threads of the handle's own pool. `None`: the variable `PROXIME_THREADS`, else every core.
+    pub threads: Option<usize>,
+    /// Take no lock and change nothing. Sees the newest commit at the time of opening.
+    pub read_only: bool,
+    /// Create the store if nothing is there (never over something that is not a store).
+    pub create: bool,
+}
+
+impl Default for OpenOptions {
+    fn default() -> Self {
+        OpenOptions {
+            threads: None,
+            read_only: false,
+            create: true,
+        }
+    }
+}
+
+/// What a collection holds. Fixed at creation.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CollectionConfig {
+    /// Components of each vector, 1 to 65,536.
+    pub dim: usize,
+    /// What "near" means. Default: cosine.
+    pub metric: Metric,
+    /// How graphs are built and searched.
+    pub params: Params,
+}
+
+impl CollectionConfig {
+    /// Vectors of `dim` components, compared by cosine, default parameters.
+    pub fn new(dim: usize) -> Self {
+        CollectionConfig {
+            dim,
+            metric: Metric::Cosine,
+            params: Params::default(),
+        }
+    }
+
+    /// With another metric.
+    #[must_use]
+    pub fn metric(mut self, metric: Metric) -> Self {
+        self.metric = metric;
+        self
+    }
+
+    /// With other graph parameters.
+    #[must_use]
+    pub fn params(mut self, params: Params) -> Self {
+        self.params = params;
+        self
+    }
+}
+
+/// How to search.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SearchOptions {
+    /// Hits per query, at most; fewer only if the collection holds fewer. 0 gives none.
+    pub k: usize,
+    /// Beam width of the graph search: more finds more and takes longer. `None`: the collection's parameter; at least `k` is used.
+    pub ef: Option<usize>,
+    /// Compare with every vector instead: the exact answer.
+    pub exact: bool,
+}
+
+impl Default for SearchOptions {
+    fn default() -> Self {
+        SearchOptions {
+            k: 10,
+            ef: None,
+            exact: false,
+        }
+    }
+}
+
+impl SearchOptions {
+    /// The `k` nearest, other options default.
+    pub fn k(k: usize) -> Self {
+        SearchOptions {
+            k,
+            ..SearchOptions::default()
+        }
+    }
+}

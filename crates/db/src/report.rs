@@ -1,0 +1,87 @@
+//! What a database says about itself.
+
+use serde::Serialize;
+
+use crate::Metric;
+
+/// A collection in numbers.
+#[derive(Clone, Debug, Serialize)]
+#[non_exhaustive]
+pub struct Stats {
+    /// The collection's name.
+    pub name: String,
+    /// Components of each vector.
+    pub dim: usize,
+    /// As [`Metric`]'s `Display`.
+    #[serde(serialize_with = "as_text")]
+    pub metric: Metric,
+    /// Rows in the segments, replaced ones included.
+    pub rows: usize,
+    /// Records.
+    pub live: usize,
+    /// Segment files.
+    pub segments: usize,
+    /// Sum of the segment files.
+    pub bytes_on_disk: u64,
+    /// Over the graphs of all segments.
+    pub graph: GraphStats,
+    /// Segments that are searched by exact scan because their graph is damaged.
+    pub damaged_graphs: usize,
+    /// Threads of the pool.
+    pub threads: usize,
+    /// Instruction set in use.
+    pub isa: String,
+}
+
+/// Graphs in numbers.
+#[derive(Clone, Debug, Default, Serialize)]
+#[non_exhaustive]
+pub struct GraphStats {
+    /// Segments that have a graph; small ones are scanned instead.
+    pub graphs: usize,
+    /// Rows in those segments.
+    pub rows: usize,
+    /// Levels of the tallest graph.
+    pub levels: usize,
+    /// Mean number of links per node on level 0.
+    pub mean_degree: f64,
+    /// Nodes that no search can reach. Always 0 unless something is wrong.
+    pub unreachable: usize,
+}
+
+/// What [`Database::verify`](crate::Database::verify) found.
+#[derive(Clone, Debug, Serialize)]
+#[non_exhaustive]
+pub struct VerifyReport {
+    /// No problems.
+    pub ok: bool,
+    /// Number of the commit that was checked.
+    pub manifest: u64,
+    /// Each collection.
+    pub collections: Vec<CollectionReport>,
+}
+
+/// What was found in one collection.
+#[derive(Clone, Debug, Serialize)]
+#[non_exhaustive]
+pub struct CollectionReport {
+    /// Its name.
+    pub name: String,
+    /// Segment files.
+    pub segments: usize,
+    /// Rows in them, replaced ones included.
+    pub rows: usize,
+    /// Records.
+    pub live: usize,
+    /// Nodes that no search can reach.
+    pub unreachable: usize,
+    /// One sentence each, naming the file.
+    pub problems: Vec<String>,
+}
+
+fn as_text<S: serde::Serializer>(
+    value: &impl std::fmt::Display,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(value)
+}
