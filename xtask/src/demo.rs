@@ -1,0 +1,24 @@
+//! `cargo xtask demo`: builds the package, then runs `demo.py`, which does the main job on real data and prints a table.
+
+use std::{env, path::Path};
+
+use anyhow::{Context, Result};
+
+use crate::{python::Venv, shell, workspace::Workspace};
+
+/// Runs the demo on the bundled images, or on `data`. An error when recall is too low.
+pub(crate) fn run(workspace: &Workspace, data: Option<&Path>) -> Result<()> {
+    // The demo runs in the root of the tree; a path typed elsewhere means what it meant there.
+    let folder = env::current_dir().context("the current folder is gone")?;
+    let venv = Venv::open(workspace)?;
+    venv.install_package()?;
+    let revision = workspace
+        .revision()
+        .unwrap_or_else(|| "no git checkout".to_owned());
+    let mut demo = venv.python();
+    demo.args(["xtask/demo.py", "--revision", &revision]);
+    if let Some(data) = data {
+        demo.arg("--data").arg(folder.join(data));
+    }
+    shell::run(&mut demo)
+}

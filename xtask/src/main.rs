@@ -1,0 +1,71 @@
+//! The project's chores as one program: `cargo xtask demo`, `cargo xtask test` and what stands behind CI.
+//!
+//! Needs the pinned Rust toolchain, a C compiler and Python 3.11 or newer; whatever else a command wants it installs under
+//! the target directory. It drives other programs (cargo, maturin, pytest) and knows nothing of vectors: no crate of the
+//! house depends on it and it depends on none.
+
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a program for the terminal: what it says is what it is for"
+)]
+
+mod ci;
+mod demo;
+mod deny;
+mod neon;
+mod python;
+mod shell;
+mod steps;
+mod test;
+mod tidy;
+mod workspace;
+
+use std::{path::PathBuf, process::ExitCode};
+
+use clap::{Parser, Subcommand};
+use workspace::Workspace;
+
+/// Chores of the Proxime workspace.
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+struct Cli {
+    #[command(subcommand)]
+    chore: Chore,
+}
+
+#[derive(Subcommand)]
+enum Chore {
+    /// Ingest real data, reopen it in another process, search it, print a small table
+    Demo {
+        /// Use this set instead of the bundled one: an .npz with `base` and `queries`, or an .npy with rows
+        #[arg(long, value_name = "FILE")]
+        data: Option<PathBuf>,
+    },
+    /// Run every test: the house rules, Rust, documentation, Python
+    Test,
+    /// Do exactly what CI does
+    Ci,
+    /// Check the house rules: layers, module docs, unsafe, paths in the documents
+    Tidy,
+    /// Run the kernels' tests on emulated ARM processors
+    Neon,
+}
+
+fn main() -> ExitCode {
+    let chore = Cli::parse().chore;
+    let outcome = Workspace::find().and_then(|workspace| match chore {
+        Chore::Demo { data } => demo::run(&workspace, data.as_deref()),
+        Chore::Test => test::run(&workspace),
+        Chore::Ci => ci::run(&workspace),
+        Chore::Tidy => tidy::run(&workspace),
+        Chore::Neon => neon::run(&workspace),
+    });
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,37 @@
+//! `cargo xtask test`: every test there is. House rules, Rust, documentation examples, Python.
+
+use anyhow::Result;
+
+use crate::{
+    python::Venv,
+    shell,
+    steps::{Outcome, Steps},
+    tidy,
+    workspace::Workspace,
+};
+
+/// Runs all tests, one kind after another, and says how each went.
+pub(crate) fn run(workspace: &Workspace) -> Result<()> {
+    let mut steps = Steps::default();
+    add_steps(workspace, &mut steps);
+    steps.finish()
+}
+
+/// The same, as part of a longer list.
+pub(crate) fn add_steps(workspace: &Workspace, steps: &mut Steps) {
+    steps.step("tidy", || tidy::run(workspace).map(|()| Outcome::Done));
+    steps.step("rust tests", || {
+        shell::run(
+            workspace
+                .cargo()
+                .args(["test", "--workspace", "--locked", "--no-fail-fast"]),
+        )?;
+        Ok(Outcome::Done)
+    });
+    steps.step("python tests", || {
+        let venv = Venv::open(workspace)?;
+        venv.install_package()?;
+        shell::run(venv.python().args(["-m", "pytest", "crates/py/tests"]))?;
+        Ok(Outcome::Done)
+    });
+}

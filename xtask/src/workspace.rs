@@ -1,0 +1,94 @@
+//! Where things are: the root of the tree, the target directory, the members and what they depend on.
+//!
+//! `cargo metadata` is asked, so a target directory moved by the environment or by a configuration file is found.
+
+use std::{
+    env,
+    ffi::OsString,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use anyhow::{Context, Result};
+use serde::Deserialize;
+
+use crate::shell;
+
+/// The workspace this program was built from.
+pub(crate) struct Workspace {
+    pub(crate) root: PathBuf,
+    /// Where builds go; everything that this program installs goes there too.
+    pub(crate) target: PathBuf,
+    pub(crate) packages: Vec<Package>,
+}
+
+/// A member of the workspace.
+#[derive(Deserialize)]
+pub(crate) struct Package {
+    pub(crate) name: String,
+    pub(crate) dependencies: Vec<Dependency>,
+}
+
+/// One edge out of a member, whether for building, testing or running.
+#[derive(Deserialize)]
+pub(crate) struct Dependency {
+    pub(crate) name: String,
+    /// Set when the other end is in this workspace.
+    pub(crate) path: Option<PathBuf>,
+}
+
+#[derive(Deserialize)]
+struct Metadata {
+    packages: Vec<Package>,
+    target_directory: PathBuf,
+    workspace_root: PathBuf,
+}
+
+impl Workspace {
+    /// Asks cargo about the workspace that this package is in.
+    pub(crate) fn find() -> Result<Self> {
+        let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let json = shell::capture(cargo(here).args([
+            "metadata",
+            "--no-deps",
+            "--format-version",
+            "1",
+            "--offline",
+        ]))?;
+        let metadata: Metadata = serde_json::from_str(&json)
+            .context("`cargo metadata` printed something else than its format 1")?;
+        Ok(Self {
+            root: metadata.workspace_root,
+            target: metadata.target_directory,
+            packages: metadata.packages,
+        })
+    }
+
+    /// The cargo that runs us, in the root of the tree.
+    pub(crate) fn cargo(&self) -> Command {
+        cargo(&self.root)
+    }
+
+    /// The short git revision, with a mark when the tree differs from it; `None` outside a git checkout.
+    pub(crate) fn revision(&self) -> Option<String> {
+        // An export unpacked inside somebody else's repository must not borrow that one's revision.
+        if !self.root.join(".git").exists() {
+            return None;
+        }
+        let describe = [
+            "describe",
+            "--always",
+            "--dirty",
+            "--abbrev=10",
+            "--exclude=*",
+        ];
+        shell::capture(shell::command("git", &self.root).args(describe)).ok()
+    }
+}
+
+fn cargo(folder: &Path) -> Command {
+    shell::command(
+        env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo")),
+        folder,
+    )
+}
