@@ -1,0 +1,146 @@
+//! One `f32` query against many rows: the metric applied, the tier entered once, several rows a call where registers allow.
+//!
+//! No selection of the nearest: distances only.
+
+use crate::Rows;
+use crate::f32::{dot, dot_and_norm_sq, l2_sq};
+use crate::isa::{Isa, Level, WithIsa};
+use crate::metric::Metric;
+
+/// The distances from `query` to every row.
+///
+/// Shapes: `query [dim]`, `rows [n, dim]`, `out [n]`; asserted.
+/// Units: as [`Metric`] says; smaller is nearer. On one tier a row's distance has the same bits in any batch.
+/// Cost: `n * dim` multiply-adds (cosine: twice that), one dispatch, no allocation.
+///
+/// ```
+/// use proxime_simd::{batch, Level, Metric, Rows, ShapeError};
+///
+/// let rows = Rows::new(&[1.0, 0.0, 0.0, 2.0, -1.0, 0.0], 2)?;
+/// let mut out = [0.0; 3];
+/// batch::distances(Level::detect(), Metric::Cosine, &[3.0, 0.0], rows, &mut out);
+/// assert_eq!(out, [0.0, 1.0, 2.0]);
+/// # Ok::<(), ShapeError>(())
+/// ```
+pub fn distances(
+    level: Level,
+    metric: Metric,
+    query: &[f32],
+    rows: Rows<'_, f32>,
+    out: &mut [f32],
+) {
+    assert_eq!(
+        query.len(),
+        rows.dim(),
+        "a query and rows of different length"
+    );
+    assert_eq!(out.len(), rows.n(), "one distance per row");
+    level.dispatch(Distances {
+        metric,
+        query,
+        rows,
+        out,
+    });
+}
+
+struct Distances<'a> {
+    metric: Metric,
+    query: &'a [f32],
+    rows: Rows<'a, f32>,
+    out: &'a mut [f32],
+}
+
+impl WithIsa for Distances<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_isa<I: Isa>(self, isa: I) {
+        let query = F32Query::new(isa, self.metric, self.query);
+        // Four accumulators a row, twice that for a cosine: what 32 registers hold, and half of what 16 do.
+        match (I::WIDE, self.metric) {
+            (true, Metric::Cosine) => by::<I, 2>(isa, query, self.rows, self.out),
+            (true, _) => by::<I, 4>(isa, query, self.rows, self.out),
+            (false, Metric::Cosine) => by::<I, 1>(isa, query, self.rows, self.out),
+            (false, _) => by::<I, 2>(isa, query, self.rows, self.out),
+        }
+    }
+}
+
+/// `N` rows a call, the last few one by one.
+#[inline(always)]
+fn by<I: Isa, const N: usize>(isa: I, query: F32Query<'_>, rows: Rows<'_, f32>, out: &mut [f32]) {
+    let (blocks, rest) = out.as_chunks_mut::<N>();
+    let mut i = 0;
+    for block in blocks {
+        *block = query.distances(isa, std::array::from_fn(|lane| rows.row(i + lane)));
+        i += N;
+    }
+    for (out, i) in rest.iter_mut().zip(i..) {
+        *out = query.distance(isa, rows.row(i));
+    }
+}
+
+/// A query prepared for distances by one metric: for loops that choose their own rows, such as a rerank.
+///
+/// ```
+/// use proxime_simd::{batch::F32Query, Metric, Scalar};
+///
+/// let query = F32Query::new(Scalar, Metric::Dot, &[1.0, 2.0]);
+/// assert_eq!(query.distance(Scalar, &[3.0, 4.0]), -11.0);
+/// assert_eq!(query.distances(Scalar, [&[3.0, 4.0], &[0.0, 0.5]]), [-11.0, -1.0]);
+/// ```
+#[derive(Clone, Copy, Debug)]
+pub struct F32Query<'a> {
+    metric: Metric,
+    components: &'a [f32],
+    /// The query's norm; read by cosine only.
+    norm: f32,
+}
+
+impl<'a> F32Query<'a> {
+    /// Prepares `components` for distances by `metric`. Cost: one pass for cosine, else nothing.
+    #[inline(always)]
+    pub fn new<I: Isa>(isa: I, metric: Metric, components: &'a [f32]) -> Self {
+        let norm = match metric {
+            Metric::Cosine => isa.norm_sq_f32(components).sqrt(),
+            Metric::L2 | Metric::Dot => 1.0,
+        };
+        Self {
+            metric,
+            components,
+            norm,
+        }
+    }
+
+    /// The distance to one row, as long as the query.
+    #[inline(always)]
+    pub fn distance<I: Isa>(&self, isa: I, row: &[f32]) -> f32 {
+        let [distance] = self.distances(isa, [row]);
+        distance
+    }
+
+    /// The distances to `N` rows, each as long as the query: each the bits that [`distance`](Self::distance) gives.
+    #[inline(always)]
+    pub fn distances<I: Isa, const N: usize>(&self, isa: I, rows: [&[f32]; N]) -> [f32; N] {
+        match self.metric {
+            Metric::L2 => isa
+                .vectorize(l2_sq(self.components, rows))
+                .map(|[l2_sq]| l2_sq),
+            Metric::Dot => isa.vectorize(dot(self.components, rows)).map(|[dot]| -dot),
+            Metric::Cosine => {
+                let parts = isa.vectorize(dot_and_norm_sq(self.components, rows));
+                parts.map(|[dot, norm_sq]| cosine(dot, self.norm * norm_sq.sqrt()))
+            }
+        }
+    }
+}
+
+/// One minus the cosine, kept within 0 to 2 against rounding; NaN stays NaN.
+#[inline(always)]
+fn cosine(dot: f32, norms: f32) -> f32 {
+    if norms == 0.0 {
+        1.0
+    } else {
+        1.0 - (dot / norms).clamp(-1.0, 1.0)
+    }
+}

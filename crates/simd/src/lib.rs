@@ -1,0 +1,75 @@
+//! Distances between vectors, as fast as the CPU at hand allows.
+//!
+//! The crate knows no index and no file: it takes slices and returns numbers. Three ideas carry it.
+//!
+//! **A token is a proof.** Each instruction tier ([`Level`]) is a zero-sized token ([`Isa`]) that can only be had by asking
+//! the CPU. Every kernel is a method of a token, so calling one is safe: the instructions exist.
+//!
+//! **Dispatch once.** The boundary between ordinary code and a tier's code cannot be inlined. A caller writes its whole loop
+//! once, generic over the tier, as a [`WithIsa`]; [`Level::dispatch`] compiles it once per tier and picks one at run time.
+//! A kernel called outside such a loop is slower by nanoseconds, never wrong.
+//!
+//! **Integers are the contract, floats have a tolerance.** `int8` products are exact and equal on every tier, so whatever is
+//! built from them is the same everywhere. `f32` sums round differently on each tier; on one tier a pair of rows has one
+//! distance, bit for bit, however many rows are computed at a time.
+//!
+//! | file | holds |
+//! |---|---|
+//! | `isa` | tiers: detection, override, dispatch |
+//! | `metric` | what a distance is |
+//! | `rows` | matrices whose shape is proven |
+//! | `f32` | sums over components, generic over the vector width |
+//! | `codes` | `int8` products: the contract |
+//! | `x86`, `arm` | tokens and the integer kernels per instruction set |
+//! | `batch` | one query against many rows |
+//! | `reference` | the definitions, in `f64` and `i64`: the oracle of the tests |
+//! | `raw` | prefetch and the cache line type |
+//!
+//! ```
+//! use proxime_simd::{I8Query, Isa, Level, WithIsa};
+//!
+//! /// The row nearest to the query by dot product: the loop that runs inside one tier.
+//! struct Nearest<'a> {
+//!     query: I8Query<'a>,
+//!     rows: &'a [[i8; 4]],
+//! }
+//!
+//! impl WithIsa for Nearest<'_> {
+//!     type Output = Option<usize>;
+//!
+//!     #[inline(always)]
+//!     fn with_isa<I: Isa>(self, isa: I) -> Option<usize> {
+//!         (0..self.rows.len()).max_by_key(|&i| isa.dots_i8(self.query, [&self.rows[i]])[0])
+//!     }
+//! }
+//!
+//! let rows = [[1, 0, 0, 0], [0, 1, 0, 0], [0, 0, 1, 0]];
+//! let query = I8Query::new(&[3, 7, -128, 0]);
+//! assert_eq!(Level::detect().dispatch(Nearest { query, rows: &rows }), Some(1));
+//! ```
+
+mod isa;
+mod metric;
+mod rows;
+
+mod codes;
+mod f32;
+
+#[cfg(target_arch = "aarch64")]
+mod arm;
+#[cfg(target_arch = "x86_64")]
+mod x86;
+
+pub mod batch;
+mod raw;
+pub mod reference;
+
+pub use codes::I8Query;
+pub use isa::{Isa, IsaError, Level, Scalar, WithIsa};
+pub use metric::{Metric, MetricError};
+pub use rows::{AlignedRows, Rows, ShapeError};
+
+#[cfg(target_arch = "aarch64")]
+pub use {arm::NeonDot, pulp::aarch64::Neon};
+#[cfg(target_arch = "x86_64")]
+pub use {pulp::x86::V3, x86::V4x};
