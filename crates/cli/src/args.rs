@@ -1,0 +1,156 @@
+//! Text to validated options.
+//!
+//! What can be checked without opening a file is checked here, by clap, which exits with 2. Help shows examples and the exit
+//! codes; whoever adds a verb adds its example.
+
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use clap::{Parser, Subcommand};
+use proxime::Metric;
+
+/// An embedded vector database: durable collections, fast nearest-neighbour search.
+#[derive(Debug, Parser)]
+#[command(version, arg_required_else_help = true, after_help = MAIN_HELP)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    pub(crate) verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Verb {
+    /// Store the rows of a .npy file
+    #[command(after_help = IMPORT_HELP)]
+    Import(Import),
+    /// Find the nearest records of each query
+    #[command(after_help = SEARCH_HELP)]
+    Search(Search),
+    /// Show what a database holds
+    #[command(after_help = INFO_HELP)]
+    Info(Target),
+    /// Check every byte of a database; exit with 4 if something is wrong
+    #[command(after_help = VERIFY_HELP)]
+    Verify(Target),
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Import {
+    /// The database, a directory; created if missing
+    pub(crate) db: PathBuf,
+    /// Vectors, one per row: float16, float32, float64 or integers
+    pub(crate) file: PathBuf,
+    /// Where to store them; created if missing
+    #[arg(long, value_name = "NAME", default_value = "default")]
+    pub(crate) collection: String,
+    /// How a new collection compares vectors [default: cosine]
+    #[arg(long, value_parser = metric())]
+    pub(crate) metric: Option<Metric>,
+    /// One id per row: text, one per line (integers if all are), or integers in .npy. Default: row numbers from 0.
+    /// A stored record with the same id is replaced
+    #[arg(long, value_name = "FILE")]
+    pub(crate) ids: Option<PathBuf>,
+    /// One JSON object per row, one per line
+    #[arg(long, value_name = "FILE.jsonl")]
+    pub(crate) metadata: Option<PathBuf>,
+    /// Threads to use [default: $PROXIME_THREADS, or all cores]
+    #[arg(long, value_name = "N")]
+    pub(crate) threads: Option<NonZeroUsize>,
+    /// Report as one JSON object
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Search {
+    /// The database
+    pub(crate) db: PathBuf,
+    /// Queries in .npy, one per row or a single vector; - reads stdin
+    #[arg(long, value_name = "FILE.npy")]
+    pub(crate) query: PathBuf,
+    /// How many records to find for each query
+    #[arg(short, value_name = "K", default_value_t = 10)]
+    pub(crate) k: usize,
+    /// Beam width: more finds more and takes longer [default: the collection's]
+    #[arg(long, value_name = "N", conflicts_with = "exact")]
+    pub(crate) ef: Option<NonZeroUsize>,
+    /// Compare with every vector
+    #[arg(long)]
+    pub(crate) exact: bool,
+    /// Where to search
+    #[arg(long, value_name = "NAME", default_value = "default")]
+    pub(crate) collection: String,
+    /// One JSON object per query, one per line
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Target {
+    /// The database
+    pub(crate) db: PathBuf,
+    /// Report as one JSON object
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+fn metric() -> impl TypedValueParser<Value = Metric> {
+    PossibleValuesParser::new(["cosine", "l2", "dot"]).try_map(|name| name.parse::<Metric>())
+}
+
+const MAIN_HELP: &str = "\
+Examples:
+  proxime import docs.db docs.npy --ids ids.txt --metadata meta.jsonl
+  proxime search docs.db --query q.npy -k 10 --json
+  proxime info docs.db
+  proxime verify docs.db
+
+Exit codes:
+  0  done
+  1  failed for a reason not below, such as a full disk
+  2  the arguments make no sense
+  3  no such file, database or collection
+  4  the database is damaged
+  5  another process is writing to the database
+  6  refused: bad input, or not a database; nothing was changed
+  130  interrupted; nothing was changed";
+
+const IMPORT_HELP: &str = "\
+Examples:
+  proxime import docs.db docs.npy
+  proxime import docs.db docs.npy --ids ids.txt --metadata meta.jsonl
+  proxime import docs.db images.npy --collection images --metric l2 --json
+
+All rows are stored, or none. --json prints {collection, rows, records, seconds}.";
+
+const SEARCH_HELP: &str = "\
+Examples:
+  proxime search docs.db --query q.npy
+  proxime search docs.db --query - -k 3 --json < q.npy
+  proxime search docs.db --query q.npy --exact --collection images
+
+Smaller distances are nearer: 1 - cos for cosine, squared for l2, the negated
+product for dot. --json prints {query, ids, distances, metadata} for each query.";
+
+const INFO_HELP: &str = "\
+Examples:
+  proxime info docs.db
+  proxime info docs.db --json";
+
+const VERIFY_HELP: &str = "\
+Examples:
+  proxime verify docs.db
+  proxime verify docs.db --json || echo 'restore the backup'
+
+Changes nothing. --json prints {ok, manifest, collections}, and {problem} if the
+database cannot even be opened.";
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_definition_is_consistent() {
+        super::Args::command().debug_assert();
+    }
+}

@@ -1,0 +1,140 @@
+//! `import`: rows of a .npy file into a collection.
+//!
+//! Ids, metadata and the header of the vectors are read and checked before the database is opened; the vectors themselves
+//! are streamed by the database, and one bad row stores none.
+
+use std::io::Write;
+use std::num::NonZeroUsize;
+use std::ops::ControlFlow;
+use std::sync::{Mutex, PoisonError};
+use std::time::Instant;
+
+use indicatif::{HumanCount, ProgressBar, ProgressState, ProgressStyle};
+use proxime::{
+    Batch, Collection, CollectionConfig, Database, Key, OpenOptions, Stage, VectorSource,
+};
+use serde::Serialize;
+
+use crate::args::Import;
+use crate::error::{Error, Exit};
+use crate::npy::Npy;
+use crate::print::{self, Clean};
+use crate::records;
+
+#[derive(Serialize)]
+struct Report<'a> {
+    collection: &'a str,
+    /// Rows read from the file.
+    rows: usize,
+    /// Records in the collection now.
+    records: usize,
+    seconds: f64,
+}
+
+pub(crate) fn run(args: &Import, out: &mut impl Write) -> Result<Exit, Error> {
+    let started = Instant::now();
+    let vectors = Npy::open(&args.file)?;
+    let rows = vectors.rows();
+    let ids = match &args.ids {
+        Some(file) => records::ids(file, rows)?,
+        None => (0..rows as i64).map(Key::Int).collect(),
+    };
+    let mut batch = Batch::new(ids, &vectors);
+    if let Some(file) = &args.metadata {
+        batch = batch.metadata(records::metadata(file, rows)?);
+    }
+
+    let options = OpenOptions {
+        threads: args.threads.map(NonZeroUsize::get),
+        ..OpenOptions::default()
+    };
+    let db = Database::open_with(&args.db, &options)?;
+    let collection = open_or_create(&db, args, &vectors)?;
+    let progress = Progress::new(rows);
+    let show = |stage, done, total| progress.show(stage, done, total);
+    let stored = collection.upsert(batch.progress(&show));
+    progress.bar.finish_and_clear();
+    stored.map_err(|e| Error::from_vectors(vectors.name(), 0, e))?;
+
+    let report = Report {
+        collection: &args.collection,
+        rows,
+        records: collection.len()?,
+        seconds: started.elapsed().as_secs_f64(),
+    };
+    write_report(&report, args.json, out)?;
+    Ok(Exit::Ok)
+}
+
+fn open_or_create(db: &Database, args: &Import, vectors: &Npy) -> Result<Collection, Error> {
+    let name = &args.collection;
+    match db.collection(name) {
+        Err(proxime::Error::CollectionNotFound { .. }) => {
+            let mut config = CollectionConfig::new(vectors.dim());
+            if let Some(metric) = args.metric {
+                config = config.metric(metric);
+            }
+            db.create_collection(name, config)
+                .map_err(|e| Error::from_vectors(vectors.name(), 0, e))
+        }
+        Err(other) => Err(other.into()),
+        Ok(found) => match args.metric {
+            Some(asked) if asked != found.config().metric => Err(Error::Metric {
+                collection: name.clone(),
+                stored: found.config().metric,
+                asked,
+            }),
+            _ => Ok(found),
+        },
+    }
+}
+
+fn write_report(report: &Report<'_>, json: bool, out: &mut impl Write) -> std::io::Result<()> {
+    if json {
+        return print::json(out, report);
+    }
+    writeln!(
+        out,
+        "{} into {} in {:.2} s; it holds {}",
+        print::count(report.rows, "row"),
+        Clean(report.collection),
+        report.seconds,
+        print::count(report.records, "record"),
+    )
+}
+
+/// A bar on stderr, hidden when that is not a terminal. Each stage counts its rows anew.
+struct Progress {
+    bar: ProgressBar,
+    stage: Mutex<Option<Stage>>,
+}
+
+impl Progress {
+    fn new(rows: usize) -> Progress {
+        let rows_per_s = |state: &ProgressState, w: &mut dyn std::fmt::Write| {
+            // A failed write to a progress bar is nobody's problem.
+            let _ = write!(w, "{} rows/s", HumanCount(state.per_sec() as u64));
+        };
+        let style = ProgressStyle::with_template(
+            "{msg:6} [{bar:32}] {human_pos}/{human_len}  {rows_per_s}  {eta} left",
+        )
+        .unwrap_or_else(|_| ProgressStyle::default_bar())
+        .with_key("rows_per_s", rows_per_s)
+        .progress_chars("=> ");
+        Progress {
+            bar: ProgressBar::new(rows as u64).with_style(style),
+            stage: Mutex::new(None),
+        }
+    }
+
+    fn show(&self, stage: Stage, done: usize, total: usize) -> ControlFlow<()> {
+        let mut shown = self.stage.lock().unwrap_or_else(PoisonError::into_inner);
+        if shown.replace(stage) != Some(stage) {
+            self.bar.reset();
+            self.bar.set_length(total as u64);
+            self.bar.set_message(stage.to_string());
+        }
+        self.bar.set_position(done as u64);
+        ControlFlow::Continue(())
+    }
+}

@@ -1,0 +1,38 @@
+//! The verbs, one file each. Each takes its options and a writer, and says how the process ends.
+
+mod import;
+mod info;
+mod search;
+mod verify;
+
+use std::io::Write;
+use std::path::Path;
+
+use proxime::{Database, OpenOptions};
+
+use crate::args::{Args, Verb};
+use crate::error::{Error, Exit};
+
+/// Runs the verb; everything it printed has left the buffer when this returns `Ok`.
+pub(crate) fn run(args: &Args, out: &mut impl Write) -> Result<Exit, Error> {
+    let exit = match &args.verb {
+        Verb::Import(import) => import::run(import, out),
+        Verb::Search(search) => search::run(search, out),
+        Verb::Info(target) => info::run(target, out),
+        Verb::Verify(target) => verify::run(target, out),
+    }?;
+    out.flush()?;
+    Ok(exit)
+}
+
+/// Opens for looking: no lock, and nothing is created.
+fn open_read_only(path: &Path) -> proxime::Result<Database> {
+    Database::open_with(
+        path,
+        &OpenOptions {
+            read_only: true,
+            create: false,
+            ..OpenOptions::default()
+        },
+    )
+}

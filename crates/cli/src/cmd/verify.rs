@@ -1,0 +1,69 @@
+//! `verify`: reads everything again and says what is wrong. Damage is an answer, not a failure: it goes to stdout.
+
+use std::io::{self, Write};
+
+use proxime::{CollectionReport, ErrorKind, VerifyReport};
+use serde::Serialize;
+
+use crate::args::Target;
+use crate::cmd::open_read_only;
+use crate::error::{Error, Exit};
+use crate::print::{self, Clean};
+
+/// The report on a store too damaged to be opened: the keys of [`VerifyReport`], and why.
+#[derive(Serialize)]
+struct Unopened {
+    ok: bool,
+    manifest: Option<u64>,
+    collections: [CollectionReport; 0],
+    problem: String,
+}
+
+pub(crate) fn run(args: &Target, out: &mut impl Write) -> Result<Exit, Error> {
+    let ok = match open_read_only(&args.db).and_then(|db| db.verify()) {
+        Ok(report) => {
+            if args.json {
+                print::json(out, &report)?;
+            } else {
+                write_report(out, &report)?;
+            }
+            report.ok
+        }
+        Err(e) if e.kind() == ErrorKind::Damaged => {
+            write_unopened(out, e.to_string(), args.json)?;
+            false
+        }
+        Err(e) => return Err(e.into()),
+    };
+    Ok(if ok { Exit::Ok } else { Exit::Damaged })
+}
+
+fn write_report(out: &mut impl Write, report: &VerifyReport) -> io::Result<()> {
+    for collection in &report.collections {
+        writeln!(
+            out,
+            "{}: {} in {}, {} unreachable",
+            Clean(&collection.name),
+            print::count(collection.live, "record"),
+            print::count(collection.segments, "segment"),
+            collection.unreachable
+        )?;
+        for problem in &collection.problems {
+            writeln!(out, "  {}", Clean(problem))?;
+        }
+    }
+    writeln!(out, "{}", if report.ok { "ok" } else { "damaged" })
+}
+
+fn write_unopened(out: &mut impl Write, problem: String, json: bool) -> io::Result<()> {
+    if json {
+        let report = Unopened {
+            ok: false,
+            manifest: None,
+            collections: [],
+            problem,
+        };
+        return print::json(out, &report);
+    }
+    writeln!(out, "{}\ndamaged", Clean(problem))
+}

@@ -1,0 +1,162 @@
+//! What can go wrong here, and the one place where it becomes an exit code.
+//!
+//! Every message names the culprit: the file, the line or byte in it, or the collection. The database's own errors speak of
+//! rows; [`Error::Input`] puts the file in front of them.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use proxime::{ErrorKind, Metric};
+
+use crate::npy::NpyError;
+
+/// How the process ends. Documented in `--help`; scripts rely on it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum Exit {
+    /// Done.
+    Ok = 0,
+    /// None of the below: the disk is full, a read failed.
+    Other = 1,
+    /// The arguments make no sense. clap exits with the same number.
+    Usage = 2,
+    /// No such file, store or collection.
+    NotFound = 3,
+    /// Bytes of the store are not what was written.
+    Damaged = 4,
+    /// Another process writes to the store.
+    Locked = 5,
+    /// The input, or the store for this purpose, is not acceptable. Nothing was changed.
+    Refused = 6,
+    /// The user asked to stop: 128 + SIGINT, what a shell reports for a process that Ctrl-C killed.
+    Interrupted = 130,
+}
+
+/// Why a command did not do what was asked.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Error {
+    #[error("{}: {source}", file.display())]
+    Open { file: PathBuf, source: io::Error },
+    #[error("{}: not a regular file", file.display())]
+    NotAFile { file: PathBuf },
+    #[error("{}: {source}", file.display())]
+    Read { file: PathBuf, source: io::Error },
+    #[error("stdin: more than {limit} bytes")]
+    StdinTooLong { limit: u64 },
+    #[error(transparent)]
+    Npy(#[from] NpyError),
+    #[error("{}, line {line}: {problem}", file.display())]
+    Line {
+        file: PathBuf,
+        line: usize,
+        problem: LineProblem,
+    },
+    #[error("{}: {got} {what} for {rows} rows", file.display())]
+    TooFew {
+        file: PathBuf,
+        what: &'static str,
+        got: usize,
+        rows: usize,
+    },
+    #[error("{}: more than {rows} {what} for {rows} rows", file.display())]
+    TooMany {
+        file: PathBuf,
+        what: &'static str,
+        rows: usize,
+    },
+    #[error("collection {collection:?} compares by {stored}, not by {asked}")]
+    Metric {
+        collection: String,
+        stored: Metric,
+        asked: Metric,
+    },
+    #[error("{file}: {source}")]
+    Input {
+        file: String,
+        source: proxime::Error,
+    },
+    #[error(transparent)]
+    Shape(#[from] proxime::ShapeError),
+    #[error(transparent)]
+    Database(#[from] proxime::Error),
+    #[error("stdout: {0}")]
+    Output(#[from] io::Error),
+}
+
+/// What is wrong with a line of text.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum LineProblem {
+    #[error("longer than {limit} bytes")]
+    TooLong { limit: usize },
+    #[error("not UTF-8")]
+    NotUtf8,
+    #[error("empty; an id is needed")]
+    Empty,
+    #[error("column {column}: {problem}")]
+    Json { column: usize, problem: String },
+    #[error(transparent)]
+    Metadata(#[from] proxime::ValueError),
+}
+
+impl Error {
+    /// Opening `file` failed.
+    pub(crate) fn open(file: &Path, source: io::Error) -> Error {
+        Error::Open {
+            file: file.to_owned(),
+            source,
+        }
+    }
+
+    /// Names the file whose vectors, from row `first` on, the database did not accept; rows count from the file's start.
+    /// Errors that are not about them stay as they are.
+    pub(crate) fn from_vectors(file: &str, first: usize, mut source: proxime::Error) -> Error {
+        use proxime::Error as E;
+        match &mut source {
+            E::NotFinite { row, .. } | E::ZeroVector { row, .. } => *row += first,
+            E::Dimension { .. } | E::TooManyRows { .. } => {}
+            E::Parameter { name: "dim", .. } => {}
+            _ => return Error::Database(source),
+        }
+        Error::Input {
+            file: file.to_owned(),
+            source,
+        }
+    }
+
+    /// The exit code. A reader that went away (`| head`) has what it wanted: success.
+    pub(crate) fn exit(&self) -> Exit {
+        match self {
+            Error::Output(e) if e.kind() == io::ErrorKind::BrokenPipe => Exit::Ok,
+            Error::Open { source, .. } if source.kind() == io::ErrorKind::NotFound => {
+                Exit::NotFound
+            }
+            Error::Open { .. } | Error::Read { .. } | Error::Output(_) => Exit::Other,
+            Error::Npy(e) if e.is_io() => Exit::Other,
+            Error::NotAFile { .. }
+            | Error::StdinTooLong { .. }
+            | Error::Npy(_)
+            | Error::Line { .. }
+            | Error::TooFew { .. }
+            | Error::TooMany { .. }
+            | Error::Metric { .. }
+            | Error::Shape(_)
+            | Error::Input { .. } => Exit::Refused,
+            Error::Database(e) => database_exit(e),
+        }
+    }
+}
+
+fn database_exit(error: &proxime::Error) -> Exit {
+    use proxime::Error as E;
+    if let E::Parameter { .. } | E::Name { .. } = error {
+        return Exit::Usage;
+    }
+    match error.kind() {
+        ErrorKind::Argument | ErrorKind::Exists | ErrorKind::Refused => Exit::Refused,
+        ErrorKind::NotFound => Exit::NotFound,
+        ErrorKind::Damaged => Exit::Damaged,
+        ErrorKind::Locked => Exit::Locked,
+        ErrorKind::Interrupted => Exit::Interrupted,
+        _ => Exit::Other,
+    }
+}

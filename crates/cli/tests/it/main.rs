@@ -1,0 +1,2 @@
+//! The binary from outside: one file per promise.
+fn main() {}
