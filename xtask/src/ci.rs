@@ -12,34 +12,22 @@ use crate::{
 /// Every check, cheap ones first. An error names those that failed; a skipped one is shouted, not hidden.
 pub(crate) fn run(workspace: &Workspace) -> Result<()> {
     let mut steps = Steps::default();
-    steps.step("format", || cargo(workspace, &["fmt", "--all", "--check"]));
+    steps.step("format", || {
+        shell::run(workspace.cargo("fmt --all --check"))
+    });
     steps.step("clippy", || {
-        cargo(
-            workspace,
-            &[
-                "clippy",
-                "--workspace",
-                "--all-targets",
-                "--locked",
-                "--",
-                "-D",
-                "warnings",
-            ],
-        )
+        let clippy = "clippy --workspace --all-targets --locked -- -D warnings";
+        shell::run(workspace.cargo(clippy))
     });
     deny::add_steps(workspace, &mut steps);
     test::add_steps(workspace, &mut steps);
-    steps.step("demo", || {
-        demo::run(workspace, None).map(|()| Outcome::Done)
-    });
-    steps.step("neon", || match neon::prepare(workspace) {
-        Ok(()) => neon::test(workspace).map(|()| Outcome::Done),
-        Err(missing) => Ok(Outcome::Skipped(format!("{missing:#}"))),
+    steps.step("demo", || demo::run(workspace, None));
+    steps.step("neon", || {
+        if let Err(missing) = neon::prepare(workspace) {
+            return Ok(Outcome::Skipped(format!("{missing:#}")));
+        }
+        neon::test(workspace)?;
+        Ok(Outcome::Done)
     });
     steps.finish()
-}
-
-fn cargo(workspace: &Workspace, args: &[&str]) -> Result<Outcome> {
-    shell::run(workspace.cargo().args(args))?;
-    Ok(Outcome::Done)
 }

@@ -15,8 +15,8 @@ pub(crate) fn run(workspace: &Workspace, data: Option<&Path>) -> Result<()> {
     let revision = workspace
         .revision()
         .unwrap_or_else(|| "no git checkout".to_owned());
-    let mut demo = venv.python();
-    demo.args(["xtask/demo.py", "--revision", &revision]);
+    let mut demo = venv.python("xtask/demo.py --revision");
+    demo.arg(revision);
     if let Some(data) = data {
         demo.arg("--data").arg(folder.join(data));
     }

@@ -11,17 +11,10 @@ use crate::{shell, workspace::Workspace};
 
 /// What the tools and tests need from the package index.
 const REQUIREMENTS: &str = include_str!("../requirements.txt");
-/// The oldest minor version of Python 3 that the wheel (stable ABI) loads into.
-const MINOR_MIN: u32 = 11;
-/// Every name under which a usable interpreter may be found, the usual one first.
-const INTERPRETERS: [&str; 6] = [
-    "python3",
-    "python3.14",
-    "python3.13",
-    "python3.12",
-    "python3.11",
-    "python",
-];
+/// The oldest Python that the wheel (stable ABI) loads into: major and minor version.
+const VERSION_MIN: (u32, u32) = (3, 11);
+/// Names under which an interpreter may be found, the usual one first.
+const NAMES: &str = "python3 python3.14 python3.13 python3.12 python3.11 python";
 
 /// A virtual environment that holds [`REQUIREMENTS`].
 pub(crate) struct Venv<'a> {
@@ -32,39 +25,28 @@ pub(crate) struct Venv<'a> {
 impl<'a> Venv<'a> {
     /// Opens the environment, making it anew when it is missing, unfinished or made for something else.
     pub(crate) fn open(workspace: &'a Workspace) -> Result<Self> {
-        let venv = Self {
-            workspace,
-            folder: workspace.target.join("venv"),
-        };
-        let interpreter = find_interpreter(workspace)?;
+        let folder = workspace.target.join("venv");
+        let venv = Self { workspace, folder };
+        let outside = find_interpreter(workspace)?;
         // Written last, so an environment whose making was interrupted has none.
         let stamp = venv.folder.join("made-for");
-        let made_for = format!("{}\n{REQUIREMENTS}", interpreter.identity);
+        let made_for = format!("{}\n{REQUIREMENTS}", outside.identity);
         if fs::read_to_string(&stamp).is_ok_and(|text| text == made_for) {
             return Ok(venv);
         }
-        shell::run(
-            shell::command(interpreter.program, &workspace.root)
-                .args(["-m", "venv", "--clear"])
-                .arg(&venv.folder),
-        )
-        .context("no virtual environment; on Debian and Ubuntu install the package python3-venv")?;
-        shell::run(venv.python().args([
-            "-m",
-            "pip",
-            "install",
-            "--quiet",
-            "-r",
-            "xtask/requirements.txt",
-        ]))
-        .context("the Python tools could not be installed; is the package index within reach?")?;
+        let root = &workspace.root;
+        let mut create = shell::command(outside.program, "-m venv --clear", root);
+        shell::run(create.arg(&venv.folder))
+            .context("no virtual environment (Debian, Ubuntu: install python3-venv)")?;
+        shell::run(venv.python("-m pip install --quiet -r xtask/requirements.txt"))
+            .context("no Python tools; is the package index within reach?")?;
         fs::write(&stamp, made_for).with_context(|| format!("cannot write {}", stamp.display()))?;
         Ok(venv)
     }
 
     /// The environment's interpreter, in the root of the tree.
-    pub(crate) fn python(&self) -> Command {
-        shell::command(self.folder.join("bin").join("python"), &self.workspace.root)
+    pub(crate) fn python(&self, args: &str) -> Command {
+        shell::command(self.interpreter(), args, &self.workspace.root)
     }
 
     /// Builds the wheel from the tree as it is, optimised, and installs it in place of any other.
@@ -75,76 +57,57 @@ impl<'a> Venv<'a> {
             fs::remove_dir_all(&wheels)
                 .with_context(|| format!("cannot remove {}", wheels.display()))?;
         }
-        let interpreter = self.folder.join("bin").join("python");
-        let build = [
-            "-m",
-            "maturin",
-            "build",
-            "--release",
-            "--locked",
-            "--quiet",
-            "--manifest-path",
-            "crates/py/Cargo.toml",
-        ];
-        shell::run(
-            self.python()
-                .args(build)
-                .arg("--interpreter")
-                .arg(interpreter)
-                .arg("--out")
-                .arg(&wheels),
-        )?;
-        let built = fs::read_dir(&wheels)
-            .with_context(|| format!("maturin left no {}", wheels.display()))?;
-        let built: Vec<PathBuf> = built
-            .map(|entry| Ok(entry?.path()))
-            .collect::<Result<_>>()?;
+        // Where the package lies, pyproject.toml in the root says.
+        let mut build = self.python("-m maturin build --release --locked --quiet");
+        build.arg("--interpreter").arg(self.interpreter());
+        shell::run(build.arg("--out").arg(&wheels))?;
+
+        let built = fs::read_dir(&wheels).context("maturin left no wheel")?;
+        let built: Vec<PathBuf> = built.map(|file| Ok(file?.path())).collect::<Result<_>>()?;
         ensure!(
             built.len() == 1,
-            "maturin built {} wheels, not one",
+            "maturin left {} wheels, not one",
             built.len()
         );
-        let install = [
-            "-m",
-            "pip",
-            "install",
-            "--quiet",
-            "--no-index",
-            "--no-deps",
-            "--force-reinstall",
-        ];
-        shell::run(self.python().args(install).args(built))
+        let install = "-m pip install --quiet --no-index --no-deps --force-reinstall";
+        shell::run(self.python(install).args(built))
+    }
+
+    fn interpreter(&self) -> PathBuf {
+        self.folder.join("bin").join("python")
     }
 }
 
 struct Interpreter {
     program: &'static str,
-    /// Path and version: an environment made with another one does not serve.
+    /// Version and path: an environment made with another interpreter does not serve.
     identity: String,
 }
 
 fn find_interpreter(workspace: &Workspace) -> Result<Interpreter> {
-    let ask = "import sys; print(sys.version_info.major, sys.version_info.minor, sys.executable, sys.version)";
+    let ask = "import sys; print(*sys.version_info[:3], sys.executable)";
     let mut too_old = Vec::new();
-    for program in INTERPRETERS {
-        let Ok(identity) =
-            shell::capture(shell::command(program, &workspace.root).args(["-c", ask]))
-        else {
+    for program in NAMES.split(' ') {
+        let mut python = shell::command(program, "-c", &workspace.root);
+        let Ok(identity) = shell::capture(python.arg(ask)) else {
             continue;
         };
         match version(&identity) {
-            Some((3, minor)) if minor >= MINOR_MIN => return Ok(Interpreter { program, identity }),
+            Some(version) if version >= VERSION_MIN => {
+                return Ok(Interpreter { program, identity });
+            }
             Some((major, minor)) => too_old.push(format!("{program} is {major}.{minor}")),
             None => {}
         }
     }
-    let found = if too_old.is_empty() {
-        "none was found".to_owned()
-    } else {
-        too_old.join(", ")
-    };
+    if too_old.is_empty() {
+        too_old.push("none was found".to_owned());
+    }
     bail!(
-        "Python 3.{MINOR_MIN} or newer is needed and {found}; install it (Debian and Ubuntu: python3 and python3-venv) or put it on PATH"
+        "Python {}.{} or newer is needed, and {}; install it (Debian, Ubuntu: python3 and python3-venv) or put it on PATH",
+        VERSION_MIN.0,
+        VERSION_MIN.1,
+        too_old.join(", ")
     )
 }
 
@@ -157,14 +120,8 @@ fn version(identity: &str) -> Option<(u32, u32)> {
 /// The allocator is built from C. Without this check the complaint would come from deep inside a build script.
 fn check_c_compiler(workspace: &Workspace) -> Result<()> {
     let compiler = env::var_os("CC").unwrap_or_else(|| OsString::from("cc"));
-    shell::capture(shell::command(&compiler, &workspace.root).arg("--version")).with_context(
-        || {
-            format!(
-                "a C compiler is needed and `{}` does not run; install gcc or clang, or set CC",
-                compiler.display()
-            )
-        },
-    )?;
+    shell::capture(shell::command(compiler, "--version", &workspace.root))
+        .context("a C compiler is needed: install gcc or clang, or set CC")?;
     Ok(())
 }
 
@@ -174,7 +131,7 @@ mod tests {
 
     #[test]
     fn the_version_is_read_from_the_first_two_words() {
-        assert_eq!(version("3 11 python3 3.11.7 (main)"), Some((3, 11)));
+        assert_eq!(version("3 11 7 python3"), Some((3, 11)));
         assert_eq!(version("Python was not found"), None);
         assert_eq!(version(""), None);
     }

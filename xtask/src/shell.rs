@@ -3,6 +3,7 @@
 //! No shell is involved, so no quoting either; every program runs in the folder it is given.
 
 use std::{
+    borrow::BorrowMut,
     ffi::OsStr,
     path::Path,
     process::{Command, Stdio},
@@ -10,15 +11,21 @@ use std::{
 
 use anyhow::{Context, Result, ensure};
 
-/// `program`, to be run in `folder` without input: nothing here may wait for an answer.
-pub(crate) fn command(program: impl AsRef<OsStr>, folder: &Path) -> Command {
+/// `program` with the words of `args`, to be run in `folder` without input: nothing here may wait for an answer.
+///
+/// An argument that may hold a space (a path, say) is added to what this returns.
+pub(crate) fn command(program: impl AsRef<OsStr>, args: &str, folder: &Path) -> Command {
     let mut command = Command::new(program);
-    command.current_dir(folder).stdin(Stdio::null());
+    command
+        .args(args.split_whitespace())
+        .current_dir(folder)
+        .stdin(Stdio::null());
     command
 }
 
 /// Runs `command` with its output let through. An error when it cannot start or does not succeed.
-pub(crate) fn run(command: &mut Command) -> Result<()> {
+pub(crate) fn run(mut command: impl BorrowMut<Command>) -> Result<()> {
+    let command = command.borrow_mut();
     let line = shown(command);
     println!("$ {line}");
     let status = command
@@ -29,7 +36,8 @@ pub(crate) fn run(command: &mut Command) -> Result<()> {
 }
 
 /// Runs `command` and returns what it printed, trimmed. An error carries what it complained.
-pub(crate) fn capture(command: &mut Command) -> Result<String> {
+pub(crate) fn capture(mut command: impl BorrowMut<Command>) -> Result<String> {
+    let command = command.borrow_mut();
     let line = shown(command);
     let output = command
         .output()
@@ -63,12 +71,12 @@ mod tests {
     #[test]
     fn a_failure_names_the_command() {
         let folder = Path::new(".");
-        let error = run(command("false", folder).arg("-x").env("A", "b")).unwrap_err();
+        let error = run(command("false", "-x", folder).env("A", "b")).unwrap_err();
         assert!(
             error.to_string().starts_with("`A=b false -x` failed"),
             "{error}"
         );
-        let error = capture(&mut command("no-such-program", folder)).unwrap_err();
+        let error = capture(command("no-such-program", "", folder)).unwrap_err();
         assert!(
             error.to_string().contains("could not be started"),
             "{error}"

@@ -13,6 +13,13 @@ pub(crate) enum Outcome {
     Skipped(String),
 }
 
+/// What a step returns that cannot be skipped.
+impl From<()> for Outcome {
+    fn from((): ()) -> Self {
+        Self::Done
+    }
+}
+
 /// The steps done so far.
 #[derive(Default)]
 pub(crate) struct Steps {
@@ -27,39 +34,32 @@ struct Step {
 
 impl Steps {
     /// Does one step, now.
-    pub(crate) fn step(&mut self, name: &'static str, work: impl FnOnce() -> Result<Outcome>) {
+    pub(crate) fn step<O: Into<Outcome>>(
+        &mut self,
+        name: &'static str,
+        work: impl FnOnce() -> Result<O>,
+    ) {
         println!("\n==> {name}");
         let start = Instant::now();
-        let outcome = work();
-        match &outcome {
-            Ok(Outcome::Done) => {}
-            Ok(Outcome::Skipped(why)) => println!("!!! {name} SKIPPED: {why}"),
-            Err(error) => println!("!!! {name} FAILED: {error:#}"),
-        }
-        self.done.push(Step {
+        let outcome = work().map(Into::into);
+        let time = start.elapsed();
+        let step = Step {
             name,
-            time: start.elapsed(),
+            time,
             outcome,
-        });
+        };
+        if !matches!(step.outcome, Ok(Outcome::Done)) {
+            println!("!!! {name} {}", step.verdict());
+        }
+        self.done.push(step);
     }
 
     /// Prints one line per step. An error names the steps that failed.
     pub(crate) fn finish(self) -> Result<()> {
         println!("\n==> summary");
-        for Step {
-            name,
-            time,
-            outcome,
-        } in &self.done
-        {
-            let seconds = time.as_secs_f64();
-            match outcome {
-                Ok(Outcome::Done) => println!("{name:<12} {seconds:>7.1} s  ok"),
-                Ok(Outcome::Skipped(why)) => {
-                    println!("{name:<12} {seconds:>7.1} s  SKIPPED: {why}")
-                }
-                Err(error) => println!("{name:<12} {seconds:>7.1} s  FAILED: {error:#}"),
-            }
+        for step in &self.done {
+            let seconds = step.time.as_secs_f64();
+            println!("{:<12} {seconds:>7.1} s  {}", step.name, step.verdict());
         }
         let failed: Vec<_> = self
             .done
@@ -74,6 +74,16 @@ impl Steps {
     }
 }
 
+impl Step {
+    fn verdict(&self) -> String {
+        match &self.outcome {
+            Ok(Outcome::Done) => "ok".to_owned(),
+            Ok(Outcome::Skipped(why)) => format!("SKIPPED: {why}"),
+            Err(error) => format!("FAILED: {error:#}"),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -82,13 +92,13 @@ mod tests {
     fn one_failure_fails_the_whole_and_stops_nothing() {
         let mut steps = Steps::default();
         let mut reached = false;
-        steps.step("first", || bail!("broken"));
+        steps.step::<()>("first", || bail!("broken"));
         steps.step("second", || {
             Ok(Outcome::Skipped("no such thing here".to_owned()))
         });
         steps.step("third", || {
             reached = true;
-            Ok(Outcome::Done)
+            Ok(())
         });
         assert!(reached);
         assert_eq!(steps.finish().unwrap_err().to_string(), "failed: first");

@@ -2,13 +2,7 @@
 
 use anyhow::Result;
 
-use crate::{
-    python::Venv,
-    shell,
-    steps::{Outcome, Steps},
-    tidy,
-    workspace::Workspace,
-};
+use crate::{python::Venv, shell, steps::Steps, tidy, workspace::Workspace};
 
 /// Runs all tests, one kind after another, and says how each went.
 pub(crate) fn run(workspace: &Workspace) -> Result<()> {
@@ -19,19 +13,13 @@ pub(crate) fn run(workspace: &Workspace) -> Result<()> {
 
 /// The same, as part of a longer list.
 pub(crate) fn add_steps(workspace: &Workspace, steps: &mut Steps) {
-    steps.step("tidy", || tidy::run(workspace).map(|()| Outcome::Done));
+    steps.step("tidy", || tidy::run(workspace));
     steps.step("rust tests", || {
-        shell::run(
-            workspace
-                .cargo()
-                .args(["test", "--workspace", "--locked", "--no-fail-fast"]),
-        )?;
-        Ok(Outcome::Done)
+        shell::run(workspace.cargo("test --workspace --locked --no-fail-fast"))
     });
     steps.step("python tests", || {
         let venv = Venv::open(workspace)?;
         venv.install_package()?;
-        shell::run(venv.python().args(["-m", "pytest", "crates/py/tests"]))?;
-        Ok(Outcome::Done)
+        shell::run(venv.python("-m pytest crates/py/tests"))
     });
 }

@@ -48,15 +48,10 @@ impl Workspace {
     /// Asks cargo about the workspace that this package is in.
     pub(crate) fn find() -> Result<Self> {
         let here = Path::new(env!("CARGO_MANIFEST_DIR"));
-        let json = shell::capture(cargo(here).args([
-            "metadata",
-            "--no-deps",
-            "--format-version",
-            "1",
-            "--offline",
-        ]))?;
-        let metadata: Metadata = serde_json::from_str(&json)
-            .context("`cargo metadata` printed something else than its format 1")?;
+        let ask = "metadata --no-deps --format-version 1 --offline";
+        let json = shell::capture(cargo(ask, here))?;
+        let metadata: Metadata =
+            serde_json::from_str(&json).context("`cargo metadata` does not speak format 1")?;
         Ok(Self {
             root: metadata.workspace_root,
             target: metadata.target_directory,
@@ -65,8 +60,8 @@ impl Workspace {
     }
 
     /// The cargo that runs us, in the root of the tree.
-    pub(crate) fn cargo(&self) -> Command {
-        cargo(&self.root)
+    pub(crate) fn cargo(&self, args: &str) -> Command {
+        cargo(args, &self.root)
     }
 
     /// The short git revision, with a mark when the tree differs from it; `None` outside a git checkout.
@@ -75,20 +70,12 @@ impl Workspace {
         if !self.root.join(".git").exists() {
             return None;
         }
-        let describe = [
-            "describe",
-            "--always",
-            "--dirty",
-            "--abbrev=10",
-            "--exclude=*",
-        ];
-        shell::capture(shell::command("git", &self.root).args(describe)).ok()
+        let describe = "describe --always --dirty --abbrev=10 --exclude=*";
+        shell::capture(shell::command("git", describe, &self.root)).ok()
     }
 }
 
-fn cargo(folder: &Path) -> Command {
-    shell::command(
-        env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo")),
-        folder,
-    )
+fn cargo(args: &str, folder: &Path) -> Command {
+    let program = env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo"));
+    shell::command(program, args, folder)
 }
