@@ -4,6 +4,7 @@
 //! cannot fail proves nothing. What the compiler or clippy can say is left to them.
 
 mod code;
+mod disk;
 mod docs;
 mod layers;
 mod leaks;
@@ -54,6 +55,7 @@ fn check(workspace: &Workspace, tree: &Tree) -> Vec<Problem> {
         docs::check_modules(tree),
         docs::check_paths(tree),
         unsafety::check(tree),
+        disk::check(tree),
         leaks::check(tree),
     ]
     .concat()
