@@ -1,2 +1,11 @@
-//! The binary from outside: one file per promise.
-fn main() {}
+//! The binary from outside, as a shell or a script sees it: one file per promise.
+
+// Clippy lets helpers of tests unwrap where it sees this.
+#![cfg(test)]
+
+mod bad_input;
+mod exit_codes;
+mod formats;
+mod pipes;
+mod round_trip;
+mod support;
