@@ -1,0 +1,181 @@
+//! Batches inserted against a frozen graph.
+//!
+//! Every point of a batch searches the graph as it was before the batch, in parallel; then the lists are written
+//! and the reverse links merged, each target once. No locks, and no order of threads can change the result.
+//! Points of one batch do not see each other, so a batch is small beside the graph. After ParlayANN (Dobson,
+//! Shen, Blelloch and others 2023, arXiv 2305.04359).
+
+use rayon::prelude::*;
+
+use proxime_quant::Codes;
+use proxime_simd::{Isa, Level, WithIsa};
+
+use crate::scorer::{NodeScorer, Scorer};
+use crate::search::{Candidate, Scratch, ScratchPool, descend, search_layer};
+use crate::select::select;
+use crate::{Graph, Params};
+
+/// A node's chosen neighbours, level 0 first.
+struct Plan {
+    node: u32,
+    lists: Vec<Vec<u32>>,
+}
+
+/// A link to be added to the list of `target`.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Reverse {
+    level: u8,
+    target: u32,
+    source: u32,
+}
+
+/// Links nodes of `codes` that have no links yet into the graph; runs on the current rayon pool.
+pub(crate) fn insert_batch(
+    graph: &mut Graph,
+    codes: &Codes,
+    levels: &[u8],
+    batch: &[u32],
+    params: &Params,
+    scratches: &ScratchPool,
+) {
+    let frozen = &*graph;
+    let plan = |&node: &u32| {
+        let level = usize::from(levels[node as usize]);
+        scratches.with(|scratch| {
+            Level::detect().dispatch(PlanNode {
+                graph: frozen,
+                codes,
+                node,
+                level,
+                params,
+                scratch,
+            })
+        })
+    };
+    let plans: Vec<Plan> = batch.par_iter().map(plan).collect();
+    let mut reverse: Vec<Reverse> = plans.iter().flat_map(reverse_links).collect();
+    for Plan { node, lists } in plans {
+        for (level, list) in lists.into_iter().enumerate() {
+            graph.set_neighbors(level, node, list);
+        }
+    }
+    reverse.par_sort_unstable();
+    let groups: Vec<&[Reverse]> = reverse
+        .chunk_by(|a, b| (a.level, a.target) == (b.level, b.target))
+        .collect();
+    let frozen = &*graph;
+    let merged: Vec<Vec<u32>> = groups
+        .par_iter()
+        .map(|group| {
+            Level::detect().dispatch(Merge {
+                graph: frozen,
+                codes,
+                group,
+            })
+        })
+        .collect();
+    for (group, list) in groups.iter().zip(merged) {
+        graph.set_neighbors(usize::from(group[0].level), group[0].target, list);
+    }
+}
+
+fn reverse_links(plan: &Plan) -> impl Iterator<Item = Reverse> + '_ {
+    let source = plan.node;
+    let of_level = move |(level, list): (usize, &'_ Vec<u32>)| {
+        list.clone().into_iter().map(move |target| Reverse {
+            level: level as u8,
+            target,
+            source,
+        })
+    };
+    plan.lists.iter().enumerate().flat_map(of_level)
+}
+
+struct PlanNode<'a> {
+    graph: &'a Graph,
+    codes: &'a Codes,
+    node: u32,
+    level: usize,
+    params: &'a Params,
+    scratch: &'a mut Scratch,
+}
+
+impl WithIsa for PlanNode<'_> {
+    type Output = Plan;
+
+    #[inline(always)]
+    fn with_isa<I: Isa>(self, isa: I) -> Plan {
+        let Self {
+            graph,
+            codes,
+            node,
+            level,
+            params,
+            scratch,
+        } = self;
+        let top = level.min(graph.top_level());
+        let mut lists = vec![Vec::new(); top + 1];
+        let Some(entry) = graph.entry().filter(|&entry| entry != node) else {
+            return Plan { node, lists };
+        };
+        let scorer = NodeScorer::new(codes, node);
+        scratch.start(graph.n());
+        let mut entries = vec![descend(isa, graph, &scorer, entry, top, scratch)];
+        for level in (0..=top).rev() {
+            let slots = |node| graph.slots(level, node);
+            search_layer(
+                isa,
+                slots,
+                &scorer,
+                &entries,
+                params.ef_construction(),
+                scratch,
+            );
+            let found: Vec<Candidate> = scratch.candidates().collect();
+            lists[level] = select(isa, codes, &found, params.m());
+            entries = found.iter().map(|candidate| candidate.node).collect();
+        }
+        Plan { node, lists }
+    }
+}
+
+/// A target's list with its new reverse links; pruned if they do not all fit.
+struct Merge<'a> {
+    graph: &'a Graph,
+    codes: &'a Codes,
+    group: &'a [Reverse],
+}
+
+impl WithIsa for Merge<'_> {
+    type Output = Vec<u32>;
+
+    #[inline(always)]
+    fn with_isa<I: Isa>(self, isa: I) -> Vec<u32> {
+        let Self {
+            graph,
+            codes,
+            group,
+        } = self;
+        let (level, target) = (usize::from(group[0].level), group[0].target);
+        let mut nodes = graph.neighbors(level, target).to_vec();
+        nodes.extend(group.iter().map(|link| link.source));
+        let cap = degree_cap(graph.m(), level);
+        if nodes.len() <= cap {
+            return nodes;
+        }
+        let mut keys = Vec::with_capacity(nodes.len());
+        NodeScorer::new(codes, target).score(isa, &nodes, &mut keys);
+        let mut candidates: Vec<Candidate> = nodes
+            .iter()
+            .zip(keys)
+            .map(|(&node, key)| Candidate { key, node })
+            .collect();
+        candidates.sort_unstable();
+        select(isa, codes, &candidates, cap)
+    }
+}
+
+/// How many links a list may hold before it is pruned. One slot of level 0 stays free for `connect`.
+fn degree_cap(m: usize, level: usize) -> usize {
+    if level == 0 { 2 * m - 1 } else { m }
+}

@@ -1,0 +1,110 @@
+//! Parameters of a graph: validated once, each default a named constant with its reason.
+
+use crate::Error;
+
+/// Links per node above level 0. 16 is what hnswlib, Faiss and Qdrant default to.
+pub const M: usize = 16;
+/// Beam width while building. hnswlib's and Faiss's recall at 100 is what users compare with.
+pub const EF_CONSTRUCTION: usize = 100;
+/// Beam width while searching: recall@10 above 0.95 on image and text embeddings.
+pub const EF_SEARCH: usize = 64;
+
+/// The largest `m`: beyond it a list no longer fits a few cache lines and nothing is gained.
+pub const M_MAX: usize = 128;
+/// The largest beam width: results and scratch stay bounded.
+pub const EF_MAX: usize = 1_000_000;
+
+/// Parameters of one graph.
+///
+/// ```
+/// use proxime_core::Params;
+/// let params = Params::default().with_m(24)?.with_ef_construction(200)?;
+/// assert_eq!(params.m0(), 48);
+/// # Ok::<(), proxime_core::Error>(())
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Params {
+    m: usize,
+    ef_construction: usize,
+    ef_search: usize,
+    seed: u64,
+}
+
+impl Default for Params {
+    fn default() -> Self {
+        Self {
+            m: M,
+            ef_construction: EF_CONSTRUCTION,
+            ef_search: EF_SEARCH,
+            seed: 0,
+        }
+    }
+}
+
+impl Params {
+    /// Links per node above level 0, 2 to [`M_MAX`].
+    pub fn with_m(self, m: usize) -> Result<Self, Error> {
+        Ok(Self {
+            m: within("m", m, 2, M_MAX)?,
+            ..self
+        })
+    }
+
+    /// Beam width while building, 1 to [`EF_MAX`].
+    pub fn with_ef_construction(self, ef: usize) -> Result<Self, Error> {
+        Ok(Self {
+            ef_construction: within("ef_construction", ef, 1, EF_MAX)?,
+            ..self
+        })
+    }
+
+    /// Beam width while searching when the caller names none, 1 to [`EF_MAX`].
+    pub fn with_ef_search(self, ef: usize) -> Result<Self, Error> {
+        Ok(Self {
+            ef_search: within("ef_search", ef, 1, EF_MAX)?,
+            ..self
+        })
+    }
+
+    /// Seed of the level draw and the insertion order.
+    pub fn with_seed(self, seed: u64) -> Self {
+        Self { seed, ..self }
+    }
+
+    /// Links per node above level 0.
+    pub fn m(&self) -> usize {
+        self.m
+    }
+
+    /// Links per node on level 0: twice `m`.
+    pub fn m0(&self) -> usize {
+        2 * self.m
+    }
+
+    /// Beam width while building.
+    pub fn ef_construction(&self) -> usize {
+        self.ef_construction
+    }
+
+    /// Beam width while searching when the caller names none.
+    pub fn ef_search(&self) -> usize {
+        self.ef_search
+    }
+
+    /// Seed of the level draw and the insertion order.
+    pub fn seed(&self) -> u64 {
+        self.seed
+    }
+}
+
+fn within(name: &'static str, value: usize, min: usize, max: usize) -> Result<usize, Error> {
+    match (min..=max).contains(&value) {
+        true => Ok(value),
+        false => Err(Error::Parameter {
+            name,
+            value,
+            min,
+            max,
+        }),
+    }
+}

@@ -1,0 +1,125 @@
+//! Distances from one point, a node or a query, to many nodes.
+//!
+//! Both kinds come as `u32` keys of the distance's order, so that one search loop serves building and searching.
+
+use proxime_quant::{Codes, Query};
+use proxime_simd::{I8Query, Isa};
+
+use crate::neighbor::ordered;
+
+/// Rows in flight at once: independent streams hide memory latency better than any prefetch of one.
+const GROUP: usize = 8;
+
+/// Something with a distance to every node.
+pub(crate) trait Scorer {
+    /// Appends the key of each node's distance.
+    fn score<I: Isa>(&self, isa: I, nodes: &[u32], keys: &mut Vec<u32>);
+}
+
+/// Distances from a node: exact integers, the same on every CPU.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct NodeScorer<'a> {
+    codes: &'a Codes,
+    query: I8Query<'a>,
+    norm: u32,
+    extra: u32,
+}
+
+impl<'a> NodeScorer<'a> {
+    #[inline(always)]
+    pub(crate) fn new(codes: &'a Codes, node: u32) -> Self {
+        let row = node as usize;
+        Self {
+            codes,
+            query: I8Query::new(codes.row(row)),
+            norm: codes.norm(row),
+            extra: codes.extra(row),
+        }
+    }
+
+    /// Wraps where an intermediate sum does; the distance itself fits u32 (see `Codes`).
+    #[inline(always)]
+    fn key(&self, node: u32, dot: i32) -> u32 {
+        let product =
+            (dot as u32).wrapping_add(self.extra.wrapping_mul(self.codes.extra(node as usize)));
+        self.norm
+            .wrapping_add(self.codes.norm(node as usize))
+            .wrapping_sub(product.wrapping_mul(2))
+    }
+}
+
+impl Scorer for NodeScorer<'_> {
+    #[inline(always)]
+    fn score<I: Isa>(&self, isa: I, nodes: &[u32], keys: &mut Vec<u32>) {
+        dots(isa, self.query, self.codes, nodes, |node, dot| {
+            keys.push(self.key(node, dot))
+        });
+    }
+}
+
+/// Distances from a prepared query.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct QueryScorer<'a> {
+    codes: &'a Codes,
+    query: &'a Query,
+    query_codes: I8Query<'a>,
+}
+
+impl<'a> QueryScorer<'a> {
+    pub(crate) fn new(codes: &'a Codes, query: &'a Query) -> Self {
+        Self {
+            codes,
+            query,
+            query_codes: query.codes(),
+        }
+    }
+}
+
+impl Scorer for QueryScorer<'_> {
+    #[inline(always)]
+    fn score<I: Isa>(&self, isa: I, nodes: &[u32], keys: &mut Vec<u32>) {
+        dots(isa, self.query_codes, self.codes, nodes, |node, dot| {
+            keys.push(ordered(
+                self.query
+                    .distance_from_dot(dot, self.codes.term(node as usize)),
+            ));
+        });
+    }
+}
+
+/// Products of the query with the nodes' codes, in the nodes' order.
+#[inline(always)]
+fn dots<I: Isa>(
+    isa: I,
+    query: I8Query<'_>,
+    codes: &Codes,
+    nodes: &[u32],
+    mut emit: impl FnMut(u32, i32),
+) {
+    let row = |node: &u32| codes.row(*node as usize);
+    let mut rest = nodes;
+    while let Some((group, after)) = rest.split_first_chunk::<GROUP>() {
+        after
+            .iter()
+            .take(GROUP)
+            .for_each(|node| isa.prefetch(row(node)));
+        let products = isa.dots_i8(query, group.each_ref().map(row));
+        group
+            .iter()
+            .zip(products)
+            .for_each(|(&node, dot)| emit(node, dot));
+        rest = after;
+    }
+    if let Some((group, after)) = rest.split_first_chunk::<4>() {
+        let products = isa.dots_i8(query, group.each_ref().map(row));
+        group
+            .iter()
+            .zip(products)
+            .for_each(|(&node, dot)| emit(node, dot));
+        rest = after;
+    }
+    for node in rest {
+        let [dot] = isa.dots_i8(query, [row(node)]);
+        emit(*node, dot);
+    }
+}

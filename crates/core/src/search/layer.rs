@@ -1,0 +1,76 @@
+//! Beam search on one level.
+
+use proxime_simd::Isa;
+
+use super::{Candidate, Scratch};
+use crate::Graph;
+use crate::links::NONE;
+use crate::scorer::Scorer;
+
+/// From the entry point down to just above level `to`, always to the nearest neighbour.
+#[inline(always)]
+pub(crate) fn descend<I: Isa>(
+    isa: I,
+    graph: &Graph,
+    scorer: &impl Scorer,
+    entry: u32,
+    to: usize,
+    scratch: &mut Scratch,
+) -> u32 {
+    let mut nearest = entry;
+    for level in (to + 1..=graph.top_level()).rev() {
+        search_layer(
+            isa,
+            |node| graph.slots(level, node),
+            scorer,
+            &[nearest],
+            1,
+            scratch,
+        );
+        nearest = scratch
+            .beam
+            .iter()
+            .next()
+            .map_or(nearest, |candidate| candidate.node);
+    }
+    nearest
+}
+
+/// Leaves the `ef` nearest nodes reachable from `entries` in the scratch's beam.
+///
+/// `slots` gives a node's list with its empty slots: looking for its end would touch memory not yet prefetched.
+#[inline(always)]
+pub(crate) fn search_layer<'a, I: Isa>(
+    isa: I,
+    slots: impl Fn(u32) -> &'a [u32],
+    scorer: &impl Scorer,
+    entries: &[u32],
+    ef: usize,
+    scratch: &mut Scratch,
+) {
+    scratch.next_layer(ef);
+    meet(isa, entries, scorer, scratch);
+    while let Some(node) = scratch.beam.next() {
+        if let Some(after) = scratch.beam.peek() {
+            isa.prefetch(slots(after));
+        }
+        meet(isa, slots(node), scorer, scratch);
+    }
+}
+
+/// Scores the nodes not met before and offers them to the beam.
+#[inline(always)]
+fn meet<I: Isa>(isa: I, nodes: &[u32], scorer: &impl Scorer, scratch: &mut Scratch) {
+    scratch.nodes.clear();
+    scratch.keys.clear();
+    for &node in nodes.iter().take_while(|&&node| node != NONE) {
+        if scratch.visited.insert(node) {
+            scratch.nodes.push(node);
+        }
+    }
+    scorer.score(isa, &scratch.nodes, &mut scratch.keys);
+    scratch.distances += scratch.nodes.len() as u64;
+    for (&node, &key) in scratch.nodes.iter().zip(&scratch.keys) {
+        scratch.beam.insert(Candidate { key, node });
+    }
+}

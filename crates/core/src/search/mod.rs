@@ -1,0 +1,75 @@
+//! Beam search over the graph, and the exact second pass.
+//!
+//! A search descends greedily through the upper levels, then keeps the `ef` nearest nodes seen on level 0 and
+//! expands the nearest unexpanded one until none is left. Distances are those of the codes. The whole loop is
+//! monomorphised inside one SIMD dispatch.
+
+mod beam;
+mod layer;
+mod rerank;
+mod scratch;
+mod visited;
+
+pub(crate) use layer::{descend, search_layer};
+pub use rerank::rerank;
+pub use scratch::{Scratch, ScratchPool};
+
+use proxime_quant::{Codes, Query};
+use proxime_simd::{Isa, Level, WithIsa};
+
+use crate::Graph;
+use crate::scorer::QueryScorer;
+
+/// A node met by a search, in the order of its code distance.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Candidate {
+    /// Orders as the distance between codes does; no unit.
+    pub key: u32,
+    /// The node.
+    pub node: u32,
+}
+
+/// The up to `ef` nodes nearest to the query by their codes, nearest first, in `scratch.candidates()`.
+///
+/// `graph` and `codes` are of the same rows, and the query was prepared by the codes' codec.
+/// Cost: about `ef` expansions of up to `2m` neighbours each; no allocation once `scratch` has grown.
+pub fn search(graph: &Graph, codes: &Codes, query: &Query, ef: usize, scratch: &mut Scratch) {
+    Level::detect().dispatch(SearchGraph {
+        graph,
+        scorer: QueryScorer::new(codes, query),
+        ef,
+        scratch,
+    });
+}
+
+struct SearchGraph<'a> {
+    graph: &'a Graph,
+    scorer: QueryScorer<'a>,
+    ef: usize,
+    scratch: &'a mut Scratch,
+}
+
+impl WithIsa for SearchGraph<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_isa<I: Isa>(self, isa: I) {
+        let Self {
+            graph,
+            scorer,
+            ef,
+            scratch,
+        } = self;
+        scratch.start(graph.n());
+        let Some(entry) = graph.entry() else { return };
+        let entry = descend(isa, graph, &scorer, entry, 0, scratch);
+        search_layer(
+            isa,
+            |node| graph.slots(0, node),
+            &scorer,
+            &[entry],
+            ef,
+            scratch,
+        );
+    }
+}

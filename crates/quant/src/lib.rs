@@ -1,0 +1,35 @@
+//! Codebooks: float32 vectors to compact codes and back.
+//!
+//! A codec is trained on a sample, encodes rows, decodes them, and prepares queries whose distance to
+//! a code is cheap. This crate knows no graph and opens no file; kernels come from `proxime-simd`.
+//!
+//! One codec is here: [`ScalarI8`], one byte per component. It is what the graph is built and
+//! traversed on, because the distance between two codes is an exact integer: no thread count, tile
+//! order or instruction set can change it.
+//!
+//! # Example
+//!
+//! ```
+//! use proxime_quant::{Codes, ScalarI8};
+//! use proxime_simd::{Metric, Rows};
+//!
+//! let data = [0.0, 1.0, 0.5, 0.25, 1.0, 0.0];
+//! let rows = Rows::new(&data, 2)?;
+//! let codec = ScalarI8::train(rows, Metric::L2)?;
+//! let codes = Codes::encode(&codec, rows)?;
+//!
+//! let query = codec.prepare(&[0.0, 0.9])?;
+//! let distance = |row| query.distance_from_dot(query.dot(codes.row(row)), codes.term(row));
+//! assert!(distance(0) < distance(1) && distance(1) < distance(2));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+mod codes;
+mod error;
+mod prepare;
+mod scalar;
+
+pub use codes::{Codes, CodesMut};
+pub use error::Error;
+pub use prepare::Query;
+pub use scalar::ScalarI8;
