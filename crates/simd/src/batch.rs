@@ -3,7 +3,7 @@
 //! No selection of the nearest: distances only.
 
 use crate::Rows;
-use crate::f32::{dot, dot_and_norm_sq, l2_sq};
+use crate::f32::{Dot, DotAndNormSq, L2Sq, Sums};
 use crate::isa::{Isa, Level, WithIsa};
 use crate::metric::Metric;
 
@@ -56,12 +56,11 @@ impl WithIsa for Distances<'_> {
     #[inline(always)]
     fn with_isa<I: Isa>(self, isa: I) {
         let query = F32Query::new(isa, self.metric, self.query);
-        // Four accumulators a row, twice that for a cosine: what 32 registers hold, and half of what 16 do.
-        match (I::WIDE, self.metric) {
-            (true, Metric::Cosine) => by::<I, 2>(isa, query, self.rows, self.out),
-            (true, _) => by::<I, 4>(isa, query, self.rows, self.out),
-            (false, Metric::Cosine) => by::<I, 1>(isa, query, self.rows, self.out),
-            (false, _) => by::<I, 2>(isa, query, self.rows, self.out),
+        // As many rows a call as their accumulators leave room for operands: 4 a row, 8 for a cosine, of 16 or 32 registers.
+        match self.metric {
+            Metric::Cosine => by::<I, 1>(isa, query, self.rows, self.out),
+            Metric::L2 | Metric::Dot if I::WIDE => by::<I, 4>(isa, query, self.rows, self.out),
+            Metric::L2 | Metric::Dot => by::<I, 2>(isa, query, self.rows, self.out),
         }
     }
 }
@@ -93,7 +92,7 @@ fn by<I: Isa, const N: usize>(isa: I, query: F32Query<'_>, rows: Rows<'_, f32>, 
 pub struct F32Query<'a> {
     metric: Metric,
     components: &'a [f32],
-    /// The query's norm; read by cosine only.
+    /// The query's length for cosine, 1 otherwise.
     norm: f32,
 }
 
@@ -122,13 +121,14 @@ impl<'a> F32Query<'a> {
     /// The distances to `N` rows, each as long as the query: each the bits that [`distance`](Self::distance) gives.
     #[inline(always)]
     pub fn distances<I: Isa, const N: usize>(&self, isa: I, rows: [&[f32]; N]) -> [f32; N] {
+        let query = self.components;
         match self.metric {
             Metric::L2 => isa
-                .vectorize(l2_sq(self.components, rows))
+                .vectorize(Sums::new(L2Sq, query, rows))
                 .map(|[l2_sq]| l2_sq),
-            Metric::Dot => isa.vectorize(dot(self.components, rows)).map(|[dot]| -dot),
+            Metric::Dot => isa.vectorize(Sums::new(Dot, query, rows)).map(|[dot]| -dot),
             Metric::Cosine => {
-                let parts = isa.vectorize(dot_and_norm_sq(self.components, rows));
+                let parts = isa.vectorize(Sums::new(DotAndNormSq, query, rows));
                 parts.map(|[dot, norm_sq]| cosine(dot, self.norm * norm_sq.sqrt()))
             }
         }

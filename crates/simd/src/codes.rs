@@ -1,7 +1,11 @@
 //! Products of `int8` rows: the contract that every tier keeps, and the scalar tier.
 //!
-//! The vector kernels are in `x86` and `arm`. What they share: all arithmetic is modulo 2^32, so the order of additions is of
-//! no consequence and a result that fits `i32` is exact, whatever happened on the way.
+//! The tiers share the loop of `lanes`; in what they differ ([`I8Lanes`]) is in `x86` and `arm`.
+//! All arithmetic is modulo 2^32, so the order of additions is of no consequence, and a result that
+//! fits `i32` is exact whatever happened on the way.
+
+use crate::isa::{Isa, Scalar, WithIsa};
+use crate::lanes::{Lanes, accumulate, assert_same_length};
 
 /// A row that is compared with many others, with what its kernels need to know beforehand.
 ///
@@ -21,7 +25,9 @@ impl<'a> I8Query<'a> {
     /// Prepares a row of codes, padding included. Cost: one pass over it.
     #[inline]
     pub fn new(codes: &'a [i8]) -> Self {
-        let sum = codes.iter().map(|&code| i32::from(code)).sum();
+        let sum = codes
+            .iter()
+            .fold(0, |sum: i32, &code| sum.wrapping_add(i32::from(code)));
         Self { codes, sum }
     }
 
@@ -31,36 +37,105 @@ impl<'a> I8Query<'a> {
         self.codes
     }
 
-    /// What a product with `row + 128` has more than the product with `row`, modulo 2^32.
+    /// The sum of the codes, modulo 2^32.
     #[inline(always)]
-    #[cfg(target_arch = "x86_64")]
-    pub(crate) fn bias(&self) -> i32 {
-        self.sum.wrapping_mul(128)
+    pub fn sum(&self) -> i32 {
+        self.sum
+    }
+}
+
+/// As many codes as fill a register of some tier.
+pub trait Block: Copy {
+    /// Whole blocks, and what is left.
+    fn split(codes: &[i8]) -> (&[Self], &[i8]);
+    /// What is left, filled up with zeros.
+    fn fill(tail: &[i8]) -> Self;
+}
+
+impl<const B: usize> Block for [i8; B] {
+    #[inline(always)]
+    fn split(codes: &[i8]) -> (&[Self], &[i8]) {
+        codes.as_chunks()
     }
 
-    /// The rows, asserted to be as long as the query: after it, no index into them is checked.
     #[inline(always)]
-    pub(crate) fn assert_fits<const N: usize>(&self, rows: &[&[i8]; N]) {
-        for row in rows {
-            assert_eq!(
-                row.len(),
-                self.codes.len(),
-                "a row and a query of different length"
-            );
+    fn fill(tail: &[i8]) -> Self {
+        let mut block = [0; B];
+        block[..tail.len()].copy_from_slice(tail);
+        block
+    }
+}
+
+/// How a tier multiplies codes and adds the products.
+pub trait I8Lanes: Lanes<Block: Block> {
+    /// All parts and lanes added up, less what [`Lanes::add`] adds too much for this query.
+    fn total<const WAYS: usize>(self, parts: [Self::Sums; WAYS], query: I8Query<'_>) -> i32;
+}
+
+/// The products of one query with `N` rows, waiting for a tier.
+pub(crate) struct Dots<'a, const N: usize> {
+    pub(crate) query: I8Query<'a>,
+    pub(crate) rows: [&'a [i8]; N],
+}
+
+impl<const N: usize> WithIsa for Dots<'_, N> {
+    type Output = [i32; N];
+
+    #[inline(always)]
+    fn with_isa<I: Isa>(self, isa: I) -> [i32; N] {
+        // Four rows have additions enough in flight; one has not.
+        match N {
+            ..4 => dots::<I, N, 4>(isa, self.query, self.rows),
+            4.. => dots::<I, N, 1>(isa, self.query, self.rows),
         }
     }
 }
 
 #[inline(always)]
-pub(crate) fn dots_scalar<const N: usize>(query: I8Query<'_>, rows: [&[i8]; N]) -> [i32; N] {
-    query.assert_fits(&rows);
-    rows.map(|row| tail(query.codes, row))
+fn dots<L: I8Lanes, const N: usize, const WAYS: usize>(
+    lanes: L,
+    query: I8Query<'_>,
+    rows: [&[i8]; N],
+) -> [i32; N] {
+    assert_same_length(query.codes, &rows);
+    let (q, q_tail) = L::Block::split(query.codes);
+    let mut parts = accumulate::<_, N, WAYS>(lanes, q, rows.map(|row| L::Block::split(row).0));
+    if !q_tail.is_empty() {
+        let q = L::Block::fill(q_tail);
+        for (parts, row) in parts.iter_mut().zip(rows) {
+            let (_, tail) = L::Block::split(row);
+            parts[0] = lanes.add(parts[0], q, L::Block::fill(tail));
+        }
+    }
+    let mut out = [0; N];
+    for (out, parts) in out.iter_mut().zip(parts) {
+        *out = lanes.total(parts, query);
+    }
+    out
 }
 
-/// The product component by component: the scalar tier, and what the vector tiers have left at the end of a row.
-#[inline(always)]
-pub(crate) fn tail(a: &[i8], b: &[i8]) -> i32 {
-    a.iter().zip(b).fold(0, |sum: i32, (&a, &b)| {
-        sum.wrapping_add(i32::from(a) * i32::from(b))
-    })
+impl Lanes for Scalar {
+    type Block = [i8; 16];
+    type Sums = i32;
+
+    #[inline(always)]
+    fn zero(self) -> i32 {
+        0
+    }
+
+    #[inline(always)]
+    fn add(self, sum: i32, query: [i8; 16], row: [i8; 16]) -> i32 {
+        let mut sum = sum;
+        for (query, row) in query.into_iter().zip(row) {
+            sum = sum.wrapping_add(i32::from(query) * i32::from(row));
+        }
+        sum
+    }
+}
+
+impl I8Lanes for Scalar {
+    #[inline(always)]
+    fn total<const WAYS: usize>(self, parts: [i32; WAYS], _query: I8Query<'_>) -> i32 {
+        parts.into_iter().fold(0, i32::wrapping_add)
+    }
 }

@@ -1,104 +1,84 @@
 //! Sums over the components of `f32` rows, generic over the width of a vector.
 //!
-//! One loop serves every kernel: it adds a [`Term`] per component to four accumulators per row, so that four additions are in
-//! flight, loads the ragged end as a vector filled up with zeros, and adds the accumulators pairwise. The order depends on
-//! the tier and the length only: `N` rows at a time give each row the bits it has alone.
+//! A kernel is a [`Term`]: what one component adds to one sum, or to two. The loop is [`accumulate`],
+//! the components that fill no vector are loaded as a vector filled up with zeros, and the parts are
+//! added pairwise.
 //!
 //! No dispatch: see `isa`. No metric: see `batch`.
-
-use std::marker::PhantomData;
 
 use pulp::Simd;
 
 use crate::isa::{Isa, WithIsa};
+use crate::lanes::{Lanes, accumulate, assert_same_length};
 
-/// Accumulators per row: the latency of a fused multiply-add (4 cycles) at one a cycle, which is what two loads each allow.
+/// Accumulators per row: a fused multiply-add takes four cycles, and two loads allow one every cycle.
 const WAYS: usize = 4;
 
 /// What one component adds to `K` sums.
-pub(crate) trait Term<const K: usize> {
-    fn add<S: Simd>(simd: S, query: S::f32s, row: S::f32s, sums: [S::f32s; K]) -> [S::f32s; K];
+pub(crate) trait Term<const K: usize>: Copy {
+    fn add<S: Simd>(
+        self,
+        simd: S,
+        sums: [S::f32s; K],
+        query: S::f32s,
+        row: S::f32s,
+    ) -> [S::f32s; K];
 }
 
 /// `query * row`.
+#[derive(Clone, Copy)]
 pub(crate) struct Dot;
 
 impl Term<1> for Dot {
     #[inline(always)]
-    fn add<S: Simd>(simd: S, query: S::f32s, row: S::f32s, [sum]: [S::f32s; 1]) -> [S::f32s; 1] {
-        [simd.mul_add_e_f32s(query, row, sum)]
+    fn add<S: Simd>(self, simd: S, [sum]: [S::f32s; 1], q: S::f32s, row: S::f32s) -> [S::f32s; 1] {
+        [simd.mul_add_e_f32s(q, row, sum)]
     }
 }
 
 /// `(query - row)^2`.
+#[derive(Clone, Copy)]
 pub(crate) struct L2Sq;
 
 impl Term<1> for L2Sq {
     #[inline(always)]
-    fn add<S: Simd>(simd: S, query: S::f32s, row: S::f32s, [sum]: [S::f32s; 1]) -> [S::f32s; 1] {
-        let difference = simd.sub_f32s(query, row);
+    fn add<S: Simd>(self, simd: S, [sum]: [S::f32s; 1], q: S::f32s, row: S::f32s) -> [S::f32s; 1] {
+        let difference = simd.sub_f32s(q, row);
         [simd.mul_add_e_f32s(difference, difference, sum)]
     }
 }
 
 /// `query * row` and `row * row`.
+#[derive(Clone, Copy)]
 pub(crate) struct DotAndNormSq;
 
 impl Term<2> for DotAndNormSq {
     #[inline(always)]
     fn add<S: Simd>(
+        self,
         simd: S,
-        query: S::f32s,
+        [dot, norm_sq]: [S::f32s; 2],
+        q: S::f32s,
         row: S::f32s,
-        [dot, norm]: [S::f32s; 2],
     ) -> [S::f32s; 2] {
         [
-            simd.mul_add_e_f32s(query, row, dot),
-            simd.mul_add_e_f32s(row, row, norm),
+            simd.mul_add_e_f32s(q, row, dot),
+            simd.mul_add_e_f32s(row, row, norm_sq),
         ]
     }
 }
 
-/// The sums of `N` rows against one query, waiting for a tier.
+/// The `K` sums of each of `N` rows against one query, waiting for a tier.
 pub(crate) struct Sums<'a, T, const K: usize, const N: usize> {
+    term: T,
     query: &'a [f32],
     rows: [&'a [f32]; N],
-    term: PhantomData<T>,
 }
 
-#[inline(always)]
-pub(crate) fn dot<'a, const N: usize>(
-    query: &'a [f32],
-    rows: [&'a [f32]; N],
-) -> Sums<'a, Dot, 1, N> {
-    Sums {
-        query,
-        rows,
-        term: PhantomData,
-    }
-}
-
-#[inline(always)]
-pub(crate) fn l2_sq<'a, const N: usize>(
-    query: &'a [f32],
-    rows: [&'a [f32]; N],
-) -> Sums<'a, L2Sq, 1, N> {
-    Sums {
-        query,
-        rows,
-        term: PhantomData,
-    }
-}
-
-#[inline(always)]
-pub(crate) fn dot_and_norm_sq<'a, const N: usize>(
-    query: &'a [f32],
-    rows: [&'a [f32]; N],
-) -> Sums<'a, DotAndNormSq, 2, N> {
-    Sums {
-        query,
-        rows,
-        term: PhantomData,
+impl<'a, T: Term<K>, const K: usize, const N: usize> Sums<'a, T, K, N> {
+    #[inline(always)]
+    pub(crate) fn new(term: T, query: &'a [f32], rows: [&'a [f32]; N]) -> Self {
+        Self { term, query, rows }
     }
 }
 
@@ -107,72 +87,61 @@ impl<T: Term<K>, const K: usize, const N: usize> WithIsa for Sums<'_, T, K, N> {
 
     #[inline(always)]
     fn with_isa<I: Isa>(self, isa: I) -> [[f32; K]; N] {
-        sums::<_, T, K, N>(isa.float(), self.query, self.rows)
+        sums(
+            Terms {
+                simd: isa.float(),
+                term: self.term,
+            },
+            self.query,
+            self.rows,
+        )
     }
 }
 
-/// A row as the loop takes it.
+/// The vectors of a tier and what is summed with them.
 #[derive(Clone, Copy)]
-struct Parts<'a, V> {
-    blocks: &'a [[V; WAYS]],
-    /// Up to three vectors more.
-    rest: &'a [V],
-    /// Less than a vector.
-    tail: &'a [f32],
+struct Terms<S, T, const K: usize> {
+    simd: S,
+    term: T,
 }
 
-#[inline(always)]
-fn split<S: Simd>(row: &[f32]) -> Parts<'_, S::f32s> {
-    let (vectors, tail) = S::as_simd_f32s(row);
-    let (blocks, rest) = pulp::as_arrays(vectors);
-    Parts { blocks, rest, tail }
+impl<S: Simd, T: Term<K>, const K: usize> Lanes for Terms<S, T, K> {
+    type Block = S::f32s;
+    type Sums = [S::f32s; K];
+
+    #[inline(always)]
+    fn zero(self) -> [S::f32s; K] {
+        [self.simd.splat_f32s(0.0); K]
+    }
+
+    #[inline(always)]
+    fn add(self, sums: [S::f32s; K], query: S::f32s, row: S::f32s) -> [S::f32s; K] {
+        self.term.add(self.simd, sums, query, row)
+    }
 }
 
 #[inline(always)]
 fn sums<S: Simd, T: Term<K>, const K: usize, const N: usize>(
-    simd: S,
+    terms: Terms<S, T, K>,
     query: &[f32],
     rows: [&[f32]; N],
 ) -> [[f32; K]; N] {
-    let q = split::<S>(query);
-    let mut parts = [q; N];
-    for (part, row) in parts.iter_mut().zip(rows) {
-        assert_eq!(
-            row.len(),
-            query.len(),
-            "a row and a query of different length"
-        );
-        *part = split::<S>(row);
-        // Equal anyway; said so that no index below is checked.
-        part.blocks = &part.blocks[..q.blocks.len()];
-        part.rest = &part.rest[..q.rest.len()];
-    }
-
-    let mut sums = [[[simd.splat_f32s(0.0); K]; WAYS]; N];
-    for (i, q) in q.blocks.iter().enumerate() {
-        for (sums, row) in sums.iter_mut().zip(&parts) {
-            for way in 0..WAYS {
-                sums[way] = T::add(simd, q[way], row.blocks[i][way], sums[way]);
-            }
+    assert_same_length(query, &rows);
+    let simd = terms.simd;
+    let (q, q_tail) = S::as_simd_f32s(query);
+    let mut parts = accumulate::<_, N, WAYS>(terms, q, rows.map(|row| S::as_simd_f32s(row).0));
+    if !q_tail.is_empty() {
+        let q = simd.partial_load_f32s(q_tail);
+        for (parts, row) in parts.iter_mut().zip(rows) {
+            let (_, tail) = S::as_simd_f32s(row);
+            parts[1] = terms.add(parts[1], q, simd.partial_load_f32s(tail));
         }
     }
-    for (i, &q) in q.rest.iter().enumerate() {
-        for (sums, row) in sums.iter_mut().zip(&parts) {
-            sums[0] = T::add(simd, q, row.rest[i], sums[0]);
-        }
-    }
-    if !q.tail.is_empty() {
-        let q = simd.partial_load_f32s(q.tail);
-        for (sums, row) in sums.iter_mut().zip(&parts) {
-            sums[1] = T::add(simd, q, simd.partial_load_f32s(row.tail), sums[1]);
-        }
-    }
-
     let mut out = [[0.0; K]; N];
-    for (out, [a, b, c, d]) in out.iter_mut().zip(sums) {
+    for (out, [a, b, c, d]) in out.iter_mut().zip(parts) {
         for k in 0..K {
-            let pairs = simd.add_f32s(simd.add_f32s(a[k], b[k]), simd.add_f32s(c[k], d[k]));
-            out[k] = simd.reduce_sum_f32s(pairs);
+            let sum = simd.add_f32s(simd.add_f32s(a[k], b[k]), simd.add_f32s(c[k], d[k]));
+            out[k] = simd.reduce_sum_f32s(sum);
         }
     }
     out

@@ -7,7 +7,8 @@ use std::fmt;
 use std::str::FromStr;
 use std::sync::OnceLock;
 
-use crate::codes::{self, I8Query};
+use crate::codes::{Dots, I8Query};
+use crate::f32::{Dot, DotAndNormSq, L2Sq, Sums};
 
 /// The kernels of one tier, as methods of its token. Implemented by the tokens in [`Level`] and nothing else.
 ///
@@ -34,7 +35,10 @@ pub trait Isa: sealed::Tier {
     /// Exact for every `i8`, -128 included, up to 131,071 components; beyond, the sum wraps around, equally on every tier.
     /// Cost: rows that start on a 64-byte boundary and are a multiple of 64 long ([`AlignedRows`](crate::AlignedRows)) have
     /// neither split loads nor a tail.
-    fn dots_i8<const N: usize>(self, query: I8Query<'_>, rows: [&[i8]; N]) -> [i32; N];
+    #[inline(always)]
+    fn dots_i8<const N: usize>(self, query: I8Query<'_>, rows: [&[i8]; N]) -> [i32; N] {
+        self.vectorize(Dots { query, rows })
+    }
 
     /// Hints that `row` will be read soon. Never faults, never waits.
     ///
@@ -52,14 +56,14 @@ pub trait Isa: sealed::Tier {
     /// `sum(a[j] * b[j])`. Tolerance: see [`reference`](crate::reference).
     #[inline(always)]
     fn dot_f32(self, a: &[f32], b: &[f32]) -> f32 {
-        let [[dot]] = self.vectorize(crate::f32::dot(a, [b]));
+        let [[dot]] = self.vectorize(Sums::new(Dot, a, [b]));
         dot
     }
 
     /// `sum((a[j] - b[j])^2)`: the squared Euclidean distance. Tolerance: see [`reference`](crate::reference).
     #[inline(always)]
     fn l2_sq_f32(self, a: &[f32], b: &[f32]) -> f32 {
-        let [[l2_sq]] = self.vectorize(crate::f32::l2_sq(a, [b]));
+        let [[l2_sq]] = self.vectorize(Sums::new(L2Sq, a, [b]));
         l2_sq
     }
 
@@ -72,14 +76,16 @@ pub trait Isa: sealed::Tier {
     /// `(dot(query, row), norm_sq(row))` in one pass, the pieces of a cosine: the same bits as the two kernels apart.
     #[inline(always)]
     fn dot_and_norm_sq_f32(self, query: &[f32], row: &[f32]) -> (f32, f32) {
-        let [[dot, norm_sq]] = self.vectorize(crate::f32::dot_and_norm_sq(query, [row]));
+        let [[dot, norm_sq]] = self.vectorize(Sums::new(DotAndNormSq, query, [row]));
         (dot, norm_sq)
     }
 }
 
 pub(crate) mod sealed {
+    use crate::codes::I8Lanes;
+
     /// What the crate's own generic kernels need to know of a tier.
-    pub trait Tier: Copy + Send + Sync + 'static {
+    pub trait Tier: I8Lanes + Send + Sync + 'static {
         /// The token of pulp whose vectors the `f32` kernels use.
         type Float: pulp::Simd;
         /// Whether there are 32 vector registers, not 16: how many rows of sums fit beside each other.
@@ -123,11 +129,6 @@ impl Isa for Scalar {
     #[inline(always)]
     fn vectorize<O: WithIsa>(self, op: O) -> O::Output {
         op.with_isa(self)
-    }
-
-    #[inline(always)]
-    fn dots_i8<const N: usize>(self, query: I8Query<'_>, rows: [&[i8]; N]) -> [i32; N] {
-        codes::dots_scalar(query, rows)
     }
 
     #[inline(always)]

@@ -18,9 +18,11 @@
 //! | `isa` | tiers: detection, override, dispatch |
 //! | `metric` | what a distance is |
 //! | `rows` | matrices whose shape is proven |
+//! | `lanes` | the loop that all kernels share |
 //! | `f32` | sums over components, generic over the vector width |
 //! | `codes` | `int8` products: the contract |
-//! | `x86`, `arm` | tokens and the integer kernels per instruction set |
+//! | `x86`, `arm` | tokens, and how each tier multiplies codes |
+//! | `enter` | the way into a vector tier |
 //! | `batch` | one query against many rows |
 //! | `reference` | the definitions, in `f64` and `i64`: the oracle of the tests |
 //! | `raw` | prefetch and the cache line type |
@@ -54,9 +56,12 @@ mod rows;
 
 mod codes;
 mod f32;
+mod lanes;
 
 #[cfg(target_arch = "aarch64")]
 mod arm;
+#[cfg(any(target_arch = "aarch64", target_arch = "x86_64"))]
+mod enter;
 #[cfg(target_arch = "x86_64")]
 mod x86;
 

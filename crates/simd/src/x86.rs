@@ -1,23 +1,23 @@
-//! The x86-64 tiers: tokens, and the `int8` kernels that pulp has no operation for.
+//! The x86-64 tiers: tokens, and how they multiply codes.
 //!
-//! No `f32` kernel: pulp's vectors serve those. Each kernel is a function with its own features, entered by one `unsafe` call
-//! that the token justifies; inside, loads go through checked casts and every intrinsic is safe.
+//! No `f32` kernel: pulp's vectors serve those.
 #![expect(
     unsafe_code,
-    reason = "a token's method calls a function that needs the token's features"
+    reason = "pulp's tokens have no method for the VNNI instruction"
 )]
 
 use core::arch::x86_64::*;
 
+use pulp::cast;
 use pulp::x86::{V3, V4};
-use pulp::{NullaryFnOnce, cast};
 
-use crate::codes::{self, I8Query};
-use crate::isa::{Isa, WithIsa, sealed};
-use crate::raw;
+use crate::codes::{I8Lanes, I8Query};
+use crate::enter::enter;
+use crate::isa::sealed::Tier;
+use crate::lanes::Lanes;
 
 pulp::simd_type! {
-    /// Token of the AVX-512 tier: x86-64-v4 and VNNI, with the bit-counting extensions every such CPU has.
+    /// Token of the AVX-512 tier: x86-64-v4 and VNNI.
     pub struct V4x {
         sse: "sse",
         sse2: "sse2",
@@ -39,48 +39,13 @@ pulp::simd_type! {
         avx512dq: "avx512dq",
         avx512vl: "avx512vl",
         avx512vnni: "avx512vnni",
-        avx512vpopcntdq: "avx512vpopcntdq",
-        avx512vbmi: "avx512vbmi",
-        avx512bitalg: "avx512bitalg",
     }
 }
 
-/// Implements [`Isa`] for a token by pulp's entry into its features and by a kernel.
-macro_rules! isa {
-    ($token:ty, $dots_i8:ident) => {
-        impl Isa for $token {
-            #[inline(always)]
-            fn vectorize<O: WithIsa>(self, op: O) -> O::Output {
-                <$token>::vectorize(self, Entered(self, op))
-            }
+enter!(V4x);
+enter!(V3);
 
-            #[inline(always)]
-            fn dots_i8<const N: usize>(self, query: I8Query<'_>, rows: [&[i8]; N]) -> [i32; N] {
-                // SAFETY: `self` exists only on a CPU with the features of its token, which include the kernel's.
-                unsafe { $dots_i8(query, rows) }
-            }
-
-            #[inline(always)]
-            fn prefetch<T>(self, row: &[T]) {
-                raw::prefetch_row(row);
-            }
-        }
-    };
-}
-
-/// `op` on its way through pulp's entry, which takes a function of nothing.
-struct Entered<I, O>(I, O);
-
-impl<I: Isa, O: WithIsa> NullaryFnOnce for Entered<I, O> {
-    type Output = O::Output;
-
-    #[inline(always)]
-    fn call(self) -> O::Output {
-        self.1.with_isa(self.0)
-    }
-}
-
-impl sealed::Tier for V4x {
+impl Tier for V4x {
     type Float = V4;
     const WIDE: bool = true;
 
@@ -110,9 +75,7 @@ impl sealed::Tier for V4x {
     }
 }
 
-isa!(V4x, dots_i8_vnni);
-
-impl sealed::Tier for V3 {
+impl Tier for V3 {
     type Float = V3;
     const WIDE: bool = false;
 
@@ -122,63 +85,69 @@ impl sealed::Tier for V3 {
     }
 }
 
-isa!(V3, dots_i8_avx2);
+/// `vpdpbusd` multiplies unsigned by signed bytes and adds four products to a 32-bit lane, without
+/// saturation. The row becomes unsigned by flipping its sign bits, which adds 128 to each code; in the
+/// end `128 * sum(query)` is taken off. The row, not the query, because the query's sum is known.
+impl Lanes for V4x {
+    type Block = [i8; 64];
+    type Sums = __m512i;
 
-/// `vpdpbusd` multiplies unsigned by signed bytes and adds four products to a 32-bit lane, without saturation.
-///
-/// The row becomes unsigned by flipping its sign bit, which adds 128 to each code, and `128 * sum(query)` is taken off at the
-/// end. The row, not the query: the query's sum is known, and a zero of padding in the query silences a biased one in the row.
-#[inline]
-#[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
-fn dots_i8_vnni<const N: usize>(query: I8Query<'_>, rows: [&[i8]; N]) -> [i32; N] {
-    query.assert_fits(&rows);
-    let sign = _mm512_set1_epi8(i8::MIN);
-    let (q_blocks, q_tail) = query.codes().as_chunks::<64>();
-    let mut sums = [_mm512_setzero_si512(); N];
-    for (i, q) in q_blocks.iter().enumerate() {
-        let q = cast(*q);
-        for (sum, row) in sums.iter_mut().zip(rows) {
-            let (blocks, _) = row.as_chunks::<64>();
-            *sum = _mm512_dpbusd_epi32(*sum, _mm512_xor_si512(cast(blocks[i]), sign), q);
-        }
+    #[inline(always)]
+    fn zero(self) -> __m512i {
+        self.avx512f._mm512_setzero_si512()
     }
-    let mut out = [0; N];
-    for ((out, sum), row) in out.iter_mut().zip(sums).zip(rows) {
-        let tail = codes::tail(q_tail, &row[row.len() - q_tail.len()..]);
-        *out = _mm512_reduce_add_epi32(sum)
-            .wrapping_sub(query.bias())
-            .wrapping_add(tail);
+
+    #[inline(always)]
+    fn add(self, sums: __m512i, query: [i8; 64], row: [i8; 64]) -> __m512i {
+        let unsigned = self
+            .avx512f
+            ._mm512_xor_si512(cast(row), cast([i8::MIN; 64]));
+        // SAFETY: the token exists only on CPUs with avx512vnni.
+        unsafe { _mm512_dpbusd_epi32(sums, unsigned, cast(query)) }
     }
-    out
 }
 
-/// Codes are widened to 16 bits, where a product of any two is exact; `vpmaddwd` adds them in pairs to 32-bit lanes.
-#[inline]
-#[target_feature(enable = "avx2")]
-fn dots_i8_avx2<const N: usize>(query: I8Query<'_>, rows: [&[i8]; N]) -> [i32; N] {
-    query.assert_fits(&rows);
-    let (q_blocks, q_tail) = query.codes().as_chunks::<16>();
-    let mut sums = [_mm256_setzero_si256(); N];
-    for (i, q) in q_blocks.iter().enumerate() {
-        let q = _mm256_cvtepi8_epi16(cast(*q));
-        for (sum, row) in sums.iter_mut().zip(rows) {
-            let (blocks, _) = row.as_chunks::<16>();
-            let products = _mm256_madd_epi16(q, _mm256_cvtepi8_epi16(cast(blocks[i])));
-            *sum = _mm256_add_epi32(*sum, products);
+impl I8Lanes for V4x {
+    #[inline(always)]
+    fn total<const WAYS: usize>(self, parts: [__m512i; WAYS], query: I8Query<'_>) -> i32 {
+        let mut sum = self.zero();
+        for part in parts {
+            sum = self.avx512f._mm512_add_epi32(sum, part);
         }
+        self.avx512f
+            ._mm512_reduce_add_epi32(sum)
+            .wrapping_sub(query.sum().wrapping_mul(128))
     }
-    let mut out = [0; N];
-    for ((out, sum), row) in out.iter_mut().zip(sums).zip(rows) {
-        let tail = codes::tail(q_tail, &row[row.len() - q_tail.len()..]);
-        *out = add_lanes(sum).wrapping_add(tail);
-    }
-    out
 }
 
-#[inline]
-#[target_feature(enable = "avx2")]
-fn add_lanes(v: __m256i) -> i32 {
-    let v = _mm_add_epi32(_mm256_castsi256_si128(v), _mm256_extracti128_si256::<1>(v));
-    let v = _mm_add_epi32(v, _mm_unpackhi_epi64(v, v));
-    _mm_cvtsi128_si32(_mm_add_epi32(v, _mm_shuffle_epi32::<1>(v)))
+/// Codes are widened to 16 bits, where any product is exact; `vpmaddwd` adds them in pairs to 32-bit lanes.
+impl Lanes for V3 {
+    type Block = [i8; 16];
+    type Sums = __m256i;
+
+    #[inline(always)]
+    fn zero(self) -> __m256i {
+        self.avx._mm256_setzero_si256()
+    }
+
+    #[inline(always)]
+    fn add(self, sums: __m256i, query: [i8; 16], row: [i8; 16]) -> __m256i {
+        let query = self.avx2._mm256_cvtepi8_epi16(cast(query));
+        let row = self.avx2._mm256_cvtepi8_epi16(cast(row));
+        self.avx2
+            ._mm256_add_epi32(sums, self.avx2._mm256_madd_epi16(query, row))
+    }
+}
+
+impl I8Lanes for V3 {
+    #[inline(always)]
+    fn total<const WAYS: usize>(self, parts: [__m256i; WAYS], _query: I8Query<'_>) -> i32 {
+        let mut sum = self.zero();
+        for part in parts {
+            sum = self.avx2._mm256_add_epi32(sum, part);
+        }
+        cast::<_, [i32; 8]>(sum)
+            .into_iter()
+            .fold(0, i32::wrapping_add)
+    }
 }
