@@ -3,6 +3,8 @@
 use std::io;
 use std::path::PathBuf;
 
+use crate::segment::SectionKind;
+
 /// A result of this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -55,11 +57,22 @@ pub enum Error {
     /// A write to a store opened for reading.
     #[error("the store is open for reading only")]
     ReadOnly,
-    /// An earlier sync failed: what is on the disk is unknown until the store is opened again.
-    #[error("writing stopped after a failed {op}; open the store again to go on")]
-    Poisoned {
-        /// What failed.
-        op: &'static str,
+    /// An earlier sync or rename failed: what is on the disk is unknown until the store is opened again.
+    #[error("writing stopped after a failed sync; open the store again to go on")]
+    Poisoned,
+    /// A segment put together wrongly by the caller.
+    #[error("section {kind}: {problem}")]
+    Section {
+        /// Which section.
+        kind: SectionKind,
+        /// What is wrong.
+        problem: &'static str,
+    },
+    /// The checksum code miscalculates on this machine: nothing read or written could be trusted.
+    #[error("{algorithm} gives wrong results on this machine")]
+    Checksum {
+        /// Which.
+        algorithm: &'static str,
     },
     /// The operating system said no.
     #[error("{}: {op}: {source}", path.display())]

@@ -1,0 +1,181 @@
+//! Blob columns: one byte string per row, for ids and payloads.
+//!
+//! ```text
+//! offsets   (n + 1) x u64 LE   the first is 0, none is smaller than the one before, the last is the length of the bytes
+//! bytes     row i is bytes[offsets[i] .. offsets[i + 1]]
+//! ```
+//!
+//! A column over mapped memory stays safe when the file changes behind it: every access is checked again.
+
+use std::ops::Deref;
+
+/// What is wrong with the bytes of a column.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ColumnError {
+    /// No room for the offsets.
+    #[error("{rows} rows need {needed} bytes of offsets; there are {bytes} bytes in all")]
+    Short {
+        /// Rows that should be there.
+        rows: usize,
+        /// Bytes that their offsets take.
+        needed: u64,
+        /// Bytes that are there.
+        bytes: usize,
+    },
+    /// An offset that breaks the rule.
+    #[error(
+        "offset {index} is {offset}: offsets start at 0, never fall, and end at the length of the bytes"
+    )]
+    Offset {
+        /// Which offset.
+        index: usize,
+        /// Its value.
+        offset: u64,
+    },
+}
+
+/// Collects the byte strings of a column.
+#[derive(Debug)]
+pub struct ColumnBuilder {
+    offsets: Vec<u64>,
+    bytes: Vec<u8>,
+}
+
+impl Default for ColumnBuilder {
+    fn default() -> Self {
+        ColumnBuilder {
+            offsets: vec![0],
+            bytes: Vec::new(),
+        }
+    }
+}
+
+impl ColumnBuilder {
+    /// Adds the next row, as whatever `write` appends to the buffer.
+    pub fn push<E>(&mut self, write: impl FnOnce(&mut Vec<u8>) -> Result<(), E>) -> Result<(), E> {
+        write(&mut self.bytes)?;
+        self.offsets.push(self.bytes.len() as u64);
+        Ok(())
+    }
+
+    /// The column's bytes, in two pieces to be stored one after the other.
+    pub fn parts(&self) -> [&[u8]; 2] {
+        [bytemuck::cast_slice(&self.offsets), &self.bytes]
+    }
+}
+
+/// A column over its bytes, owned or mapped.
+///
+/// ```
+/// use proxime_storage::column::{Column, ColumnBuilder};
+/// let mut builder = ColumnBuilder::default();
+/// for row in ["a", "", "bcd"] {
+///     builder.push(|out| Ok::<_, ()>(out.extend(row.as_bytes()))).unwrap();
+/// }
+/// let column = Column::new(builder.parts().concat(), 3)?;
+/// assert_eq!(column.get(2), Some(&b"bcd"[..]));
+/// assert_eq!(column.get(3), None);
+/// # Ok::<(), proxime_storage::column::ColumnError>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Column<B> {
+    data: B,
+    rows: usize,
+}
+
+impl<B: Deref<Target = [u8]>> Column<B> {
+    /// A column of `rows` rows.
+    ///
+    /// Errors: bytes that are no such column. Cost: one pass over the offsets, no allocation.
+    pub fn new(data: B, rows: usize) -> Result<Self, ColumnError> {
+        let needed = (rows as u64 + 1) * 8;
+        let len = data.len();
+        if needed > len as u64 {
+            return Err(ColumnError::Short {
+                rows,
+                needed,
+                bytes: len,
+            });
+        }
+        let column = Column { data, rows };
+        let (mut last, end) = (0, len as u64 - needed);
+        for index in 0..=rows {
+            let offset = column.offset(index).unwrap_or(u64::MAX);
+            let fine = match index {
+                0 => offset == 0,
+                _ => offset >= last && offset <= end,
+            };
+            if !fine || (index == rows && offset != end) {
+                return Err(ColumnError::Offset { index, offset });
+            }
+            last = offset;
+        }
+        Ok(column)
+    }
+
+    /// Rows.
+    pub fn rows(&self) -> usize {
+        self.rows
+    }
+
+    /// Row `i`; `None` beyond the last, and for mapped bytes that have changed since [`Column::new`].
+    pub fn get(&self, i: usize) -> Option<&[u8]> {
+        if i >= self.rows {
+            return None;
+        }
+        let at = |offset: u64| usize::try_from(offset).ok();
+        let (from, to) = (at(self.offset(i)?)?, at(self.offset(i + 1)?)?);
+        self.data.get((self.rows + 1) * 8..)?.get(from..to)
+    }
+
+    /// All bytes, as they are stored.
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.data
+    }
+
+    fn offset(&self, i: usize) -> Option<u64> {
+        let bytes = self.data.get(i * 8..)?.first_chunk()?;
+        Some(u64::from_le_bytes(*bytes))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn bytes(offsets: &[u64], tail: &[u8]) -> Vec<u8> {
+        [bytemuck::cast_slice(offsets), tail].concat()
+    }
+
+    #[test]
+    fn empty() {
+        let column = Column::new(ColumnBuilder::default().parts().concat(), 0).unwrap();
+        assert_eq!((column.rows(), column.get(0)), (0, None));
+    }
+
+    #[test]
+    fn refuses_what_is_no_column() {
+        let short = |data: Vec<u8>, rows| {
+            assert!(matches!(
+                Column::new(data, rows),
+                Err(ColumnError::Short { .. })
+            ))
+        };
+        short(vec![], 0);
+        short(bytes(&[0, 0], &[]), 2);
+        short(bytes(&[0], &[]), usize::MAX / 16);
+        for (offsets, tail, index) in [
+            (vec![1, 2], "ab", 0),
+            (vec![0, 2, 1, 2], "ab", 2),
+            (vec![0, 3], "ab", 1),
+            (vec![0, 1], "ab", 1),
+            (vec![0, u64::MAX, 2], "ab", 1),
+        ] {
+            let got = Column::new(bytes(&offsets, tail.as_bytes()), offsets.len() - 1).unwrap_err();
+            assert!(
+                matches!(got, ColumnError::Offset { index: i, .. } if i == index),
+                "{got}"
+            );
+        }
+    }
+}

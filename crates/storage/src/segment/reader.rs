@@ -1,0 +1,275 @@
+//! Reading a segment: structure at once, each section's bytes when they are asked for and before they are given out.
+
+use std::ops::{Deref, Range};
+use std::path::Path;
+
+use bytemuck::Zeroable;
+
+use super::layout::{
+    Entry, FOOTER_BYTES, FOOTER_MAGIC, Footer, Layout, MAGIC, PAGE_BYTES, PART_FOOTER, PART_HEADER,
+    PART_TABLES, Page, Refused,
+};
+use super::{SectionKind, SegmentHeader};
+use crate::backend::{Bytes, File, Vfs};
+use crate::checksum::{self, BLOCK_BYTES, Seed};
+use crate::error::{Error, Result};
+use crate::format::crc_before_last_word;
+use crate::manifest::{SegmentRef, StoreId};
+use crate::names::Name;
+use crate::store::Access;
+
+/// An open segment. Its file can be removed without harm to it.
+#[derive(Debug)]
+pub struct Segment {
+    file: File,
+    store: StoreId,
+    file_id: u64,
+    header: SegmentHeader,
+    entries: Vec<Entry>,
+    /// One CRC per block, all sections after each other.
+    crcs: Vec<u32>,
+}
+
+/// The bytes of a section, where the file is mapped. Clones share.
+#[derive(Clone, Debug)]
+pub struct SectionBytes {
+    file: Bytes,
+    range: Range<usize>,
+}
+
+impl Deref for SectionBytes {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        self.file.get(self.range.clone()).unwrap_or_default()
+    }
+}
+
+impl Segment {
+    /// Errors: [`Error::Corrupt`], unless the file is exactly the one that `pinned` names and every part of its structure holds.
+    /// `Ok(None)`: there is no such file.
+    pub(crate) fn open(
+        vfs: &dyn Vfs,
+        store: StoreId,
+        pinned: &SegmentRef,
+        access: Access,
+    ) -> Result<Option<Segment>> {
+        let file_id = pinned.file_id;
+        let Some(file) = File::open(vfs, &Name::Segment(file_id).to_string())? else {
+            return Ok(None);
+        };
+        let bytes = file.len()?;
+        if bytes != pinned.bytes || bytes < PAGE_BYTES + FOOTER_BYTES {
+            return Err(file.corrupt(
+                bytes.min(pinned.bytes),
+                format!("the file has {bytes} bytes instead of {}", pinned.bytes),
+            ));
+        }
+        let (page, layout) = read_page(&file, store, file_id, bytes, access)?;
+        let footer = read_footer(&file, store, file_id, &layout)?;
+        let tables = file.read_vec(layout.tables, layout.footer - layout.tables)?;
+        if Seed::new(store, file_id, PART_TABLES).of(0, &tables) != footer.tables_crc {
+            return Err(file.corrupt(
+                layout.tables,
+                "the checksum of the checksum tables does not match",
+            ));
+        }
+        let digest = checksum::digest(&[bytemuck::bytes_of(&page), &tables]);
+        if digest.to_le_bytes() != footer.digest || digest != pinned.digest {
+            return Err(file.corrupt(layout.footer, "the root digest does not match"));
+        }
+        let header = page.header();
+        if header.rows != pinned.rows {
+            return Err(file.corrupt(
+                68,
+                format!(
+                    "it has {} rows, the manifest says {}",
+                    header.rows, pinned.rows
+                ),
+            ));
+        }
+        let crcs = bytemuck::pod_collect_to_vec(&tables);
+        Ok(Some(Segment {
+            file,
+            store,
+            file_id,
+            header,
+            entries: layout.entries,
+            crcs,
+        }))
+    }
+
+    /// What it says about itself.
+    pub fn header(&self) -> &SegmentHeader {
+        &self.header
+    }
+
+    /// Names the file in the store.
+    pub fn file_id(&self) -> u64 {
+        self.file_id
+    }
+
+    /// Where it was when it was opened.
+    pub fn path(&self) -> &Path {
+        self.file.path()
+    }
+
+    /// Number and size in bytes of a section's elements; `None` if the segment has no such section.
+    pub fn shape(&self, kind: SectionKind) -> Option<(u64, u32)> {
+        self.entry(kind)
+            .map(|entry| (entry.count, entry.elem_bytes))
+    }
+
+    /// A copy of a section that nothing outside can change, for bytes that are checked once and trusted then.
+    ///
+    /// Errors: [`Error::Corrupt`] if a block fails its checksum. For a [derived](SectionKind::is_derived) section this says
+    /// nothing about the others: go on without it.
+    pub fn read(&self, kind: SectionKind) -> Result<Option<Vec<u8>>> {
+        let Some(entry) = self.entry(kind) else {
+            return Ok(None);
+        };
+        let mut bytes = self.file.read_vec(entry.offset, entry.padded())?;
+        self.check_blocks(entry, 0, &bytes)?;
+        bytes.truncate(usize::try_from(entry.bytes).unwrap_or(usize::MAX));
+        Ok(Some(bytes))
+    }
+
+    /// A section where the file is mapped, for bytes that may have any value; its checksums hold at the time of the call.
+    ///
+    /// Errors: as [`read`](Segment::read).
+    pub fn map(&self, kind: SectionKind) -> Result<Option<SectionBytes>> {
+        let Some(entry) = self.entry(kind) else {
+            return Ok(None);
+        };
+        let ends = || self.file.corrupt(entry.offset, "the file ends here");
+        let place = |at: u64| usize::try_from(at).map_err(|_| ends());
+        let (start, end) = (place(entry.offset)?, place(entry.offset + entry.padded())?);
+        let file = self.file.map()?;
+        self.check_blocks(entry, 0, file.get(start..end).ok_or_else(ends)?)?;
+        Ok(Some(SectionBytes {
+            file,
+            range: start..place(entry.offset + entry.bytes)?,
+        }))
+    }
+
+    /// Reads every block of every section again; what is wrong with the first bad block of each.
+    pub fn verify(&self) -> Vec<Error> {
+        self.entries
+            .iter()
+            .filter_map(|entry| self.verify_section(entry).err())
+            .collect()
+    }
+
+    /// An error that names this file and a place in a section: for structure that only the upper layer can judge.
+    pub fn damage(&self, kind: SectionKind, offset: u64, what: impl Into<String>) -> Error {
+        let start = self.entry(kind).map_or(0, |entry| entry.offset);
+        self.file.corrupt(
+            start.saturating_add(offset),
+            format!("{kind}: {}", what.into()),
+        )
+    }
+
+    fn entry(&self, kind: SectionKind) -> Option<&Entry> {
+        self.entries
+            .iter()
+            .find(|entry| entry.kind == kind.number())
+    }
+
+    fn verify_section(&self, entry: &Entry) -> Result<()> {
+        const BLOCKS_AT_ONCE: u64 = 256;
+        let mut first = 0;
+        while first < entry.blocks() {
+            let blocks = BLOCKS_AT_ONCE.min(entry.blocks() - first);
+            let bytes = self
+                .file
+                .read_vec(entry.offset + first * PAGE_BYTES, blocks * PAGE_BYTES)?;
+            self.check_blocks(entry, first, &bytes)?;
+            first += blocks;
+        }
+        Ok(())
+    }
+
+    /// `bytes` are whole blocks from block `first` of the section on.
+    fn check_blocks(&self, entry: &Entry, first: u64, bytes: &[u8]) -> Result<()> {
+        let seed = Seed::new(self.store, self.file_id, entry.kind);
+        let before: u64 = self
+            .entries
+            .iter()
+            .take_while(|other| other.kind != entry.kind)
+            .map(Entry::blocks)
+            .sum();
+        let crcs = usize::try_from(before + first)
+            .ok()
+            .and_then(|at| self.crcs.get(at..))
+            .unwrap_or_default();
+        for (number, (block, crc)) in (first..).zip(bytes.chunks(BLOCK_BYTES).zip(crcs)) {
+            let offset = entry.offset + number * PAGE_BYTES;
+            if seed.of(number, block) != *crc {
+                return Err(self.file.corrupt(
+                    offset,
+                    format!(
+                        "the checksum of {} block {number} does not match",
+                        entry.name()
+                    ),
+                ));
+            }
+            let used = (entry.bytes - number * PAGE_BYTES).min(PAGE_BYTES) as usize;
+            if block
+                .get(used..)
+                .unwrap_or_default()
+                .iter()
+                .any(|&byte| byte != 0)
+            {
+                return Err(self.file.corrupt(
+                    offset,
+                    format!("the padding of {} is not zero", entry.name()),
+                ));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn read_page(
+    file: &File,
+    store: StoreId,
+    file_id: u64,
+    bytes: u64,
+    access: Access,
+) -> Result<(Page, Layout)> {
+    let mut page = Page::zeroed();
+    file.read_exact(bytemuck::bytes_of_mut(&mut page), 0)?;
+    page.preamble.check(MAGIC, file, access)?;
+    // Who it belongs to comes before the checksum, which depends on that: "another store's" says more than "damaged".
+    let layout = page
+        .layout(store, file_id, bytes)
+        .map_err(|refused| match refused {
+            Refused::Corrupt { offset, what } => file.corrupt(offset, what),
+            Refused::Unknown(what) => file.unsupported(what),
+        })?;
+    if page.crc
+        != crc_before_last_word(
+            Seed::new(store, file_id, PART_HEADER),
+            bytemuck::bytes_of(&page),
+        )
+    {
+        return Err(file.corrupt(0, "the checksum of the header does not match"));
+    }
+    Ok((page, layout))
+}
+
+fn read_footer(file: &File, store: StoreId, file_id: u64, layout: &Layout) -> Result<Footer> {
+    let mut footer = Footer::zeroed();
+    file.read_exact(bytemuck::bytes_of_mut(&mut footer), layout.footer)?;
+    let expected = crc_before_last_word(
+        Seed::new(store, file_id, PART_FOOTER),
+        bytemuck::bytes_of(&footer),
+    );
+    let fits = footer.file_bytes == layout.file_bytes()
+        && footer.tables == layout.tables
+        && footer.zero == [0; 16];
+    if footer.magic != FOOTER_MAGIC || footer.crc != expected || !fits {
+        return Err(file.corrupt(layout.footer, "the footer is damaged"));
+    }
+    Ok(footer)
+}

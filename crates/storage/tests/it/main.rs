@@ -1,0 +1,14 @@
+//! What storage promises, one file per promise.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test that cannot go on should stop"
+)]
+
+mod backends;
+mod crash;
+mod damage;
+mod lock;
+mod round_trip;
+mod sample;
