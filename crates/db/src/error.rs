@@ -215,6 +215,15 @@ pub enum Error {
         /// What is wrong, in words.
         what: String,
     },
+    /// Not a whole number of rows, or rows of no components.
+    #[error(transparent)]
+    Shape(#[from] proxime_simd::ShapeError),
+    /// The operating system gave no threads.
+    #[error("no worker threads could be started: {reason}")]
+    Threads {
+        /// What it said.
+        reason: String,
+    },
     /// The storage layer's.
     #[error(transparent)]
     Storage(#[from] proxime_storage::Error),
@@ -234,14 +243,44 @@ impl Error {
             | Error::Metadata { .. }
             | Error::Name { .. }
             | Error::Parameter { .. }
-            | Error::TooManyRows { .. } => ErrorKind::Argument,
+            | Error::TooManyRows { .. }
+            | Error::Shape(_) => ErrorKind::Argument,
             Error::IdExists { .. } | Error::CollectionExists { .. } => ErrorKind::Exists,
             Error::CollectionNotFound { .. } => ErrorKind::NotFound,
             Error::Interrupted => ErrorKind::Interrupted,
             Error::Forked { .. } | Error::ReadOnly | Error::Closed => ErrorKind::Refused,
-            Error::Source { .. } => ErrorKind::Io,
+            Error::Source { .. } | Error::Threads { .. } => ErrorKind::Io,
             Error::Damaged { .. } => ErrorKind::Damaged,
             Error::Storage(e) => storage_kind(e),
+        }
+    }
+}
+
+impl From<proxime_core::Error> for Error {
+    fn from(error: proxime_core::Error) -> Self {
+        use proxime_core::Error as E;
+        match error {
+            E::Parameter {
+                name,
+                value,
+                min,
+                max,
+            } => Error::Parameter {
+                name,
+                value: value.to_string(),
+                limit: format!("between {min} and {max}"),
+            },
+            E::TooManyRows { n, max } => Error::TooManyRows {
+                rows: n,
+                limit: max,
+            },
+            E::Interrupted => Error::Interrupted,
+            E::Threads { reason } => Error::Threads { reason },
+            E::Shape(error) => Error::Shape(error),
+            other => Error::Damaged {
+                file: "graph".into(),
+                what: other.to_string(),
+            },
         }
     }
 }
@@ -252,7 +291,7 @@ fn storage_kind(error: &proxime_storage::Error) -> ErrorKind {
         E::NotFound { .. } => ErrorKind::NotFound,
         E::Locked { .. } => ErrorKind::Locked,
         E::Corrupt { .. } => ErrorKind::Damaged,
-        E::NotAStore { .. } | E::Unsupported { .. } | E::ReadOnly | E::Poisoned { .. } => {
+        E::NotAStore { .. } | E::Unsupported { .. } | E::ReadOnly | E::Poisoned => {
             ErrorKind::Refused
         }
         E::Io { .. } => ErrorKind::Io,

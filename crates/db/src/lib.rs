@@ -8,7 +8,6 @@ mod key;
 mod options;
 mod report;
 mod results;
-mod standin;
 mod value;
 
 pub use batch::{Batch, Progress, Stage, VectorSource};
@@ -19,8 +18,10 @@ pub use key::Key;
 pub use options::{CollectionConfig, OpenOptions, SearchOptions};
 pub use report::{CollectionReport, GraphStats, Stats, VerifyReport};
 pub use results::{Hit, Results};
-pub use standin::{Metric, Params, ParseMetricError, Rows, ShapeError};
 pub use value::{DEPTH_MAX, Metadata, Problem, Value, ValueError, metadata_from_json};
 
+/// Graph parameters, and what "near" and "rows" mean: from the floors below.
+pub use proxime_core::Params;
+pub use proxime_simd::{IsaError, Level, Metric, MetricError, Rows, ShapeError};
 /// The storage layer's errors, inside [`Error::Storage`].
 pub use proxime_storage::Error as StorageError;
