@@ -1,0 +1,114 @@
+"""Types of the compiled core. A test compares the names here with those that are there."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from os import PathLike
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Literal, Self, TypeAlias, final, overload
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from ._hit import Hit
+
+Ids: TypeAlias = NDArray[np.integer[Any]] | Iterable[int | str]
+Vectors: TypeAlias = ArrayLike
+Queries: TypeAlias = ArrayLike
+Metadata: TypeAlias = Sequence[Mapping[str, Any] | None] | Mapping[str, Iterable[Any]]
+Include: TypeAlias = Literal["metadata", "vectors"]
+
+__version__: str
+
+def open(path: str | PathLike[str], threads: int | None = None, read_only: bool = False) -> Database: ...
+
+@final
+class Database:
+    @property
+    def path(self) -> Path | None: ...
+    @property
+    def read_only(self) -> bool: ...
+    def create_collection(
+        self,
+        name: str,
+        dim: int,
+        metric: Literal["cosine", "l2", "dot"] = "cosine",
+        *,
+        m: int | None = None,
+        ef_construction: int | None = None,
+        ef_search: int | None = None,
+    ) -> Collection: ...
+    def collection(self, name: str) -> Collection: ...
+    def collections(self) -> list[str]: ...
+    def verify(self) -> dict[str, Any]: ...
+    def close(self) -> None: ...
+    def __enter__(self) -> Self: ...
+    def __exit__(
+        self,
+        type: type[BaseException] | None,
+        value: BaseException | None,
+        traceback: TracebackType | None,
+        /,
+    ) -> None: ...
+
+@final
+class Collection:
+    @property
+    def name(self) -> str: ...
+    @property
+    def dim(self) -> int: ...
+    @property
+    def metric(self) -> Literal["cosine", "l2", "dot"]: ...
+    def upsert(self, ids: Ids, vectors: Vectors, metadata: Metadata | None = None) -> None: ...
+    def add(self, ids: Ids, vectors: Vectors, metadata: Metadata | None = None) -> None: ...
+    def add_vector_batch(self, ids: Ids, vectors: Vectors, metadata: Metadata | None = None) -> None: ...
+    def get(self, id: int | str) -> dict[str, Any] | None: ...
+    @overload  # one query
+    def search(
+        self,
+        queries: Sequence[float],
+        k: int = 10,
+        *,
+        ef: int | None = None,
+        exact: bool = False,
+        include: Include | Sequence[Include] = (),
+    ) -> Hits: ...
+    @overload  # several queries
+    def search(
+        self,
+        queries: Sequence[Sequence[float]] | Sequence[NDArray[Any]],
+        k: int = 10,
+        *,
+        ef: int | None = None,
+        exact: bool = False,
+        include: Include | Sequence[Include] = (),
+    ) -> tuple[Any, ...]: ...
+    @overload  # an array: `Hits` for one dimension, a tuple for two
+    def search(
+        self,
+        queries: Queries,
+        k: int = 10,
+        *,
+        ef: int | None = None,
+        exact: bool = False,
+        include: Include | Sequence[Include] = (),
+    ) -> Any: ...
+    def stats(self) -> dict[str, Any]: ...
+    def digest(self) -> str: ...
+    def __len__(self) -> int: ...
+
+@final
+class Hits:
+    @property
+    def ids(self) -> NDArray[Any]: ...
+    @property
+    def distances(self) -> NDArray[np.float32]: ...
+    @property
+    def metadata(self) -> list[dict[str, Any]]: ...
+    @property
+    def vectors(self) -> NDArray[np.float32]: ...
+    def __len__(self) -> int: ...
+    def __iter__(self) -> Iterator[Hit]: ...
+    @overload
+    def __getitem__(self, index: int, /) -> Hit: ...
+    @overload
+    def __getitem__(self, index: slice, /) -> list[Hit]: ...

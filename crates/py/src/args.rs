@@ -1,0 +1,55 @@
+//! Arguments that are numbers or names, checked with messages that name them.
+
+use proxime::{Error, Metric};
+use pyo3::prelude::*;
+use pyo3::types::PyString;
+
+use crate::{error, values};
+
+/// A count: any integer from 0. One too large for the machine counts as the largest.
+pub(crate) fn count(name: &'static str, value: &Bound<'_, PyAny>) -> PyResult<usize> {
+    if !values::is_integer(value)? {
+        return Err(error::wrong_type(name, "an int", value));
+    }
+    match value.extract() {
+        Ok(count) => Ok(count),
+        Err(_) if value.lt(0)? => Err(out_of_range(name, value, "0 or more")),
+        Err(_) => Ok(usize::MAX),
+    }
+}
+
+/// A count that may be left out.
+pub(crate) fn optional_count(
+    name: &'static str,
+    value: Option<&Bound<'_, PyAny>>,
+) -> PyResult<Option<usize>> {
+    value.map(|value| count(name, value)).transpose()
+}
+
+/// A text.
+pub(crate) fn text(name: &'static str, value: &Bound<'_, PyAny>) -> PyResult<String> {
+    let Ok(text) = value.cast::<PyString>() else {
+        return Err(error::wrong_type(name, "a str", value));
+    };
+    let text = text.to_cow();
+    let text = text.map_err(|_| out_of_range(name, value, "valid Unicode"))?;
+    Ok(text.into_owned())
+}
+
+/// A metric, by its name.
+pub(crate) fn metric(value: &Bound<'_, PyAny>) -> PyResult<Metric> {
+    let metric = text("metric", value)?.parse();
+    metric.map_err(|_| out_of_range("metric", value, "'l2', 'cosine' or 'dot'"))
+}
+
+/// An argument of the right type and with an impossible value.
+pub(crate) fn out_of_range(name: &'static str, value: &Bound<'_, PyAny>, limit: &str) -> PyErr {
+    let refused = Error::Parameter {
+        name,
+        value: value
+            .repr()
+            .map_or_else(|_| "?".to_owned(), |text| text.to_string()),
+        limit: limit.to_owned(),
+    };
+    error::from_db(value.py(), &refused)
+}

@@ -1,0 +1,241 @@
+//! Vectors in: whatever NumPy can hold, read in place.
+//!
+//! A C-contiguous native float32 batch is borrowed as it is. Any other layout or number is converted while rows are read,
+//! chunk by chunk and without the interpreter lock: there is never a second copy of the batch. Copied whole are only lists
+//! (`lists.rs`), arrays whose numbers are not aligned in memory (fields of packed records), and queries, which are few and
+//! which nobody may change during the search.
+
+use half::f16;
+use numpy::ndarray::Array2;
+use numpy::{
+    PyArray2, PyArrayDescrMethods, PyArrayDyn, PyArrayMethods, PyReadonlyArray2, PyUntypedArray,
+    PyUntypedArrayMethods,
+};
+use proxime::{Input, VectorSource};
+use pyo3::prelude::*;
+
+use crate::convert::{Component, Converted};
+use crate::error;
+use crate::lists::{self, Flat};
+
+/// The vectors of a batch, readable for as long as this lives.
+pub(crate) trait Vectors {
+    /// What any thread may read them through.
+    fn source(&self) -> Box<dyn VectorSource + '_>;
+}
+
+/// The vectors of a batch for a collection of `dim` components.
+pub(crate) fn batch<'py>(
+    vectors: &Bound<'py, PyAny>,
+    dim: usize,
+) -> PyResult<Box<dyn Vectors + 'py>> {
+    let py = vectors.py();
+    match lists::flatten(vectors, Input::Row, dim)? {
+        Some(Flat::Rows(data)) => return Owned::vectors(py, data, dim),
+        Some(Flat::One(row)) => return Err(one_dimensional(py, row.len())),
+        None => {}
+    }
+    let array = to_array(vectors)?;
+    match *array.shape() {
+        [] => Err(error::wrong_type("vectors", "an array of rows", vectors)),
+        [0] => Owned::vectors(py, Vec::new(), dim),
+        [components] => Err(one_dimensional(py, components)),
+        _ => matrix(&array, Input::Row, dim),
+    }
+}
+
+/// Queries of a search.
+pub(crate) struct Queries {
+    /// All components, query after query.
+    pub(crate) data: Vec<f32>,
+    /// They came as one vector, not as an array of rows.
+    pub(crate) single: bool,
+}
+
+/// The queries to a collection of `dim` components.
+pub(crate) fn queries(queries: &Bound<'_, PyAny>, dim: usize) -> PyResult<Queries> {
+    let (data, single) = match lists::flatten(queries, Input::Query, dim)? {
+        Some(Flat::Rows(data)) => (data, false),
+        Some(Flat::One(data)) => {
+            error::check_dim(queries.py(), Input::Query, dim, data.len())?;
+            (data, true)
+        }
+        None => {
+            let array = to_array(queries)?;
+            if array.ndim() == 0 {
+                let needed = "a vector or an array of rows";
+                return Err(error::wrong_type("queries", needed, queries));
+            }
+            let mut data = Vec::new();
+            append(&array, Input::Query, dim, &mut data)?;
+            (data, array.ndim() == 1 && !array.is_empty())
+        }
+    };
+    Ok(Queries { data, single })
+}
+
+/// Appends the components of an array of rows, or of one row, to `out`.
+pub(crate) fn append(
+    array: &Bound<'_, PyUntypedArray>,
+    input: Input,
+    dim: usize,
+    out: &mut Vec<f32>,
+) -> PyResult<()> {
+    let py = array.py();
+    let shape = array.shape();
+    // The common case first, and without a detour: this is on the path of every single query.
+    if shape.len() <= 2
+        && shape.last() == Some(&dim)
+        && array.is_c_contiguous()
+        && array.is_aligned()
+        && let Ok(plain) = array.cast::<PyArrayDyn<f32>>()
+        && let Ok(plain) = plain.try_readonly()
+        && let Ok(plain) = plain.as_slice()
+    {
+        out.extend_from_slice(plain);
+        return Ok(());
+    }
+    if *shape == [0] {
+        return Ok(());
+    }
+    let rows = match shape.len() {
+        1 => array.call_method1("reshape", (1, -1))?.cast_into()?,
+        _ => array.clone(),
+    };
+    let vectors = matrix(&rows, input, dim)?;
+    let source = vectors.source();
+    let start = out.len();
+    out.resize(start + source.rows() * dim, 0.0);
+    let read = source.read(0, out.get_mut(start..).unwrap_or_default());
+    read.map_err(|error| error::from_db(py, &error))
+}
+
+/// The object as an array: without a copy if it is one, or speaks any of NumPy's protocols.
+pub(crate) fn to_array<'py>(object: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyUntypedArray>> {
+    let py = object.py();
+    if let Ok(array) = object.cast::<PyUntypedArray>() {
+        refuse_masked(array)?;
+        return Ok(array.clone());
+    }
+    let array = py.import("numpy")?.call_method1("asarray", (object,))?;
+    Ok(array.cast_into()?)
+}
+
+/// Masked arrays are arrays, and would hand out what is masked as if it were there.
+fn refuse_masked(array: &Bound<'_, PyUntypedArray>) -> PyResult<()> {
+    if !array.is_exact_instance_of::<PyUntypedArray>()
+        && let Some(mask) = array.getattr_opt("mask")?
+        && mask.call_method0("any")?.is_truthy()?
+    {
+        let message = "vectors with masked components cannot be used; `.filled(value)` fills them";
+        return Err(error::plain(array.py(), "ParameterError", message));
+    }
+    Ok(())
+}
+
+/// An array of rows, borrowed.
+fn matrix<'py>(
+    array: &Bound<'py, PyUntypedArray>,
+    input: Input,
+    dim: usize,
+) -> PyResult<Box<dyn Vectors + 'py>> {
+    let py = array.py();
+    let &[_, got] = array.shape() else {
+        let message = format!(
+            "an array of rows has 2 dimensions, not {}: its shape is {}",
+            array.ndim(),
+            array.getattr("shape")?
+        );
+        return Err(error::plain(py, "DimensionError", &message));
+    };
+    error::check_dim(py, input, dim, got)?;
+    if array.is_empty() {
+        return Owned::vectors(py, Vec::new(), dim);
+    }
+    let mut array = array.clone();
+    if !array.is_aligned() {
+        array = array.call_method0("copy")?.cast_into()?;
+    }
+    let dtype = array.dtype();
+    let swapped = dtype.is_native_byteorder() == Some(false);
+    if swapped {
+        // The same bytes under a native type: what is read has its bytes the wrong way round.
+        let native = dtype.call_method1("newbyteorder", ("=",))?;
+        array = array.call_method1("view", (native,))?.cast_into()?;
+    }
+    typed(&array, swapped)?.ok_or_else(|| dtype_error(&array))
+}
+
+/// The array, borrowed under its type; nothing if that is no type for vectors.
+fn typed<'py>(
+    array: &Bound<'py, PyUntypedArray>,
+    swapped: bool,
+) -> PyResult<Option<Box<dyn Vectors + 'py>>> {
+    macro_rules! first_of {
+        ($($component:ty),*) => {
+            $(if let Ok(array) = array.cast::<PyArray2<$component>>() {
+                let array = array.try_readonly().map_err(|_| in_use(array.py()))?;
+                return Ok(Some(Box::new(Borrowed { array, swapped })));
+            })*
+        };
+    }
+    first_of!(f32, f64, f16, i8, i16, i32, i64, u8, u16, u32, u64);
+    Ok(None)
+}
+
+struct Owned(Array2<f32>);
+
+impl Owned {
+    /// `data` is a whole number of rows of `dim` components.
+    fn vectors<'py>(
+        py: Python<'py>,
+        data: Vec<f32>,
+        dim: usize,
+    ) -> PyResult<Box<dyn Vectors + 'py>> {
+        match Array2::from_shape_vec((data.len() / dim.max(1), dim), data) {
+            Ok(rows) => Ok(Box::new(Owned(rows))),
+            Err(error) => Err(error::plain(py, "InternalError", &error.to_string())),
+        }
+    }
+}
+
+impl Vectors for Owned {
+    fn source(&self) -> Box<dyn VectorSource + '_> {
+        Box::new(Converted::new(self.0.view(), false))
+    }
+}
+
+struct Borrowed<'py, T: Component> {
+    array: PyReadonlyArray2<'py, T>,
+    swapped: bool,
+}
+
+impl<T: Component> Vectors for Borrowed<'_, T> {
+    fn source(&self) -> Box<dyn VectorSource + '_> {
+        Box::new(Converted::new(self.array.as_array(), self.swapped))
+    }
+}
+
+fn one_dimensional(py: Python<'_>, components: usize) -> PyErr {
+    let message = format!(
+        "vectors has 1 dimension ({components} components), but an array of rows is needed; \
+         a single vector is written `vectors[None, :]`"
+    );
+    error::plain(py, "DimensionError", &message)
+}
+
+fn dtype_error(array: &Bound<'_, PyUntypedArray>) -> PyErr {
+    let dtype = array.dtype();
+    let hint = match dtype.kind() {
+        b'O' => "rows of different lengths, or something that is not a number, make such arrays",
+        b'c' => "complex numbers have no order of nearness here",
+        _ => "floats and integers of up to 64 bits can; convert with `.astype(\"float32\")`",
+    };
+    let message = format!("vectors of dtype {dtype} cannot be used: {hint}");
+    error::plain(array.py(), "ArgumentTypeError", &message)
+}
+
+fn in_use(py: Python<'_>) -> PyErr {
+    let message = "another extension module is writing to this array";
+    error::plain(py, "ParameterError", message)
+}

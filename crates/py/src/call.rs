@@ -1,0 +1,89 @@
+//! Calls into the database: without the interpreter lock, with Ctrl-C, and with panics stopped at the door.
+//!
+//! Other Python threads run during a call. Long writes run on a thread of their own while the calling thread listens for
+//! signals, which Python delivers to the main thread only.
+
+use std::ops::ControlFlow;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::thread;
+use std::time::Duration;
+
+use proxime::{Error, Progress, Result};
+use pyo3::exceptions::PyKeyboardInterrupt;
+use pyo3::prelude::*;
+
+use crate::error;
+
+/// How often a long write looks for Ctrl-C: too seldom to cost anything, often enough to feel immediate.
+const SIGNAL_POLL: Duration = Duration::from_millis(50);
+
+/// Runs a method's body, conversions included; a panic in it becomes `proxime.InternalError`.
+pub(crate) fn guarded<T>(py: Python<'_>, body: impl FnOnce() -> PyResult<T>) -> PyResult<T> {
+    catch_unwind(AssertUnwindSafe(body))
+        .unwrap_or_else(|panic| Err(error::from_panic(py, panic.as_ref())))
+}
+
+/// Runs `work` detached from the interpreter.
+pub(crate) fn detached<T: Send>(
+    py: Python<'_>,
+    work: impl FnOnce() -> Result<T> + Send,
+) -> PyResult<T> {
+    settle(py, py.detach(|| catch_unwind(AssertUnwindSafe(work))))
+}
+
+/// Runs `work` detached, and asks it to stop when a signal handler raises (Ctrl-C does). `work` passes the callback on to
+/// the write it makes.
+///
+/// Errors: what the handler raised, with a note that says whether the write took place.
+pub(crate) fn interruptible<T: Send>(
+    py: Python<'_>,
+    work: impl FnOnce(Progress<'_>) -> Result<T> + Send,
+) -> PyResult<T> {
+    let stop = AtomicBool::new(false);
+    let progress = |_, _, _| match stop.load(Ordering::Relaxed) {
+        true => ControlFlow::Break(()),
+        false => ControlFlow::Continue(()),
+    };
+    let mut signal = None;
+    let outcome = py.detach(|| {
+        thread::scope(|scope| {
+            // Nothing is ever sent: that the worker is done shows by its end of the channel being dropped.
+            let (running, done) = channel::<()>();
+            let worker = scope.spawn(|| {
+                let _running = running;
+                work(&progress)
+            });
+            while done.recv_timeout(SIGNAL_POLL) == Err(RecvTimeoutError::Timeout) {
+                if signal.is_none() {
+                    signal = Python::attach(|py| py.check_signals()).err();
+                    stop.store(signal.is_some(), Ordering::Relaxed);
+                }
+            }
+            worker.join()
+        })
+    });
+    match (signal, outcome) {
+        (Some(signal), Ok(Ok(_))) => Err(noted(py, signal, "the batch was stored already")),
+        (Some(signal), Ok(Err(Error::Interrupted))) => {
+            Err(noted(py, signal, "nothing of the batch was stored"))
+        }
+        (_, outcome) => settle(py, outcome),
+    }
+}
+
+fn settle<T>(py: Python<'_>, outcome: thread::Result<Result<T>>) -> PyResult<T> {
+    match outcome {
+        Ok(Ok(value)) => Ok(value),
+        Ok(Err(Error::Interrupted)) => Err(PyKeyboardInterrupt::new_err(())),
+        Ok(Err(error)) => Err(error::from_db(py, &error)),
+        Err(panic) => Err(error::from_panic(py, panic.as_ref())),
+    }
+}
+
+fn noted(py: Python<'_>, exception: PyErr, note: &str) -> PyErr {
+    // An exception that takes no notes is as good without.
+    let _ = exception.value(py).call_method1("add_note", (note,));
+    exception
+}

@@ -1,0 +1,216 @@
+//! The class `Collection`.
+
+use numpy::PyArray1;
+use proxime::{Batch, Rows, SearchOptions};
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyString};
+
+use crate::hits::{Answers, Hits, Include};
+use crate::{args, arrays, call, error, keys, text, values};
+
+/// Records of one dimension and metric. Made by `Database.create_collection` and `Database.collection`; can be used from
+/// several threads at once.
+#[pyclass(frozen, module = "proxime")]
+pub(crate) struct Collection {
+    inner: proxime::Collection,
+}
+
+impl Collection {
+    pub(crate) fn new(inner: proxime::Collection) -> Self {
+        Collection { inner }
+    }
+
+    fn dim(&self) -> usize {
+        self.inner.config().dim
+    }
+
+    fn write(
+        &self,
+        ids: &Bound<'_, PyAny>,
+        vectors: &Bound<'_, PyAny>,
+        metadata: Option<&Bound<'_, PyAny>>,
+        write: fn(&proxime::Collection, Batch<'_>) -> proxime::Result<()>,
+    ) -> PyResult<()> {
+        let py = ids.py();
+        call::guarded(py, || {
+            let vectors = arrays::batch(vectors, self.dim())?;
+            let source = vectors.source();
+            let ids = keys::from_py(ids)?;
+            let metadata = metadata.map(|metadata| values::records(metadata, source.rows()));
+            let metadata = metadata.transpose()?;
+            call::interruptible(py, |progress| {
+                let mut batch = Batch::new(ids, &*source).progress(progress);
+                if let Some(metadata) = metadata {
+                    batch = batch.metadata(metadata);
+                }
+                write(&self.inner, batch)
+            })
+        })
+    }
+
+    fn answer<'py>(
+        &self,
+        queries: &Bound<'py, PyAny>,
+        options: &SearchOptions,
+        include: &[Include],
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let (py, dim) = (queries.py(), self.dim());
+        let queries = arrays::queries(queries, dim)?;
+        let rows = Rows::new(&queries.data, dim);
+        let rows = rows.map_err(|error| error::from_db(py, &error.into()))?;
+        if queries.single {
+            let results = call::detached(py, || self.inner.search(rows, options))?;
+            return Ok(Bound::new(py, Hits::new(results, dim))?.into_any());
+        }
+        let answers = call::detached(py, || {
+            let results = self.inner.search(rows, options)?;
+            let width_max = options.k.min(self.inner.len()?);
+            Answers::gather(&results, include, width_max)
+        })?;
+        Ok(answers.into_py(py, dim)?.into_any())
+    }
+}
+
+#[pymethods]
+impl Collection {
+    /// Store records, replacing those with the same ids: all of them, durably, or none. Of rows with the same id the last
+    /// one wins.
+    ///
+    /// `ids`: an integer array, or a list of int or str. `vectors`: an array [n, dim]; C-contiguous float32 is read in
+    /// place, everything else is converted on the way. `metadata`: a list of dicts, or a dict of columns.
+    ///
+    /// >>> import numpy as np, proxime
+    /// >>> docs = proxime.open(":memory:").create_collection("docs", dim=2)
+    /// >>> docs.upsert(["a", "b"], np.eye(2), {"lang": ["en", "de"]})
+    /// >>> docs.get("b")["metadata"]
+    /// {'lang': 'de'}
+    #[pyo3(signature = (ids, vectors, metadata=None))]
+    fn upsert(
+        &self,
+        ids: &Bound<'_, PyAny>,
+        vectors: &Bound<'_, PyAny>,
+        metadata: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<()> {
+        self.write(ids, vectors, metadata, proxime::Collection::upsert)
+    }
+
+    /// Store records with new ids: all of them, durably, or none. An id that is given twice or stored already is an error;
+    /// otherwise like `upsert`.
+    #[pyo3(signature = (ids, vectors, metadata=None))]
+    fn add(
+        &self,
+        ids: &Bound<'_, PyAny>,
+        vectors: &Bound<'_, PyAny>,
+        metadata: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<()> {
+        self.write(ids, vectors, metadata, proxime::Collection::add)
+    }
+
+    /// Another name of `upsert`.
+    #[pyo3(signature = (ids, vectors, metadata=None))]
+    fn add_vector_batch(
+        &self,
+        ids: &Bound<'_, PyAny>,
+        vectors: &Bound<'_, PyAny>,
+        metadata: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<()> {
+        self.upsert(ids, vectors, metadata)
+    }
+
+    /// The record with this id: a dict of "id", "vector" and "metadata". None if there is none.
+    fn get<'py>(
+        &self,
+        py: Python<'py>,
+        id: &Bound<'py, PyAny>,
+    ) -> PyResult<Option<Bound<'py, PyDict>>> {
+        let id = keys::one(id, None)?;
+        let Some(record) = call::detached(py, || self.inner.get(&id))? else {
+            return Ok(None);
+        };
+        let dict = PyDict::new(py);
+        dict.set_item("id", keys::to_py(py, &record.id))?;
+        dict.set_item("vector", PyArray1::from_vec(py, record.vector))?;
+        dict.set_item("metadata", values::to_py(py, &record.metadata)?)?;
+        Ok(Some(dict))
+    }
+
+    /// The `k` nearest records of each query, nearest first. Smaller distances are nearer: "l2" is squared, "cosine" is
+    /// 1 - cos, "dot" is the negated product.
+    ///
+    /// An array [n, dim] gives `(ids, distances)`, two arrays [n, k]; `include="metadata"` or `"vectors"`, or a list of
+    /// these, adds to the tuple in that order. One vector gives `Hits`, which has everything.
+    ///
+    /// `ef`: how widely to look; more finds more and takes longer. `exact=True` compares with every vector. If there are
+    /// fewer than `k` records, all are found.
+    #[pyo3(
+        signature = (queries, k=None, *, ef=None, exact=false, include=None),
+        text_signature = "($self, queries, k=10, *, ef=None, exact=False, include=())"
+    )]
+    fn search<'py>(
+        &self,
+        py: Python<'py>,
+        queries: &Bound<'py, PyAny>,
+        k: Option<&Bound<'py, PyAny>>,
+        ef: Option<&Bound<'py, PyAny>>,
+        exact: bool,
+        include: Option<&Bound<'py, PyAny>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let defaults = SearchOptions::default();
+        let options = SearchOptions {
+            k: args::optional_count("k", k)?.unwrap_or(defaults.k),
+            ef: args::optional_count("ef", ef)?,
+            exact,
+        };
+        let include = Include::from_py(include)?;
+        call::guarded(py, || self.answer(queries, &options, &include))
+    }
+
+    /// Its name.
+    #[getter]
+    fn name(&self) -> &str {
+        self.inner.name()
+    }
+
+    /// Components of each vector.
+    #[getter(dim)]
+    fn py_dim(&self) -> usize {
+        self.dim()
+    }
+
+    /// "cosine", "l2" or "dot".
+    #[getter]
+    fn metric(&self) -> String {
+        self.inner.config().metric.to_string()
+    }
+
+    /// The collection in numbers, a dict.
+    fn stats<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        let stats = call::detached(py, || self.inner.stats())?;
+        text::from_json(py, serde_json::to_string(&stats))
+    }
+
+    /// 32 hex digits over everything stored and built. The same batches give the same digest with any number of threads,
+    /// on any machine.
+    fn digest(&self, py: Python<'_>) -> PyResult<String> {
+        call::detached(py, || self.inner.digest())
+    }
+
+    fn __len__(&self, py: Python<'_>) -> PyResult<usize> {
+        call::detached(py, || self.inner.len())
+    }
+
+    fn __repr__(&self, py: Python<'_>) -> PyResult<String> {
+        let name = PyString::new(py, self.inner.name()).repr()?;
+        let config = self.inner.config();
+        Ok(match self.inner.len() {
+            Ok(len) => {
+                let len = text::thousands(len);
+                format!(
+                    "Collection({name}, {len} × {} f32, {})",
+                    config.dim, config.metric
+                )
+            }
+            Err(_) => format!("Collection({name}, closed)"),
+        })
+    }
+}

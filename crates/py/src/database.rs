@@ -1,0 +1,180 @@
+//! The class `Database` and the function `open`.
+
+use std::ffi::OsStr;
+use std::path::PathBuf;
+
+use proxime::{CollectionConfig, OpenOptions, Params};
+use pyo3::prelude::*;
+use pyo3::types::PyString;
+
+use crate::collection::Collection;
+use crate::{args, call, error, text};
+
+/// The path that stands for a database in memory.
+const IN_MEMORY: &str = ":memory:";
+
+/// Open the database at `path`, a directory; it is created if nothing is there.
+///
+/// `":memory:"` is a database in memory, gone with its last handle. One handle at a time can write to a database; any
+/// number, in any process, can read with `read_only=True`. `threads` defaults to the variable PROXIME_THREADS, else to every
+/// core.
+///
+/// >>> import proxime
+/// >>> db = proxime.open(":memory:")
+/// >>> db.create_collection("docs", dim=3)
+/// Collection('docs', 0 × 3 f32, cosine)
+#[pyfunction]
+#[pyo3(signature = (path, threads=None, read_only=false))]
+pub(crate) fn open(
+    py: Python<'_>,
+    path: &Bound<'_, PyAny>,
+    threads: Option<&Bound<'_, PyAny>>,
+    read_only: bool,
+) -> PyResult<Database> {
+    let options = OpenOptions {
+        threads: args::optional_count("threads", threads)?,
+        read_only,
+        ..OpenOptions::default()
+    };
+    let needed = |_| error::wrong_type("path", "a str or an os.PathLike", path);
+    let place = path.extract::<PathBuf>().map_err(needed)?;
+    let in_memory = place == OsStr::new(IN_MEMORY);
+    if in_memory && read_only {
+        return Err(args::out_of_range(
+            "path",
+            path,
+            "a directory if read_only is True",
+        ));
+    }
+    let inner = call::detached(py, || match in_memory {
+        true => proxime::Database::in_memory_with(&options),
+        false => proxime::Database::open_with(&place, &options),
+    })?;
+    Ok(Database { inner })
+}
+
+/// An open database: collections by name. Made by `proxime.open`; can be used from several threads, and in a `with` block.
+#[pyclass(frozen, module = "proxime")]
+pub(crate) struct Database {
+    inner: proxime::Database,
+}
+
+#[pymethods]
+impl Database {
+    /// Create a collection of vectors with `dim` components, compared by `metric`: "cosine", "l2" or "dot".
+    ///
+    /// `m` (links per node), `ef_construction` and `ef_search` (how widely to look while building and searching) trade speed
+    /// for recall; the defaults suit most data.
+    #[pyo3(
+        signature = (name, dim, metric=None, *, m=None, ef_construction=None, ef_search=None),
+        text_signature = "($self, name, dim, metric='cosine', *, m=None, ef_construction=None, ef_search=None)"
+    )]
+    fn create_collection(
+        &self,
+        name: &Bound<'_, PyAny>,
+        dim: &Bound<'_, PyAny>,
+        metric: Option<&Bound<'_, PyAny>>,
+        m: Option<&Bound<'_, PyAny>>,
+        ef_construction: Option<&Bound<'_, PyAny>>,
+        ef_search: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<Collection> {
+        let py = name.py();
+        let name = args::text("name", name)?;
+        let mut config = CollectionConfig::new(args::count("dim", dim)?);
+        if let Some(metric) = metric {
+            config.metric = args::metric(metric)?;
+        }
+        let m = args::optional_count("m", m)?;
+        let ef_construction = args::optional_count("ef_construction", ef_construction)?;
+        let ef_search = args::optional_count("ef_search", ef_search)?;
+        let inner = call::detached(py, || {
+            config.params = params(m, ef_construction, ef_search)?;
+            self.inner.create_collection(&name, config)
+        })?;
+        Ok(Collection::new(inner))
+    }
+
+    /// The collection of that name.
+    fn collection(&self, py: Python<'_>, name: &Bound<'_, PyAny>) -> PyResult<Collection> {
+        let name = args::text("name", name)?;
+        let inner = call::detached(py, || self.inner.collection(&name))?;
+        Ok(Collection::new(inner))
+    }
+
+    /// The names of all collections, in order of creation.
+    fn collections(&self, py: Python<'_>) -> PyResult<Vec<String>> {
+        call::detached(py, || self.inner.collections())
+    }
+
+    /// Read everything again and check it; a dict whose "ok" says whether all is well, and what is not.
+    fn verify<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        let report = call::detached(py, || self.inner.verify())?;
+        text::from_json(py, serde_json::to_string(&report))
+    }
+
+    /// Close the database and let others write to it. Later calls raise `ClosedError`; closing twice is fine.
+    fn close(&self, py: Python<'_>) -> PyResult<()> {
+        call::detached(py, || {
+            self.inner.close();
+            Ok(())
+        })
+    }
+
+    /// The directory, a `pathlib.Path`; None in memory.
+    #[getter]
+    fn path(&self) -> Option<PathBuf> {
+        self.inner.path().map(Into::into)
+    }
+
+    /// Whether it was opened for reading only.
+    #[getter]
+    fn read_only(&self) -> bool {
+        self.inner.read_only()
+    }
+
+    fn __enter__(slf: Bound<'_, Self>) -> Bound<'_, Self> {
+        slf
+    }
+
+    fn __exit__(
+        &self,
+        py: Python<'_>,
+        _type: &Bound<'_, PyAny>,
+        _value: &Bound<'_, PyAny>,
+        _traceback: &Bound<'_, PyAny>,
+    ) -> PyResult<()> {
+        self.close(py)
+    }
+
+    fn __repr__(&self, py: Python<'_>) -> PyResult<String> {
+        let place = match self.inner.path() {
+            Some(path) => path.display().to_string(),
+            None => IN_MEMORY.to_owned(),
+        };
+        let place = PyString::new(py, &place).repr()?;
+        Ok(match self.inner.collections() {
+            Ok(names) if names.len() == 1 => format!("Database({place}, 1 collection)"),
+            Ok(names) => format!("Database({place}, {} collections)", names.len()),
+            Err(_) => format!("Database({place}, closed)"),
+        })
+    }
+}
+
+/// The default parameters, but for those given.
+fn params(
+    m: Option<usize>,
+    ef_construction: Option<usize>,
+    ef_search: Option<usize>,
+) -> proxime::Result<Params> {
+    let mut params = Params::default();
+    if let Some(m) = m {
+        params = params.with_m(m)?;
+    }
+    if let Some(ef_construction) = ef_construction {
+        params = params.with_ef_construction(ef_construction)?;
+    }
+    if let Some(ef_search) = ef_search {
+        params = params.with_ef_search(ef_search)?;
+    }
+    Ok(params)
+}

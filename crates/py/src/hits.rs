@@ -1,0 +1,276 @@
+//! What a search found, as Python sees it: arrays for several queries, `Hits` for one.
+//!
+//! Answers to several queries are gathered without the interpreter's lock and handed over as whole arrays. `Hits` keeps the
+//! database's own results and looks up only what is asked for.
+
+use numpy::ndarray::IntoDimension;
+use numpy::{PyArray1, PyArray2, PyArrayMethods};
+use proxime::{Hit, Key, Metadata, Results};
+use pyo3::exceptions::PyIndexError;
+use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
+use pyo3::types::{PyDict, PyIterator, PyList, PySlice, PyString, PyTuple, PyType};
+
+use crate::{args, error, keys, values};
+
+/// Hits that `repr` shows.
+const REPR_HITS: usize = 10;
+
+/// What a batch search returns beside ids and distances.
+#[derive(Clone, Copy)]
+pub(crate) enum Include {
+    Metadata,
+    Vectors,
+}
+
+impl Include {
+    /// From one name or several.
+    pub(crate) fn from_py(include: Option<&Bound<'_, PyAny>>) -> PyResult<Vec<Include>> {
+        let Some(include) = include else {
+            return Ok(Vec::new());
+        };
+        if include.is_instance_of::<PyString>() {
+            return Ok(vec![Include::named(include)?]);
+        }
+        let needed = |_| error::wrong_type("include", "a str or a list of str", include);
+        (include.try_iter().map_err(needed)?)
+            .map(|name| Include::named(&name?))
+            .collect()
+    }
+
+    fn named(name: &Bound<'_, PyAny>) -> PyResult<Include> {
+        match args::text("include", name)?.as_str() {
+            "metadata" => Ok(Include::Metadata),
+            "vectors" => Ok(Include::Vectors),
+            _ => Err(args::out_of_range(
+                "include",
+                name,
+                "'metadata' or 'vectors'",
+            )),
+        }
+    }
+}
+
+/// The answers to several queries, gathered from the database's results.
+pub(crate) struct Answers {
+    queries: usize,
+    /// Hits of each query: as many as were asked for, or all there are.
+    width: usize,
+    ids: Ids,
+    distances: Vec<f32>,
+    extras: Vec<Extra>,
+}
+
+enum Ids {
+    Int(Vec<i64>),
+    /// At least one of them is a text.
+    Mixed(Vec<Key>),
+}
+
+enum Extra {
+    Metadata(Vec<Metadata>),
+    Vectors(Vec<f32>),
+}
+
+impl Answers {
+    /// `width_max` is the number of hits that a query would have, should there be no query to tell.
+    pub(crate) fn gather(
+        results: &Results,
+        include: &[Include],
+        width_max: usize,
+    ) -> proxime::Result<Answers> {
+        let queries = results.queries();
+        let hits = || (0..queries).flat_map(|query| results.hits(query));
+        let extras = include.iter().map(|extra| {
+            Ok(match extra {
+                Include::Metadata => Extra::Metadata(
+                    hits()
+                        .map(|hit| hit.metadata())
+                        .collect::<proxime::Result<_>>()?,
+                ),
+                Include::Vectors => {
+                    Extra::Vectors(hits().flat_map(|hit| hit.vector()).copied().collect())
+                }
+            })
+        });
+        Ok(Answers {
+            queries,
+            width: if queries == 0 {
+                width_max
+            } else {
+                results.hits(0).len()
+            },
+            ids: Ids::gather(hits),
+            distances: hits().map(|hit| hit.distance()).collect(),
+            extras: extras.collect::<proxime::Result<_>>()?,
+        })
+    }
+
+    /// The tuple of arrays, each `[queries, width]` or `[queries, width, dim]`.
+    pub(crate) fn into_py(self, py: Python<'_>, dim: usize) -> PyResult<Bound<'_, PyTuple>> {
+        let shape = [self.queries, self.width];
+        let distances = PyArray1::from_vec(py, self.distances).reshape(shape)?;
+        let mut out = vec![self.ids.into_py(py, shape)?, distances.into_any()];
+        for extra in self.extras {
+            out.push(match extra {
+                Extra::Metadata(all) => rows_of_metadata(py, &all, shape)?.into_any(),
+                Extra::Vectors(all) => {
+                    let shape = [self.queries, self.width, dim];
+                    PyArray1::from_vec(py, all).reshape(shape)?.into_any()
+                }
+            });
+        }
+        PyTuple::new(py, out)
+    }
+}
+
+/// A list per query, of a dict per hit.
+fn rows_of_metadata<'py>(
+    py: Python<'py>,
+    all: &[Metadata],
+    [queries, width]: [usize; 2],
+) -> PyResult<Bound<'py, PyList>> {
+    let rows = PyList::empty(py);
+    let mut rest = all.iter();
+    for _ in 0..queries {
+        let row = rest.by_ref().take(width).map(|one| values::to_py(py, one));
+        rows.append(PyList::new(py, row.collect::<PyResult<Vec<_>>>()?)?)?;
+    }
+    Ok(rows)
+}
+
+impl Ids {
+    fn gather<'r, I: Iterator<Item = Hit<'r>>>(hits: impl Fn() -> I) -> Ids {
+        let integers = hits().map(|hit| match hit.id() {
+            Key::Int(id) => Some(id),
+            Key::Text(_) => None,
+        });
+        match integers.collect() {
+            Some(ids) => Ids::Int(ids),
+            None => Ids::Mixed(hits().map(|hit| hit.id()).collect()),
+        }
+    }
+
+    /// An array of int64, or of objects where any id is a text.
+    fn into_py<D: IntoDimension>(self, py: Python<'_>, shape: D) -> PyResult<Bound<'_, PyAny>> {
+        Ok(match self {
+            Ids::Int(ids) => PyArray1::from_vec(py, ids).reshape(shape)?.into_any(),
+            Ids::Mixed(ids) => {
+                let ids = ids.iter().map(|id| keys::to_py(py, id).unbind());
+                PyArray1::from_iter(py, ids).reshape(shape)?.into_any()
+            }
+        })
+    }
+}
+
+/// The hits of one query, nearest first: a sequence of `Hit(id, distance, metadata)`.
+///
+/// They stay what they were when they were found, whatever is written or closed afterwards.
+///
+/// >>> import numpy as np, proxime
+/// >>> docs = proxime.open(":memory:").create_collection("docs", dim=2, metric="l2")
+/// >>> docs.upsert(["a", "b"], np.eye(2), [{"lang": "en"}, None])
+/// >>> hits = docs.search([1, 0], k=2)
+/// >>> hits[0]
+/// Hit(id='a', distance=0.0, metadata={'lang': 'en'})
+/// >>> hits.ids, hits.distances
+/// (array(['a', 'b'], dtype=object), array([0., 2.], dtype=float32))
+#[pyclass(frozen, module = "proxime")]
+pub(crate) struct Hits {
+    results: Results,
+    dim: usize,
+}
+
+impl Hits {
+    /// Of results to one query.
+    pub(crate) fn new(results: Results, dim: usize) -> Self {
+        Hits { results, dim }
+    }
+
+    fn hits(&self) -> impl ExactSizeIterator<Item = Hit<'_>> {
+        self.results.hits(0)
+    }
+
+    fn list<'py>(&self, py: Python<'py>, n: usize) -> PyResult<Bound<'py, PyList>> {
+        let hits = self.hits().take(n).map(|hit| to_py(py, &hit));
+        PyList::new(py, hits.collect::<PyResult<Vec<_>>>()?)
+    }
+}
+
+#[pymethods]
+impl Hits {
+    /// The ids: an array of int64, or of objects if any is a text.
+    #[getter]
+    fn ids<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        Ids::gather(|| self.hits()).into_py(py, self.__len__())
+    }
+
+    /// The distances, an array of float32.
+    #[getter]
+    fn distances<'py>(&self, py: Python<'py>) -> Bound<'py, PyArray1<f32>> {
+        PyArray1::from_iter(py, self.hits().map(|hit| hit.distance()))
+    }
+
+    /// The metadata, a list of dicts.
+    #[getter]
+    fn metadata<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
+        let metadata = self.hits().map(|hit| metadata(py, &hit));
+        PyList::new(py, metadata.collect::<PyResult<Vec<_>>>()?)
+    }
+
+    /// The vectors as they were stored, an array [k, dim].
+    #[getter]
+    fn vectors<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyArray2<f32>>> {
+        let data: Vec<f32> = self.hits().flat_map(|hit| hit.vector()).copied().collect();
+        PyArray1::from_vec(py, data).reshape([self.__len__(), self.dim])
+    }
+
+    fn __len__(&self) -> usize {
+        self.hits().len()
+    }
+
+    fn __iter__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyIterator>> {
+        self.list(py, self.__len__())?.try_iter()
+    }
+
+    /// One hit, or for a slice a list of them.
+    fn __getitem__<'py>(&self, index: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+        let py = index.py();
+        if index.is_instance_of::<PySlice>() {
+            return self.list(py, self.__len__())?.as_any().get_item(index);
+        }
+        let index = index.extract::<isize>()?;
+        let index = if index < 0 {
+            index + self.__len__() as isize
+        } else {
+            index
+        };
+        let hit = usize::try_from(index)
+            .ok()
+            .and_then(|index| self.hits().nth(index));
+        match hit {
+            Some(hit) => to_py(py, &hit),
+            None => Err(PyIndexError::new_err("Hits index out of range")),
+        }
+    }
+
+    fn __repr__(&self, py: Python<'_>) -> PyResult<String> {
+        let shown = self.list(py, REPR_HITS)?.repr()?;
+        Ok(match self.__len__().saturating_sub(REPR_HITS) {
+            0 => format!("Hits({shown})"),
+            more => format!("Hits({shown}, {more} more)"),
+        })
+    }
+}
+
+fn to_py<'py>(py: Python<'py>, hit: &Hit<'_>) -> PyResult<Bound<'py, PyAny>> {
+    static HIT: PyOnceLock<Py<PyType>> = PyOnceLock::new();
+    let id = keys::to_py(py, &hit.id());
+    HIT.import(py, "proxime._hit", "Hit")?
+        .call1((id, hit.distance(), metadata(py, hit)?))
+}
+
+fn metadata<'py>(py: Python<'py>, hit: &Hit<'_>) -> PyResult<Bound<'py, PyDict>> {
+    let metadata = hit.metadata().map_err(|error| error::from_db(py, &error))?;
+    values::to_py(py, &metadata)
+}

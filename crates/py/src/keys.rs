@@ -1,0 +1,95 @@
+//! Ids: integers or texts, from arrays, lists, ranges or anything that can be iterated; and back.
+//!
+//! `True` is not 1 here and 1.0 is not 1: an id that is nearly an integer is a mistake somewhere, and is refused by row.
+
+use numpy::{PyArray1, PyArrayDescrMethods, PyArrayMethods, PyUntypedArray, PyUntypedArrayMethods};
+use proxime::Key;
+use pyo3::prelude::*;
+use pyo3::types::{PyByteArray, PyBytes, PyDict, PyFrozenSet, PyInt, PySet, PyString};
+
+use crate::{error, values};
+
+/// The ids of a batch, in order.
+pub(crate) fn from_py(ids: &Bound<'_, PyAny>) -> PyResult<Vec<Key>> {
+    if let Ok(array) = ids.cast::<PyUntypedArray>() {
+        if array.ndim() != 1 {
+            let message = format!("ids: one dimension is needed, not {}", array.ndim());
+            return Err(error::plain(ids.py(), "ParameterError", &message));
+        }
+        if matches!(array.dtype().kind(), b'i' | b'u') {
+            return from_integers(array);
+        }
+    }
+    // Their items have no order that rows could follow, or are not ids.
+    let unfit = ids.is_instance_of::<PySet>()
+        || ids.is_instance_of::<PyFrozenSet>()
+        || ids.is_instance_of::<PyDict>()
+        || ids.is_instance_of::<PyString>()
+        || ids.is_instance_of::<PyBytes>()
+        || ids.is_instance_of::<PyByteArray>();
+    let needed = || error::wrong_type("ids", "a list or an array of int or str", ids);
+    if unfit {
+        return Err(needed());
+    }
+    let items = ids.try_iter().map_err(|_| needed())?;
+    items
+        .enumerate()
+        .map(|(row, id)| one(&id?, Some(row)))
+        .collect()
+}
+
+/// Integer arrays of any width and byte order.
+fn from_integers(array: &Bound<'_, PyUntypedArray>) -> PyResult<Vec<Key>> {
+    if array.dtype().kind() == b'u' {
+        let ids = array.call_method1("astype", ("uint64",))?;
+        let ids = ids.cast::<PyArray1<u64>>()?.to_vec()?;
+        (ids.iter().enumerate())
+            .map(|(row, &id)| match i64::try_from(id) {
+                Ok(id) => Ok(Key::Int(id)),
+                Err(_) => Err(out_of_range(array.py(), &id.to_string(), Some(row))),
+            })
+            .collect()
+    } else {
+        let ids = array.call_method1("astype", ("int64",))?;
+        let ids = ids.cast::<PyArray1<i64>>()?.to_vec()?;
+        Ok(ids.into_iter().map(Key::Int).collect())
+    }
+}
+
+/// One id: of a row of a batch, or alone.
+pub(crate) fn one(id: &Bound<'_, PyAny>, row: Option<usize>) -> PyResult<Key> {
+    let py = id.py();
+    if let Ok(text) = id.cast::<PyString>() {
+        let text = text.to_cow().map_err(|_| {
+            let message = "the id is not valid Unicode (a lone surrogate)";
+            about(py, "IdError", row, message)
+        })?;
+        return Ok(Key::Text(text.into_owned()));
+    }
+    if values::is_integer(id)? {
+        let number = id.extract();
+        return (number.map(Key::Int)).map_err(|_| out_of_range(py, &id.to_string(), row));
+    }
+    let message = format!("an id is an int or a str, not {}", error::type_name(id));
+    Err(about(py, "ArgumentTypeError", row, &message))
+}
+
+fn out_of_range(py: Python<'_>, id: &str, row: Option<usize>) -> PyErr {
+    let message = format!("id {id} does not fit a signed 64-bit integer");
+    about(py, "IdError", row, &message)
+}
+
+fn about(py: Python<'_>, class: &str, row: Option<usize>, message: &str) -> PyErr {
+    match row {
+        Some(row) => error::in_row(py, class, row, message),
+        None => error::plain(py, class, message),
+    }
+}
+
+/// The id as `int` or `str`.
+pub(crate) fn to_py<'py>(py: Python<'py>, id: &Key) -> Bound<'py, PyAny> {
+    match id {
+        Key::Int(id) => PyInt::new(py, *id).into_any(),
+        Key::Text(id) => PyString::new(py, id).into_any(),
+    }
+}

@@ -1,0 +1,44 @@
+//! The Python package: convert, release the interpreter, call once, convert back.
+//!
+//! No logic of a database lives here; the classes forward to the crate `proxime`. What does live here is the border:
+//! `arrays`, `convert` and `lists` (vectors in), `keys` and `values` (ids and metadata, both ways), `hits` (answers out),
+//! `args` (numbers and names), `call` (the interpreter's lock, Ctrl-C, panics) and `error` (exceptions).
+//!
+//! `python/proxime` holds what reads better in Python: the exception classes, the process-wide default collection, and
+//! the type stub of this module.
+
+mod args;
+mod arrays;
+mod call;
+mod collection;
+mod convert;
+mod database;
+mod error;
+mod hits;
+mod keys;
+mod lists;
+mod text;
+mod values;
+
+use mimalloc::MiMalloc;
+
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
+
+/// The compiled core of the package `proxime`.
+#[pyo3::pymodule(gil_used = false)]
+mod _core {
+    use pyo3::prelude::*;
+
+    #[pymodule_export]
+    use crate::collection::Collection;
+    #[pymodule_export]
+    use crate::database::{Database, open};
+    #[pymodule_export]
+    use crate::hits::Hits;
+
+    #[pymodule_init]
+    fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        module.add("__version__", env!("CARGO_PKG_VERSION"))
+    }
+}
