@@ -1,4 +1,4 @@
-//! One `f32` query against many rows: the metric applied, the tier entered once, several rows a call where registers allow.
+//! One `f32` query against many rows: the metric applied, the tier entered once, several rows at a time.
 //!
 //! No selection of the nearest: distances only.
 
@@ -10,7 +10,10 @@ use crate::metric::Metric;
 /// The distances from `query` to every row.
 ///
 /// Shapes: `query [dim]`, `rows [n, dim]`, `out [n]`; asserted.
-/// Units: as [`Metric`] says; smaller is nearer. On one tier a row's distance has the same bits in any batch.
+/// Units: as [`Metric`] says; smaller is nearer.
+/// Tolerance: squared L2 and products as their sums ([`reference`](crate::reference)), a cosine `(dim / 2 + 40)
+/// * 2^-24`.
+/// On one tier a row's distance has the same bits in any batch.
 /// Cost: `n * dim` multiply-adds (cosine: twice that), one dispatch, no allocation.
 ///
 /// ```
@@ -56,7 +59,8 @@ impl WithIsa for Distances<'_> {
     #[inline(always)]
     fn with_isa<I: Isa>(self, isa: I) {
         let query = F32Query::new(isa, self.metric, self.query);
-        // As many rows a call as their accumulators leave room for operands: 4 a row, 8 for a cosine, of 16 or 32 registers.
+        // Each row takes four registers for its sums, eight for a cosine. Half of the 16 or 32 there are go to sums,
+        // and measured no more pays: operands need the rest.
         match self.metric {
             Metric::Cosine => by::<I, 1>(isa, query, self.rows, self.out),
             Metric::L2 | Metric::Dot if I::WIDE => by::<I, 4>(isa, query, self.rows, self.out),
@@ -79,7 +83,9 @@ fn by<I: Isa, const N: usize>(isa: I, query: F32Query<'_>, rows: Rows<'_, f32>, 
     }
 }
 
-/// A query prepared for distances by one metric: for loops that choose their own rows, such as a rerank.
+/// A query prepared for distances by one metric, for loops that choose their own rows, such as a rerank.
+///
+/// Four rows at a time suit the tiers with 32 registers, two the others; eight spill.
 ///
 /// ```
 /// use proxime_simd::{batch::F32Query, Metric, Scalar};
@@ -118,7 +124,7 @@ impl<'a> F32Query<'a> {
         distance
     }
 
-    /// The distances to `N` rows, each as long as the query: each the bits that [`distance`](Self::distance) gives.
+    /// The distances to `N` rows, each as long as the query: the bits that [`distance`](Self::distance) gives.
     #[inline(always)]
     pub fn distances<I: Isa, const N: usize>(&self, isa: I, rows: [&[f32]; N]) -> [f32; N] {
         let query = self.components;

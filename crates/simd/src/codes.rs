@@ -22,13 +22,13 @@ pub struct I8Query<'a> {
 }
 
 impl<'a> I8Query<'a> {
-    /// Prepares a row of codes, padding included. Cost: one pass over it.
-    #[inline]
+    /// Prepares a row of codes, padding included. Cost: one pass over it, about that of a product.
+    #[inline(always)]
     pub fn new(codes: &'a [i8]) -> Self {
-        let sum = codes
-            .iter()
-            .fold(0, |sum: i32, &code| sum.wrapping_add(i32::from(code)));
-        Self { codes, sum }
+        Self {
+            codes,
+            sum: sum(codes),
+        }
     }
 
     /// The codes, as given.
@@ -42,6 +42,29 @@ impl<'a> I8Query<'a> {
     pub fn sum(&self) -> i32 {
         self.sum
     }
+}
+
+/// The sum of codes, in 16-bit lanes that 256 codes cannot overflow: half the work of wider ones.
+#[inline(always)]
+fn sum(codes: &[i8]) -> i32 {
+    const LANES: usize = 32;
+    let mut sum = 0i32;
+    for part in codes.chunks(256 * LANES) {
+        let (blocks, tail) = part.as_chunks::<LANES>();
+        let mut lanes = [0i16; LANES];
+        for block in blocks {
+            for (lane, &code) in lanes.iter_mut().zip(block) {
+                *lane += i16::from(code);
+            }
+        }
+        for lane in lanes {
+            sum = sum.wrapping_add(i32::from(lane));
+        }
+        for &code in tail {
+            sum = sum.wrapping_add(i32::from(code));
+        }
+    }
+    sum
 }
 
 /// As many codes as fill a register of some tier.

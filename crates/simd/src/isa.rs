@@ -1,7 +1,7 @@
-//! Instruction tiers: what the CPU can do, found once; the kernels as methods of a token; entry into a tier.
+//! Instruction tiers: what the CPU can do, found once, and the kernels as methods of a token.
 //!
-//! It holds no kernel. A tier is a token type; [`Isa`] is what a token can do, [`Level`] is "some tier" as a value, and
-//! [`WithIsa`] is a loop that has not been told its tier yet.
+//! It holds no kernel. A tier is a token type; [`Isa`] is what a token can do, [`Level`] is "some tier" as a
+//! value, and [`WithIsa`] is a loop that has not been told its tier yet.
 
 use std::fmt;
 use std::str::FromStr;
@@ -12,8 +12,8 @@ use crate::f32::{Dot, DotAndNormSq, L2Sq, Sums};
 
 /// The kernels of one tier, as methods of its token. Implemented by the tokens in [`Level`] and nothing else.
 ///
-/// Every method enters the tier's feature region itself: inside [`vectorize`](Isa::vectorize) or [`Level::dispatch`] that is
-/// free, outside it costs one to three nanoseconds.
+/// Every method enters the tier's feature region itself: inside [`vectorize`](Isa::vectorize) or
+/// [`Level::dispatch`] that is free, outside it costs one to three nanoseconds.
 ///
 /// All kernels assert that their slices are equally long: a difference is a bug of the caller, not bad input.
 ///
@@ -30,11 +30,11 @@ pub trait Isa: sealed::Tier {
 
     /// The products of one query with `N` rows.
     ///
-    /// Shapes: `query [dim]`, each row `[dim]`, out `[N]`. `N` is meant to be 1, 4 or 8: eight rows a call keep eight streams
-    /// of memory in flight, which is what random rows out of cache need.
-    /// Exact for every `i8`, -128 included, up to 131,071 components; beyond, the sum wraps around, equally on every tier.
-    /// Cost: rows that start on a 64-byte boundary and are a multiple of 64 long ([`AlignedRows`](crate::AlignedRows)) have
-    /// neither split loads nor a tail.
+    /// Shapes: `query [dim]`, each row `[dim]`, out `[N]`. `N` is meant to be 1, 4 or 8: eight rows a call keep
+    /// eight streams of memory in flight, which is what random rows out of cache need.
+    /// Exact for every `i8`, -128 included, up to 131,071 components; beyond, the sum wraps around, on every tier
+    /// alike.
+    /// Cost: least for rows as [`AlignedRows`](crate::AlignedRows) has them, without split loads and tails.
     #[inline(always)]
     fn dots_i8<const N: usize>(self, query: I8Query<'_>, rows: [&[i8]; N]) -> [i32; N] {
         self.vectorize(Dots { query, rows })
@@ -42,11 +42,11 @@ pub trait Isa: sealed::Tier {
 
     /// Hints that `row` will be read soon. Never faults, never waits.
     ///
-    /// A row of up to 1 KiB is fetched whole; of a longer one only the first four cache lines: the hardware follows from there,
-    /// and more would evict what is in use. The scalar tier does nothing.
+    /// A row of up to 1 KiB is fetched whole; of a longer one only the first four cache lines: the hardware follows
+    /// from there, and more would evict what is in use. The scalar tier does nothing.
     fn prefetch<T>(self, row: &[T]);
 
-    /// `sum(a[j] * b[j])`, with the contract of [`dots_i8`](Isa::dots_i8), which is faster when `a` is used more than once.
+    /// `sum(a[j] * b[j])`, with the contract of [`dots_i8`](Isa::dots_i8), which is faster when `a` is used again.
     #[inline(always)]
     fn dot_i8(self, a: &[i8], b: &[i8]) -> i32 {
         let [dot] = self.dots_i8(I8Query::new(a), [b]);
@@ -73,7 +73,8 @@ pub trait Isa: sealed::Tier {
         self.dot_f32(a, a)
     }
 
-    /// `(dot(query, row), norm_sq(row))` in one pass, the pieces of a cosine: the same bits as the two kernels apart.
+    /// `(dot(query, row), norm_sq(row))` in one pass, the pieces of a cosine: the same bits as the two kernels
+    /// apart.
     #[inline(always)]
     fn dot_and_norm_sq_f32(self, query: &[f32], row: &[f32]) -> (f32, f32) {
         let [[dot, norm_sq]] = self.vectorize(Sums::new(DotAndNormSq, query, [row]));
@@ -96,8 +97,8 @@ pub(crate) mod sealed {
 
 /// A computation generic over the tier it runs on.
 ///
-/// Write `#[inline(always)]` on `with_isa` and on generic helpers below it: a helper that is not inlined is compiled for the
-/// baseline CPU. Closures handed to other threads have left the tier: dispatch inside each task.
+/// Write `#[inline(always)]` on `with_isa` and on the generic helpers below it: one that is not inlined is compiled
+/// for the baseline CPU. Closures handed to other threads have left the tier: dispatch inside each task.
 pub trait WithIsa {
     /// What the computation returns.
     type Output;
@@ -143,7 +144,8 @@ macro_rules! levels {
     ($($(#[doc = $doc:literal])* $(#[cfg($cfg:meta)])? $tier:ident($token:ty) = $name:literal,)*) => {
         /// A tier that this CPU has, chosen at run time.
         ///
-        /// The environment variable `PROXIME_ISA` (`scalar`, `avx2`, `avx512`, `neon`, `neondot`) selects a lesser tier.
+        /// The environment variable `PROXIME_ISA` (`scalar`, `avx2`, `avx512`, `neon`, `neondot`) selects a lesser
+        /// tier.
         ///
         /// ```
         /// use proxime_simd::{IsaError, Level};
@@ -166,7 +168,7 @@ macro_rules! levels {
                 found
             }
 
-            /// Runs `op` on this tier. Cost: one branch and a call that cannot be inlined, so dispatch whole loops.
+            /// Runs `op` on this tier. Cost: a branch and a call that cannot be inlined, so dispatch whole loops.
             #[inline]
             pub fn dispatch<O: WithIsa>(self, op: O) -> O::Output {
                 match self {
@@ -185,7 +187,7 @@ macro_rules! levels {
 }
 
 levels! {
-    /// AVX-512 with VNNI (Intel since Ice Lake, AMD since Zen 4).
+    /// AVX-512 with VNNI (Intel since Cascade Lake, AMD since Zen 4).
     #[cfg(target_arch = "x86_64")]
     V4x(crate::V4x) = "avx512",
     /// AVX2 and FMA (x86-64-v3).

@@ -2,16 +2,16 @@
 //!
 //! The crate knows no index and no file: it takes slices and returns numbers. Three ideas carry it.
 //!
-//! **A token is a proof.** Each instruction tier ([`Level`]) is a zero-sized token ([`Isa`]) that can only be had by asking
-//! the CPU. Every kernel is a method of a token, so calling one is safe: the instructions exist.
+//! **A token is a proof.** Each instruction tier ([`Level`]) is a zero-sized token ([`Isa`]) that can only be
+//! had by asking the CPU. Every kernel is a method of a token, so calling one is safe: the instructions exist.
 //!
-//! **Dispatch once.** The boundary between ordinary code and a tier's code cannot be inlined. A caller writes its whole loop
-//! once, generic over the tier, as a [`WithIsa`]; [`Level::dispatch`] compiles it once per tier and picks one at run time.
-//! A kernel called outside such a loop is slower by nanoseconds, never wrong.
+//! **Dispatch once.** The boundary between ordinary code and a tier's code cannot be inlined. A caller writes
+//! its whole loop once, generic over the tier, as a [`WithIsa`]; [`Level::dispatch`] compiles it once per tier
+//! and picks one at run time. A kernel called outside such a loop is slower by nanoseconds, never wrong.
 //!
-//! **Integers are the contract, floats have a tolerance.** `int8` products are exact and equal on every tier, so whatever is
-//! built from them is the same everywhere. `f32` sums round differently on each tier; on one tier a pair of rows has one
-//! distance, bit for bit, however many rows are computed at a time.
+//! **Integers are the contract, floats have a tolerance.** `int8` products are exact and equal on every tier,
+//! so whatever is built from them is the same everywhere. `f32` sums round differently on each tier; on one
+//! tier a pair of rows has one distance, bit for bit, however many rows are computed at a time.
 //!
 //! | file | holds |
 //! |---|---|

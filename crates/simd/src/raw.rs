@@ -16,44 +16,21 @@ unsafe impl Zeroable for Line {}
 // SAFETY: `repr(C)` around 64 bytes at alignment 64: no padding, every bit pattern valid, no pointer, `Copy`.
 unsafe impl Pod for Line {}
 
-/// Rows up to this size are prefetched whole.
-const WHOLE_BYTES_MAX: usize = 1024;
-
-/// Of longer rows this much.
-const HEAD_BYTES: usize = 4 * LINE_BYTES;
-
-/// Prefetches the lines of a row into the first-level cache: all of a short row, the head of a long one.
-#[inline(always)]
-pub(crate) fn prefetch_row<T>(row: &[T]) {
-    let bytes = size_of_val(row);
-    let bytes = if bytes <= WHOLE_BYTES_MAX {
-        bytes
-    } else {
-        HEAD_BYTES
-    };
-    let start = row.as_ptr().cast::<u8>();
-    for at in (0..bytes).step_by(LINE_BYTES) {
-        prefetch_line(start.wrapping_add(at));
-    }
-}
-
+/// Hints that the cache line at `address` will be read soon: into all levels of cache.
 #[cfg(target_arch = "x86_64")]
 #[inline(always)]
-fn prefetch_line(address: *const u8) {
+pub(crate) fn prefetch_line(address: *const u8) {
     use core::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
     // SAFETY: a hint: it reads nothing the program can see and faults on no address. Every x86-64 CPU has it.
     unsafe { _mm_prefetch::<_MM_HINT_T0>(address.cast()) };
 }
 
+/// Hints that the cache line at `address` will be read soon: into all levels of cache.
 #[cfg(target_arch = "aarch64")]
 #[inline(always)]
-fn prefetch_line(address: *const u8) {
+pub(crate) fn prefetch_line(address: *const u8) {
     // SAFETY: a hint: it reads nothing the program can see and faults on no address. Every AArch64 CPU has it.
     unsafe {
         core::arch::asm!("prfm pldl1keep, [{0}]", in(reg) address, options(nostack, preserves_flags, readonly));
     }
 }
-
-#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
-#[inline(always)]
-fn prefetch_line(_address: *const u8) {}

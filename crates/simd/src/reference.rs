@@ -1,12 +1,13 @@
-//! The definitions, one line each: the oracle that every tier is tested against, and the meaning of the kernels' names.
+//! The definitions, one line each: the oracle that every tier is tested against, and the meaning of the
+//! kernels' names.
 //!
-//! Slow on purpose and independent of the kernels. Sums are taken in `f64` or `i64`, where they are exact enough (`f64`) or
-//! exact (`i64`) for any row that fits in memory.
+//! Slow on purpose and independent of the kernels. Sums are taken in `f64` or `i64`, where they are exact
+//! enough (`f64`) or exact (`i64`) for any row that fits in memory.
 //!
-//! **Tolerance.** An `f32` kernel differs from its definition by at most `(dim / 4 + 16) * 2^-24` times the sum of the terms'
-//! absolute values, as long as nothing overflows `f32` or falls below its normal range: at worst (one lane) a sum of `dim / 4`
-//! roundings per accumulator, the rest for the terms and the final additions. Wider tiers do better. NaN and infinity go
-//! through as they do in the definition.
+//! **Tolerance.** An `f32` kernel differs from its definition by at most `(dim / 4 + 16) * 2^-24` times the sum
+//! of the terms' absolute values, as long as nothing overflows `f32` or falls below its normal range: at worst
+//! (one lane) a sum of `dim / 4` roundings per accumulator, the rest for the terms and the final additions.
+//! Wider tiers do better. NaN and infinity go through as they do in the definition.
 
 /// `sum(a[j] * b[j])`.
 pub fn dot(a: &[f32], b: &[f32]) -> f64 {

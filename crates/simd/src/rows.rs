@@ -1,7 +1,9 @@
-//! Matrices whose shape is proven: [`Rows`] borrows somebody's numbers, [`AlignedRows`] owns numbers laid out for the kernels.
+//! Matrices whose shape is proven: [`Rows`] borrows somebody's numbers, [`AlignedRows`] owns numbers laid out
+//! for the kernels.
 //!
 //! No arithmetic and no growth: a matrix has its size from the start.
 
+use std::marker::PhantomData;
 use std::ops::Range;
 use std::slice::{ChunksExact, ChunksMut};
 
@@ -95,10 +97,11 @@ impl<'a, T> IntoIterator for Rows<'a, T> {
     }
 }
 
-/// An owned matrix `[n, dim]` in which every row starts on a cache line and is filled up with zeros to a whole number of lines.
+/// An owned matrix `[n, dim]` in which every row starts on a cache line and is filled up with zeros to a whole
+/// number of lines.
 ///
-/// Rows are `stride` numbers apart. The kernels then see neither split loads nor tails, and the zeros add nothing to a
-/// product or a squared difference. Whoever writes whole strides ([`rows_mut`](Self::rows_mut),
+/// Rows are `stride` numbers apart. The kernels then see neither split loads nor tails, and the zeros add
+/// nothing to a product or a squared difference. Whoever writes whole strides ([`rows_mut`](Self::rows_mut),
 /// [`chunks_mut`](Self::chunks_mut)) keeps the padding zero.
 ///
 /// ```
@@ -115,7 +118,7 @@ pub struct AlignedRows<T> {
     n: usize,
     dim: usize,
     stride: usize,
-    element: std::marker::PhantomData<T>,
+    element: PhantomData<T>,
 }
 
 impl<T: Pod> AlignedRows<T> {
@@ -129,21 +132,29 @@ impl<T: Pod> AlignedRows<T> {
         LINE_BYTES / size_of::<T>()
     };
 
+    /// The lines of a row and of the matrix; `None` where its bytes exceed the address space.
+    fn lines(n: usize, dim: usize) -> Option<(usize, usize)> {
+        let row = dim.div_ceil(Self::PER_LINE);
+        let all = n.checked_mul(row)?;
+        all.max(row).checked_mul(LINE_BYTES)?;
+        Some((row, all))
+    }
+
     /// A matrix of zeros. Panics where `dim` is 0 or the matrix exceeds the address space.
     pub fn zeroed(n: usize, dim: usize) -> Self {
-        assert!(dim > 0, "rows of no components");
-        let lines = n.checked_mul(dim.div_ceil(Self::PER_LINE));
+        assert!(dim > 0, "rows must have at least 1 component");
+        let lines = Self::lines(n, dim);
         assert!(
             lines.is_some(),
             "{n} rows of {dim} components exceed the address space"
         );
-        let stride = dim.next_multiple_of(Self::PER_LINE);
+        let (row, all) = lines.unwrap_or_default();
         Self {
-            lines: zeroed_vec(lines.unwrap_or(0)),
+            lines: zeroed_vec(all),
             n,
             dim,
-            stride,
-            element: std::marker::PhantomData,
+            stride: row * Self::PER_LINE,
+            element: PhantomData,
         }
     }
 
@@ -155,10 +166,7 @@ impl<T: Pod> AlignedRows<T> {
         if dim == 0 {
             return Err(ShapeError::ZeroDim);
         }
-        let row_bytes = dim
-            .checked_next_multiple_of(Self::PER_LINE)
-            .and_then(|stride| stride.checked_mul(size_of::<T>()));
-        let expected = row_bytes.and_then(|row_bytes| n.checked_mul(row_bytes));
+        let expected = Self::lines(n, dim).map(|(_, all)| all * LINE_BYTES);
         if expected != Some(bytes.len()) {
             return Err(ShapeError::Bytes {
                 n,
@@ -169,15 +177,17 @@ impl<T: Pod> AlignedRows<T> {
         }
         let mut rows = Self::zeroed(n, dim);
         bytemuck::cast_slice_mut(&mut rows.lines).copy_from_slice(bytes);
-        let padding_is_zero = |i: &usize| {
-            bytemuck::cast_slice::<T, u8>(&rows.row(*i)[dim..])
-                .iter()
-                .all(|&byte| byte == 0)
-        };
-        match (0..n).find(|i| !padding_is_zero(i)) {
+        match (0..n).find(|&row| !rows.padding_is_zero(row)) {
             Some(row) => Err(ShapeError::Padding { row }),
             None => Ok(rows),
         }
+    }
+
+    fn padding_is_zero(&self, row: usize) -> bool {
+        let padding = &self.row(row)[self.dim..];
+        bytemuck::cast_slice::<T, u8>(padding)
+            .iter()
+            .all(|&byte| byte == 0)
     }
 
     /// How many rows.
@@ -214,8 +224,8 @@ impl<T: Pod> AlignedRows<T> {
         &mut self.as_mut_slice()[range.start * stride..range.end * stride]
     }
 
-    /// Blocks of `rows` rows (the last may be shorter), `stride` apart, to be filled in parallel. The caller leaves the
-    /// padding zero. Panics where `rows` is 0.
+    /// Blocks of `rows` rows (the last may be shorter), `stride` apart, to be filled in parallel. The caller
+    /// leaves the padding zero. Panics where `rows` is 0.
     pub fn chunks_mut(&mut self, rows: usize) -> ChunksMut<'_, T> {
         let stride = self.stride;
         self.as_mut_slice().chunks_mut(rows * stride)

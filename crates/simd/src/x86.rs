@@ -120,7 +120,8 @@ impl I8Lanes for V4x {
     }
 }
 
-/// Codes are widened to 16 bits, where any product is exact; `vpmaddwd` adds them in pairs to 32-bit lanes.
+/// Codes are widened to 16 bits and multiplied to 32; `vpmaddwd` adds the products in pairs. The cheaper
+/// `vpmaddubsw` is no choice: it saturates where codes are -128.
 impl Lanes for V3 {
     type Block = [i8; 16];
     type Sums = __m256i;

@@ -124,6 +124,12 @@ fn an_output_of_another_length() {
 
 #[test]
 #[should_panic(expected = "exceed the address space")]
-fn a_matrix_beyond_memory() {
+fn rows_beyond_memory() {
     AlignedRows::<f32>::zeroed(usize::MAX / 2, 1000);
+}
+
+#[test]
+#[should_panic(expected = "exceed the address space")]
+fn a_row_beyond_memory() {
+    AlignedRows::<f32>::zeroed(0, usize::MAX);
 }

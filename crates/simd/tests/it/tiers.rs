@@ -1,6 +1,6 @@
 //! Tiers: found, named, chosen by name, refused with a reason.
 
-use proxime_simd::{IsaError, Level};
+use proxime_simd::{Isa, IsaError, Level, WithIsa};
 
 use crate::levels;
 
@@ -67,4 +67,24 @@ fn tiers_of_another_cpu() {
             available
         }
     );
+}
+
+/// A hint must not fault: not past the end of a row, not on one of nothing.
+#[test]
+fn prefetching() {
+    struct Prefetch<'a>(&'a [i64]);
+    impl WithIsa for Prefetch<'_> {
+        type Output = ();
+        #[inline(always)]
+        fn with_isa<I: Isa>(self, isa: I) {
+            isa.prefetch(self.0);
+            isa.prefetch(&[(); 9]);
+        }
+    }
+    let row = vec![1; 1000];
+    for level in levels() {
+        for len in [0, 1, 8, 100, 128, 129, 1000] {
+            level.dispatch(Prefetch(&row[1000 - len..]));
+        }
+    }
 }
