@@ -66,13 +66,10 @@ impl Lanes for NeonDot {
 }
 
 /// `vdotq_s32`, which Rust 1.95 does not have yet.
-///
-/// # Safety
-/// The CPU has dotprod.
 #[inline]
 #[target_feature(enable = "neon,dotprod")]
-unsafe fn sdot(mut sums: int32x4_t, a: int8x16_t, b: int8x16_t) -> int32x4_t {
-    // SAFETY: arithmetic on registers; the caller has dotprod.
+fn sdot(mut sums: int32x4_t, a: int8x16_t, b: int8x16_t) -> int32x4_t {
+    // SAFETY: arithmetic on registers; whoever calls this has dotprod.
     unsafe {
         asm!(
             "sdot {sums:v}.4s, {a:v}.16b, {b:v}.16b",
