@@ -48,7 +48,7 @@ enum Chore {
     Ci,
     /// Check the house rules: layers, module docs, unsafe, paths in the documents
     Tidy,
-    /// Run the kernels' tests on emulated ARM processors
+    /// Run what must hold on every processor on emulated ARM ones
     Neon,
 }
 

@@ -1,4 +1,4 @@
-//! `cargo xtask neon`: the kernels' tests on emulated ARM processors, one per instruction tier.
+//! `cargo xtask neon`: the kernels' tests, and the graph that must be the same everywhere, on emulated ARM processors.
 //!
 //! rustup's cargo drives Debian's rustc, because Debian ships the ARM standard library of the same build beside it, and
 //! qemu runs what comes out. Run-time detection follows the emulated processor, so each tier is really taken. Emulation
@@ -10,10 +10,18 @@ use anyhow::{Context, Result, ensure};
 
 use crate::{shell, workspace::Workspace};
 
-/// Packages whose code differs by processor.
-const TESTED: &str = "--package proxime-simd";
-/// NEON alone; NEON with dot products; everything the emulator knows.
-const PROCESSORS: [&str; 3] = ["cortex-a53", "neoverse-n1", "max"];
+/// What must hold on every processor: all that the kernels promise, and one graph, known by its digest.
+const TESTED: [&str; 2] = [
+    "--package proxime-simd",
+    "--package proxime-core --test it same_bytes::the_graph_of_seeded_points_is_known",
+];
+/// A processor without dot products, one with them, and one with everything the emulator knows; and the tier that each
+/// must not fail to take.
+const PROCESSORS: [(&str, &str); 3] = [
+    ("cortex-a53", "neon"),
+    ("neoverse-n1", "neondot"),
+    ("max", "neondot"),
+];
 const TARGET: &str = "aarch64-unknown-linux-gnu";
 const LINKER: &str = "aarch64-linux-gnu-gcc";
 const EMULATOR: &str = "qemu-aarch64";
@@ -44,16 +52,18 @@ pub(crate) fn prepare(workspace: &Workspace) -> Result<()> {
 
 /// Runs the tests on every processor.
 pub(crate) fn test(workspace: &Workspace) -> Result<()> {
-    for processor in PROCESSORS {
-        let mut cargo = workspace.cargo(&format!("test --locked --target {TARGET} {TESTED}"));
-        // Another compiler: in the usual target directory each would rebuild what the other left.
-        cargo.env("CARGO_TARGET_DIR", workspace.target.join("neon"));
-        cargo.env("RUSTC", RUSTC).env("RUSTDOC", RUSTDOC);
-        cargo.env("CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER", LINKER);
-        // No `-L` for qemu: it would mix two builds of the C library, and threads would spin for ever.
-        let runner = format!("timeout {TEST_SECONDS_MAX} {EMULATOR} -cpu {processor}");
-        cargo.env("CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_RUNNER", runner);
-        shell::run(&mut cargo)?;
+    for (processor, tier) in PROCESSORS {
+        for tested in TESTED {
+            let mut cargo = workspace.cargo(&format!("test --locked --target {TARGET} {tested}"));
+            // Another compiler: in the usual target directory each would rebuild what the other left.
+            cargo.env("CARGO_TARGET_DIR", workspace.target.join("neon"));
+            cargo.env("RUSTC", RUSTC).env("RUSTDOC", RUSTDOC);
+            cargo.env("CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER", LINKER);
+            // No `-L` for qemu: it would mix two builds of the C library, and threads would spin for ever.
+            let runner = format!("timeout {TEST_SECONDS_MAX} {EMULATOR} -cpu {processor}");
+            cargo.env("CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_RUNNER", runner);
+            shell::run(cargo.env("PROXIME_REQUIRE_ISA", tier))?;
+        }
     }
     Ok(())
 }
@@ -87,4 +97,20 @@ fn install(workspace: &Workspace) -> Result<()> {
     apt(&format!(
         "install --no-install-recommends {DEBIAN_PACKAGES}"
     ))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    /// Cargo is content when a name matches no test at all.
+    #[test]
+    fn the_named_test_exists() {
+        let (_, name) = TESTED[1].rsplit_once("::").unwrap();
+        let root = Workspace::find().unwrap().root;
+        let source = fs::read_to_string(root.join("crates/core/tests/it/same_bytes.rs")).unwrap();
+        assert!(source.contains(&format!("fn {name}()")), "{name}");
+    }
 }
