@@ -12,6 +12,7 @@ use core::arch::asm;
 use pulp::aarch64::Neon;
 use pulp::cast;
 
+use crate::block::{self, I8Tiles, PANEL_ROWS, PanelLine, Panels};
 use crate::codes::{I8Lanes, I8Query};
 use crate::enter::enter;
 use crate::isa::sealed::Tier;
@@ -119,5 +120,66 @@ impl I8Lanes for Neon {
             sum = self.neon.vaddq_s32(sum, part);
         }
         self.neon.vaddvq_s32(sum)
+    }
+}
+
+/// A line is four registers, each four codes of four rows.
+impl I8Tiles for NeonDot {
+    type Tile = [int32x4_t; 4];
+
+    #[inline(always)]
+    fn tile_zero(self) -> [int32x4_t; 4] {
+        [self.zero(); 4]
+    }
+
+    #[inline(always)]
+    fn tile_add(self, mut tile: [int32x4_t; 4], left: [i8; 4], line: &PanelLine) -> [int32x4_t; 4] {
+        let left: [i8; 16] = cast([left; 4]);
+        for (sums, rows) in tile.iter_mut().zip(line.as_chunks::<16>().0) {
+            *sums = self.add(*sums, left, *rows);
+        }
+        tile
+    }
+
+    #[inline(always)]
+    fn tile_sums(self, tile: [int32x4_t; 4], _left_sum: i32) -> [i32; PANEL_ROWS] {
+        cast(tile)
+    }
+
+    #[inline(always)]
+    fn multiply(self, left: &[&[i8]], right: &Panels, out: &mut [i32]) {
+        block::by::<Self, 4, 1>(self, left, right, out);
+    }
+}
+
+/// Half a register of codes is two rows, whose products are added in pairs: a row's sum is in two lanes until the end.
+impl I8Tiles for Neon {
+    type Tile = [int32x4_t; 8];
+
+    #[inline(always)]
+    fn tile_zero(self) -> [int32x4_t; 8] {
+        [self.zero(); 8]
+    }
+
+    #[inline(always)]
+    fn tile_add(self, mut tile: [int32x4_t; 8], left: [i8; 4], line: &PanelLine) -> [int32x4_t; 8] {
+        let left: int8x8_t = cast([left; 2]);
+        for (sums, rows) in tile.iter_mut().zip(line.as_chunks::<8>().0) {
+            *sums = self
+                .neon
+                .vpadalq_s16(*sums, self.neon.vmull_s8(left, cast(*rows)));
+        }
+        tile
+    }
+
+    #[inline(always)]
+    fn tile_sums(self, tile: [int32x4_t; 8], _left_sum: i32) -> [i32; PANEL_ROWS] {
+        let halves: [[i32; 2]; PANEL_ROWS] = cast(tile);
+        halves.map(|[even, odd]| even.wrapping_add(odd))
+    }
+
+    #[inline(always)]
+    fn multiply(self, left: &[&[i8]], right: &Panels, out: &mut [i32]) {
+        block::by::<Self, 2, 1>(self, left, right, out);
     }
 }

@@ -4,6 +4,7 @@
 //! All arithmetic is modulo 2^32, so the order of additions is of no consequence, and a result that
 //! fits `i32` is exact whatever happened on the way.
 
+use crate::block::{self, I8Tiles, PANEL_ROWS, PanelLine, Panels};
 use crate::isa::{Isa, Scalar, WithIsa};
 use crate::lanes::{Lanes, accumulate, assert_same_length};
 
@@ -160,5 +161,34 @@ impl I8Lanes for Scalar {
     #[inline(always)]
     fn total<const WAYS: usize>(self, parts: [i32; WAYS], _query: I8Query<'_>) -> i32 {
         parts.into_iter().fold(0, i32::wrapping_add)
+    }
+}
+
+impl I8Tiles for Scalar {
+    type Tile = [i32; PANEL_ROWS];
+
+    #[inline(always)]
+    fn tile_zero(self) -> Self::Tile {
+        [0; PANEL_ROWS]
+    }
+
+    #[inline(always)]
+    fn tile_add(self, mut tile: Self::Tile, left: [i8; 4], line: &PanelLine) -> Self::Tile {
+        for (sum, row) in tile.iter_mut().zip(line.as_chunks::<4>().0) {
+            for (&a, &b) in left.iter().zip(row) {
+                *sum = sum.wrapping_add(i32::from(a) * i32::from(b));
+            }
+        }
+        tile
+    }
+
+    #[inline(always)]
+    fn tile_sums(self, tile: Self::Tile, _left_sum: i32) -> [i32; PANEL_ROWS] {
+        tile
+    }
+
+    #[inline(always)]
+    fn multiply(self, left: &[&[i8]], right: &Panels, out: &mut [i32]) {
+        block::by::<Self, 1, 1>(self, left, right, out);
     }
 }

@@ -83,10 +83,11 @@ pub trait Isa: sealed::Tier {
 }
 
 pub(crate) mod sealed {
+    use crate::block::I8Tiles;
     use crate::codes::I8Lanes;
 
     /// What the crate's own generic kernels need to know of a tier.
-    pub trait Tier: I8Lanes + Send + Sync + 'static {
+    pub trait Tier: I8Lanes + I8Tiles + Send + Sync + 'static {
         /// The token of pulp whose vectors the `f32` kernels use.
         type Float: pulp::Simd;
         /// Whether there are 32 vector registers, not 16: how many rows of sums fit beside each other.

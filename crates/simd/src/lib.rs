@@ -24,6 +24,7 @@
 //! | `x86`, `arm` | tokens, and how each tier multiplies codes |
 //! | `enter` | the way into a vector tier |
 //! | `batch` | one query against many rows |
+//! | `block` | many `int8` rows against many |
 //! | `reference` | the definitions, in `f64` and `i64`: the oracle of the tests |
 //! | `raw` | prefetch and the cache line type |
 //!
@@ -66,6 +67,7 @@ mod enter;
 mod x86;
 
 pub mod batch;
+pub mod block;
 mod raw;
 pub mod reference;
 

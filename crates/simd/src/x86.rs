@@ -11,6 +11,7 @@ use core::arch::x86_64::*;
 use pulp::cast;
 use pulp::x86::{V3, V4};
 
+use crate::block::{self, I8Tiles, PANEL_ROWS, PanelLine, Panels};
 use crate::codes::{I8Lanes, I8Query};
 use crate::enter::enter;
 use crate::isa::sealed::Tier;
@@ -150,5 +151,64 @@ impl I8Lanes for V3 {
         cast::<_, [i32; 8]>(sum)
             .into_iter()
             .fold(0, i32::wrapping_add)
+    }
+}
+
+/// A line of a panel is a register: four codes of 16 rows.
+impl I8Tiles for V4x {
+    type Tile = __m512i;
+
+    #[inline(always)]
+    fn tile_zero(self) -> __m512i {
+        self.zero()
+    }
+
+    #[inline(always)]
+    fn tile_add(self, tile: __m512i, left: [i8; 4], line: &PanelLine) -> __m512i {
+        let left = self
+            .avx512f
+            ._mm512_set1_epi32(i32::from_le_bytes(cast(left)));
+        self.add(tile, cast(left), *line)
+    }
+
+    #[inline(always)]
+    fn tile_sums(self, tile: __m512i, left_sum: i32) -> [i32; PANEL_ROWS] {
+        let too_much = self.avx512f._mm512_set1_epi32(left_sum.wrapping_mul(128));
+        cast(self.avx512f._mm512_sub_epi32(tile, too_much))
+    }
+
+    #[inline(always)]
+    fn multiply(self, left: &[&[i8]], right: &Panels, out: &mut [i32]) {
+        block::by::<Self, 6, 4>(self, left, right, out);
+    }
+}
+
+/// A line is widened four rows at a time; a row's sum is in two lanes until the end.
+impl I8Tiles for V3 {
+    type Tile = [__m256i; 4];
+
+    #[inline(always)]
+    fn tile_zero(self) -> [__m256i; 4] {
+        [self.zero(); 4]
+    }
+
+    #[inline(always)]
+    fn tile_add(self, mut tile: [__m256i; 4], left: [i8; 4], line: &PanelLine) -> [__m256i; 4] {
+        let left: [i8; 16] = cast([left; 4]);
+        for (sums, rows) in tile.iter_mut().zip(line.as_chunks::<16>().0) {
+            *sums = self.add(*sums, left, *rows);
+        }
+        tile
+    }
+
+    #[inline(always)]
+    fn tile_sums(self, tile: [__m256i; 4], _left_sum: i32) -> [i32; PANEL_ROWS] {
+        let halves: [[i32; 2]; PANEL_ROWS] = cast(tile);
+        halves.map(|[even, odd]| even.wrapping_add(odd))
+    }
+
+    #[inline(always)]
+    fn multiply(self, left: &[&[i8]], right: &Panels, out: &mut [i32]) {
+        block::by::<Self, 2, 1>(self, left, right, out);
     }
 }
