@@ -6,10 +6,10 @@ use super::{Problem, code::code_only, tree::Tree};
 
 /// How often the keyword stands in each file that may use it.
 const COUNTS: [(&str, usize); 4] = [
-    ("crates/simd/src/arm.rs", 0),
-    ("crates/simd/src/raw.rs", 0),
-    ("crates/simd/src/x86.rs", 0),
-    ("crates/storage/src/mmap.rs", 0),
+    ("crates/simd/src/arm.rs", 2),
+    ("crates/simd/src/raw.rs", 4),
+    ("crates/simd/src/x86.rs", 1),
+    ("crates/storage/src/mmap.rs", 1),
 ];
 
 /// Counts and reasons, in every `.rs` file.
