@@ -6,7 +6,7 @@
 use std::fmt;
 use std::ops::ControlFlow;
 
-use crate::{Key, Metadata, Result, Rows};
+use crate::{Error, Key, Metadata, Result, Rows};
 
 /// Rows of float32 that can be read in any order, from several threads at once.
 ///
@@ -22,7 +22,7 @@ pub trait VectorSource: Sync {
 
     /// Fills `out` with the rows from `first_row` on; `out.len()` is a whole number of rows times `dim`.
     ///
-    /// Errors: [`Error::Source`](crate::Error::Source) with whatever the source has to say.
+    /// Errors: [`Error::Source`] with whatever the source has to say.
     fn read(&self, first_row: usize, out: &mut [f32]) -> Result<()>;
 }
 
@@ -49,7 +49,7 @@ impl fmt::Display for Stage {
 }
 
 /// Told `(stage, rows done, rows in all)` from time to time, from any thread, one call at a time or several; cheap.
-/// [`ControlFlow::Break`] ends the write with [`Error::Interrupted`](crate::Error::Interrupted) and the store as it was.
+/// [`ControlFlow::Break`] ends the write with [`Error::Interrupted`] and the store as it was.
 pub type Progress<'a> = &'a (dyn Fn(Stage, usize, usize) -> ControlFlow<()> + Sync);
 
 /// Records to store: as many ids as rows, and metadata for all or none.
@@ -96,7 +96,16 @@ impl VectorSource for Rows<'_, f32> {
     }
 
     fn read(&self, first_row: usize, out: &mut [f32]) -> Result<()> {
-        let _ = (first_row, out);
-        unimplemented!()
+        let start = first_row * Rows::dim(self);
+        match self.as_slice().get(start..start + out.len()) {
+            Some(rows) => out.copy_from_slice(rows),
+            None => {
+                return Err(Error::Source {
+                    row: first_row,
+                    source: "there are fewer rows than that".into(),
+                });
+            }
+        }
+        Ok(())
     }
 }

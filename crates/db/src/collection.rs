@@ -1,10 +1,35 @@
 //! A collection: records of one dimension and metric, written in batches, found by nearness.
 
-use crate::{Batch, CollectionConfig, Key, Metadata, Result, Results, Rows, SearchOptions, Stats};
+use std::sync::Arc;
+
+use proxime_core::{EF_MAX, GraphStats as CoreStats};
+use proxime_simd::Level;
+use proxime_storage::column::ColumnBuilder;
+
+use crate::batch::Batch;
+use crate::database::Inner;
+use crate::record::ids::{Ids, Kept, keep_last};
+use crate::record::payload;
+use crate::search::{self, Plan};
+use crate::segment::Index;
+use crate::snapshot::View;
+use crate::writer::{Checked, check_vectors, write_segment};
+use crate::{
+    CollectionConfig, Error, GraphStats, Input, Key, Metadata, Result, Results, Rows,
+    SearchOptions, Stats, digest,
+};
+
+/// Rows in one batch: they become one segment.
+const ROWS_MAX: usize = i32::MAX as usize;
 
 /// A handle to a collection. Clones are the same collection.
 #[derive(Clone, Debug)]
-pub struct Collection {}
+pub struct Collection {
+    database: Arc<Inner>,
+    id: u64,
+    name: String,
+    config: CollectionConfig,
+}
 
 /// One stored record.
 #[derive(Clone, Debug, PartialEq)]
@@ -17,20 +42,36 @@ pub struct Record {
     pub metadata: Metadata,
 }
 
+/// What to do with ids that are there already.
+#[derive(Clone, Copy, PartialEq)]
+enum Existing {
+    Refuse,
+    Replace,
+}
+
 impl Collection {
+    pub(crate) fn new(database: Arc<Inner>, view: &View) -> Collection {
+        Collection {
+            database,
+            id: view.id,
+            name: view.name.clone(),
+            config: view.config.clone(),
+        }
+    }
+
     /// Its name.
     pub fn name(&self) -> &str {
-        unimplemented!()
+        &self.name
     }
 
     /// What it was created with.
     pub fn config(&self) -> &CollectionConfig {
-        unimplemented!()
+        &self.config
     }
 
     /// Number of records.
     pub fn len(&self) -> Result<usize> {
-        unimplemented!()
+        Ok(self.view()?.live())
     }
 
     /// No records.
@@ -42,8 +83,7 @@ impl Collection {
     ///
     /// Errors: an id given twice or stored already; a bad vector or bad metadata, by row; interrupted. Nothing is stored then.
     pub fn add(&self, batch: Batch<'_>) -> Result<()> {
-        let _ = batch;
-        unimplemented!()
+        self.store(batch, Existing::Refuse)
     }
 
     /// Stores records, replacing those with the same ids: all of them, durably, or none. Of rows with the same id the last
@@ -51,32 +91,233 @@ impl Collection {
     ///
     /// Errors: a bad vector or bad metadata, by row; interrupted. Nothing is stored then.
     pub fn upsert(&self, batch: Batch<'_>) -> Result<()> {
-        let _ = batch;
-        unimplemented!()
+        self.store(batch, Existing::Replace)
+    }
+
+    fn store(&self, batch: Batch<'_>, existing: Existing) -> Result<()> {
+        self.database.check_writable()?;
+        let checked = self.check(batch, existing)?;
+        let workers = self.database.pool.workers()?;
+        self.database.write(|store, snapshot| {
+            let view = snapshot.by_id(self.id).ok_or_else(|| self.not_found())?;
+            if existing == Existing::Refuse {
+                refuse_existing(view, &checked.ids, &checked.kept)?;
+            }
+            if checked.ids.rows() == 0 {
+                return Ok((View::clone(view), ()));
+            }
+            let (pinned, segment) = write_segment(store, &workers, self.id, &self.config, checked)?;
+            let next = view.with_newest(segment);
+            store.commit(|manifest| {
+                manifest
+                    .collections
+                    .iter_mut()
+                    .filter(|c| c.id == self.id)
+                    .for_each(|c| c.segments.push(pinned.clone()));
+            })?;
+            Ok((next, ()))
+        })
+    }
+
+    /// Everything about a batch that can be known before its vectors are read.
+    fn check<'a>(&self, batch: Batch<'a>, existing: Existing) -> Result<Checked<'a>> {
+        let Batch {
+            ids: keys,
+            vectors,
+            metadata,
+            progress,
+        } = batch;
+        let rows = vectors.rows();
+        if vectors.dim() != self.config.dim {
+            return Err(Error::Dimension {
+                input: Input::Row,
+                expected: self.config.dim,
+                got: vectors.dim(),
+            });
+        }
+        if keys.len() != rows {
+            return Err(Error::IdCount {
+                rows,
+                ids: keys.len(),
+            });
+        }
+        if rows > ROWS_MAX {
+            return Err(Error::TooManyRows {
+                rows,
+                limit: ROWS_MAX,
+            });
+        }
+        if let Some(metadata) = metadata
+            .as_ref()
+            .map(Vec::len)
+            .filter(|&metadata| metadata != rows)
+        {
+            return Err(Error::MetadataCount { rows, metadata });
+        }
+        check_lengths(&keys)?;
+        let (kept, repeated) = keep_last(&keys);
+        if let (Some(again), Existing::Refuse) = (repeated, existing) {
+            let id = keys.get(again.row).cloned().unwrap_or(Key::Int(0));
+            return Err(Error::DuplicateId {
+                id,
+                first_row: again.first_row,
+                row: again.row,
+            });
+        }
+        let payload = metadata
+            .map(|metadata| encode_all(&metadata, &kept))
+            .transpose()?;
+        let ids = Ids::of(&keys, &kept).map_err(|e| Error::Damaged {
+            file: "ids".into(),
+            what: e.to_string(),
+        })?;
+        Ok(Checked {
+            kept,
+            ids,
+            payload,
+            vectors,
+            progress,
+        })
     }
 
     /// The record with this id, if there is one.
     pub fn get(&self, id: &Key) -> Result<Option<Record>> {
-        let _ = id;
-        unimplemented!()
+        let view = self.view()?;
+        let mut bytes = Vec::new();
+        id.encode(&mut bytes);
+        let Some((part, row)) = view.find(&bytes) else {
+            return Ok(None);
+        };
+        let (vector, metadata) = (
+            part.segment.vector(row).to_vec(),
+            part.segment.metadata(row)?,
+        );
+        Ok(Some(Record {
+            id: id.clone(),
+            vector,
+            metadata,
+        }))
     }
 
     /// The nearest records of each query. Always `min(k, len)` of them.
     ///
-    /// Errors: queries of another dimension, not finite, or zero under cosine.
+    /// Errors: queries of another dimension, not finite, or zero under cosine; `ef` out of range.
     pub fn search(&self, queries: Rows<'_, f32>, options: &SearchOptions) -> Result<Results> {
-        let _ = (queries, options);
-        unimplemented!()
+        let view = self.view()?;
+        if queries.dim() != self.config.dim {
+            return Err(Error::Dimension {
+                input: Input::Query,
+                expected: self.config.dim,
+                got: queries.dim(),
+            });
+        }
+        check_vectors(queries, self.config.metric, Input::Query, |row| row)?;
+        let ef = options.ef.unwrap_or(self.config.params.ef_search());
+        if !(1..=EF_MAX).contains(&ef) {
+            return Err(Error::Parameter {
+                name: "ef",
+                value: ef.to_string(),
+                limit: format!("between 1 and {EF_MAX}"),
+            });
+        }
+        let plan = Plan {
+            k: options.k.min(view.live()),
+            ef,
+            exact: options.exact,
+        };
+        let found = match plan.k {
+            0 => queries.iter().map(|_| Vec::new()).collect(),
+            _ => search::search(&view, &*self.database.pool.workers()?, queries, plan)?,
+        };
+        Ok(Results::new(view, found))
     }
 
-    /// The collection in numbers.
+    /// The collection in numbers. Cost: a walk over the graphs.
     pub fn stats(&self) -> Result<Stats> {
-        unimplemented!()
+        let view = self.view()?;
+        let segments = || view.parts.iter().map(|part| &part.segment);
+        let graphs: Vec<CoreStats> = segments()
+            .filter_map(|s| s.graph())
+            .map(|index| index.graph.stats())
+            .collect();
+        Ok(Stats {
+            name: self.name.clone(),
+            dim: self.config.dim,
+            metric: self.config.metric,
+            rows: view.rows(),
+            live: view.live(),
+            segments: view.parts.len(),
+            bytes_on_disk: segments().map(|segment| segment.bytes).sum(),
+            graph: GraphStats::over(&graphs),
+            damaged_graphs: segments()
+                .filter(|segment| matches!(segment.index, Index::Damaged(_)))
+                .count(),
+            threads: self.database.pool.threads(),
+            isa: Level::detect().name().to_owned(),
+        })
     }
 
     /// 32 hex digits over everything stored and built: ids, metadata, vectors, codes, graphs, in segment order. The same
     /// batches give the same digest with any number of threads, on any CPU, in any store.
     pub fn digest(&self) -> Result<String> {
-        unimplemented!()
+        Ok(digest::digest(&*self.view()?))
     }
+
+    fn view(&self) -> Result<Arc<View>> {
+        self.database
+            .snapshot()?
+            .by_id(self.id)
+            .cloned()
+            .ok_or_else(|| self.not_found())
+    }
+
+    fn not_found(&self) -> Error {
+        Error::CollectionNotFound {
+            name: self.name.clone(),
+        }
+    }
+}
+
+fn check_lengths(keys: &[Key]) -> Result<()> {
+    let limit = Key::TEXT_BYTES_MAX;
+    let too_long = keys.iter().enumerate().find_map(|(row, key)| match key {
+        Key::Text(id) if id.len() > limit => Some(Error::IdTooLong {
+            row,
+            bytes: id.len(),
+            limit,
+        }),
+        _ => None,
+    });
+    too_long.map_or(Ok(()), Err)
+}
+
+/// Every row's metadata is checked; that of the rows that are kept is encoded.
+fn encode_all(metadata: &[Metadata], kept: &Kept) -> Result<ColumnBuilder> {
+    let mut builder = ColumnBuilder::default();
+    let mut next = kept.iter().peekable();
+    for (row, metadata) in metadata.iter().enumerate() {
+        let at_row = |e: crate::ValueError| Error::Metadata {
+            row,
+            path: e.path,
+            problem: e.problem,
+        };
+        if next.next_if_eq(&row).is_some() {
+            builder
+                .push(|out| payload::encode(metadata, out))
+                .map_err(at_row)?;
+        } else {
+            payload::encode(metadata, &mut Vec::new()).map_err(at_row)?;
+        }
+    }
+    Ok(builder)
+}
+
+fn refuse_existing(view: &View, ids: &Ids, kept: &Kept) -> Result<()> {
+    let found = (0..ids.rows()).find(|&row| view.find(ids.bytes(row)).is_some());
+    found.map_or(Ok(()), |row| {
+        Err(Error::IdExists {
+            id: ids.get(row).to_key(),
+            row: kept.row(row as usize),
+        })
+    })
 }

@@ -1,15 +1,42 @@
 //! A database: one directory (or memory), collections by name.
+//!
+//! [`Inner`] is what a handle and its collections share. Readers take the current snapshot and need nothing else; writers take
+//! the store's mutex, write files, commit, and publish the next snapshot. Lock order: there is only that one mutex.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::{Collection, CollectionConfig, OpenOptions, Result, VerifyReport};
+use arc_swap::ArcSwap;
+use proxime_storage::{Access, MemVfs, OsVfs, Store, Vfs};
+
+use crate::pool::Pool;
+use crate::segment::Segment;
+use crate::snapshot::{Snapshot, View};
+use crate::{
+    Collection, CollectionConfig, Error, OpenOptions, Result, VerifyReport, config, verify,
+};
 
 /// An open database. Clones are the same handle.
 ///
 /// One handle at a time can write to a store; any number, in any process, can read. Handles and collections can be used
 /// from several threads at once. A forked child can go on reading through a handle, not writing.
 #[derive(Clone, Debug)]
-pub struct Database {}
+pub struct Database(Arc<Inner>);
+
+/// What a handle and its collections share.
+pub(crate) struct Inner {
+    path: Option<PathBuf>,
+    /// Who opened it.
+    pid: u32,
+    read_only: bool,
+    pub(crate) pool: Pool,
+    pub(crate) vfs: Arc<dyn Vfs>,
+    closed: AtomicBool,
+    /// `None` once closed. Held through a whole write.
+    store: Mutex<Option<Store>>,
+    snapshot: ArcSwap<Snapshot>,
+}
 
 impl Database {
     /// Opens the store in directory `path` for reading and writing; creates it if nothing is there.
@@ -21,8 +48,12 @@ impl Database {
 
     /// Opens with options.
     pub fn open_with(path: impl AsRef<Path>, options: &OpenOptions) -> Result<Database> {
-        let _ = (path.as_ref(), options);
-        unimplemented!()
+        let path = path.as_ref();
+        let vfs = match access(options) {
+            Access::Create => OsVfs::create(path)?,
+            Access::Read | Access::Write => OsVfs::open(path)?,
+        };
+        Database::start(Some(path.to_owned()), Arc::new(vfs), options)
     }
 
     /// A database in memory, gone with its last handle; otherwise the same.
@@ -32,49 +63,195 @@ impl Database {
 
     /// In memory, with options; only `threads` matters.
     pub fn in_memory_with(options: &OpenOptions) -> Result<Database> {
-        let _ = options;
-        unimplemented!()
+        let options = OpenOptions {
+            threads: options.threads,
+            ..OpenOptions::default()
+        };
+        Database::start(None, Arc::new(MemVfs::new()), &options)
+    }
+
+    fn start(path: Option<PathBuf>, vfs: Arc<dyn Vfs>, options: &OpenOptions) -> Result<Database> {
+        let pool = Pool::new(options.threads)?;
+        let (store, segments) = Store::open(Arc::clone(&vfs), access(options))?;
+        let snapshot = load(&store, segments)?;
+        Ok(Database(Arc::new(Inner {
+            path,
+            pid: std::process::id(),
+            read_only: options.read_only,
+            pool,
+            vfs,
+            closed: AtomicBool::new(false),
+            store: Mutex::new(Some(store)),
+            snapshot: ArcSwap::from_pointee(snapshot),
+        })))
     }
 
     /// Creates a collection. Its name: any UTF-8 of 1 to 255 bytes; it never becomes part of a path.
     ///
     /// Errors: the name is taken or impossible; a parameter out of range.
     pub fn create_collection(&self, name: &str, config: CollectionConfig) -> Result<Collection> {
-        let _ = (name, config);
-        unimplemented!()
+        config::check_name(name)?;
+        let json = config::to_json(&config)?;
+        self.0.write(|store, snapshot| {
+            if snapshot.by_name(name).is_some() {
+                return Err(Error::CollectionExists {
+                    name: name.to_owned(),
+                });
+            }
+            let id = store.manifest().next_collection_id;
+            store.commit(|manifest| {
+                manifest
+                    .collections
+                    .push(proxime_storage::Collection::new(id, name, json))
+            })?;
+            Ok((View::new(id, name.to_owned(), config), ()))
+        })?;
+        self.collection(name)
     }
 
     /// The collection of that name.
     pub fn collection(&self, name: &str) -> Result<Collection> {
-        let _ = name;
-        unimplemented!()
+        let snapshot = self.0.snapshot()?;
+        let view = snapshot
+            .by_name(name)
+            .ok_or_else(|| Error::CollectionNotFound {
+                name: name.to_owned(),
+            })?;
+        Ok(Collection::new(Arc::clone(&self.0), view))
     }
 
     /// The names of all collections, in order of creation.
     pub fn collections(&self) -> Result<Vec<String>> {
-        unimplemented!()
+        Ok(self
+            .0
+            .snapshot()?
+            .collections
+            .iter()
+            .map(|view| view.name.clone())
+            .collect())
     }
 
     /// The directory; `None` in memory.
     pub fn path(&self) -> Option<&Path> {
-        unimplemented!()
+        self.0.path.as_deref()
     }
 
     /// Whether the handle was opened for reading only.
     pub fn read_only(&self) -> bool {
-        unimplemented!()
+        self.0.read_only
     }
 
-    /// Reads everything again and checks it against its checksums, its structure and itself. Changes nothing.
+    /// Reads everything again and checks it against its checksums, its structure and itself. Changes nothing. Writes wait.
     ///
     /// Errors: only what keeps it from looking; what it finds is in the report.
     pub fn verify(&self) -> Result<VerifyReport> {
-        unimplemented!()
+        if self.0.read_only {
+            // Of a reader's commit, files may have been removed since: look at the newest.
+            self.0.snapshot()?;
+            let (store, _) = Store::open(Arc::clone(&self.0.vfs), Access::Read)?;
+            return Ok(verify::verify(&store));
+        }
+        self.0.not_forked()?;
+        match &*self.0.store() {
+            Some(store) => Ok(verify::verify(store)),
+            None => Err(Error::Closed),
+        }
     }
 
-    /// Releases the lock. Later calls through any clone or collection give [`Error::Closed`](crate::Error::Closed); results
-    /// already found stay valid. Closing twice is fine. Dropping the last clone closes too.
+    /// Releases the lock, after waiting for a write that is under way. Later calls through any clone or collection give
+    /// [`Error::Closed`]; results already found stay valid. Closing twice is fine. Dropping the last clone closes too.
     pub fn close(&self) {
-        unimplemented!()
+        self.0.closed.store(true, Ordering::Release);
+        // In a forked child the mutex may be held by a thread that does not exist; and the lock is the parent's.
+        if self.0.not_forked().is_ok() {
+            drop(self.0.store().take());
+        }
     }
+}
+
+impl Inner {
+    /// What readers see now.
+    pub(crate) fn snapshot(&self) -> Result<Arc<Snapshot>> {
+        match self.closed.load(Ordering::Acquire) {
+            true => Err(Error::Closed),
+            false => Ok(self.snapshot.load_full()),
+        }
+    }
+
+    /// Runs one write: `work` commits and says how a collection looks then.
+    pub(crate) fn write<T>(
+        &self,
+        work: impl FnOnce(&mut Store, &Snapshot) -> Result<(View, T)>,
+    ) -> Result<T> {
+        self.check_writable()?;
+        let mut store = self.store();
+        let store = store.as_mut().ok_or(Error::Closed)?;
+        let snapshot = self.snapshot()?;
+        let (view, result) = work(store, &snapshot)?;
+        self.snapshot.store(Arc::new(snapshot.with(view)));
+        Ok(result)
+    }
+
+    /// Errors: what every write through this handle would end with.
+    pub(crate) fn check_writable(&self) -> Result<()> {
+        if self.read_only {
+            return Err(Error::ReadOnly);
+        }
+        self.not_forked()?;
+        self.snapshot().map(drop)
+    }
+
+    fn not_forked(&self) -> Result<()> {
+        let child = std::process::id();
+        if child == self.pid {
+            Ok(())
+        } else {
+            Err(Error::Forked {
+                owner: self.pid,
+                child,
+            })
+        }
+    }
+
+    /// A panic in a write left the store at its last commit, so the mutex's poison means nothing.
+    fn store(&self) -> MutexGuard<'_, Option<Store>> {
+        self.store.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl std::fmt::Debug for Inner {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Database")
+            .field("path", &self.path)
+            .finish_non_exhaustive()
+    }
+}
+
+fn access(options: &OpenOptions) -> Access {
+    match (options.read_only, options.create) {
+        (true, _) => Access::Read,
+        (false, false) => Access::Write,
+        (false, true) => Access::Create,
+    }
+}
+
+/// All collections of the store's commit. `segments` are in the manifest's order.
+fn load(store: &Store, segments: Vec<proxime_storage::Segment>) -> Result<Snapshot> {
+    let manifest = store.manifest();
+    let mut files = segments.into_iter();
+    let mut collections = Vec::new();
+    for collection in &manifest.collections {
+        let config = config::from_json(&collection.config).map_err(|what| Error::Damaged {
+            file: format!("manifest {}", manifest.number),
+            what: format!("collection {:?}: {what}", collection.name),
+        })?;
+        let pairs = collection.segments.iter().zip(files.by_ref());
+        let segments = pairs
+            .map(|(pinned, file)| Segment::load(&file, pinned.bytes, collection.id, &config))
+            .collect::<Result<_>>()?;
+        collections.push(Arc::new(
+            View::new(collection.id, collection.name.clone(), config).with_all(segments),
+        ));
+    }
+    Ok(Snapshot { collections })
 }

@@ -1,14 +1,46 @@
 //! Proxime: an embedded vector database.
+//!
+//! A [`Database`] is a directory, or memory, with [`Collection`]s in it. A collection stores records, an id, a vector and
+//! metadata, and finds the records nearest to a query. A batch is stored completely and durably when [`Collection::upsert`]
+//! returns, or not at all; searches see the last commit, never wait for a write, and keep what they found.
+//!
+//! ```
+//! use proxime::{Batch, CollectionConfig, Database, Key, Metric, Rows, SearchOptions};
+//!
+//! let db = Database::in_memory()?; // or Database::open("vectors.db")?
+//! let places = db.create_collection("places", CollectionConfig::new(2).metric(Metric::L2))?;
+//! let vectors = [52.5, 13.4, 48.9, 2.4, 41.9, 12.5];
+//! let ids = ["Berlin", "Paris", "Roma"].map(Key::from).to_vec();
+//! places.upsert(Batch::new(ids, &Rows::new(&vectors, 2)?))?;
+//!
+//! let results = places.search(Rows::new(&[48.2, 16.4], 2)?, &SearchOptions::k(2))?;
+//! let nearest: Vec<Key> = results.hits(0).map(|hit| hit.id()).collect();
+//! assert_eq!(nearest, [Key::from("Berlin"), Key::from("Roma")]);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! What is here is the joining of floors: distances (`proxime-simd`), codes (`proxime-quant`), graphs (`proxime-core`) and
+//! files (`proxime-storage`) are below and know nothing of each other's business. Each upsert is a segment: a file of
+//! vectors, ids, metadata and a graph, written once; a snapshot says which segments and which of their rows count.
 
 mod batch;
 mod collection;
+mod config;
 mod database;
+mod digest;
 mod error;
 mod key;
 mod options;
+mod pool;
+mod record;
 mod report;
 mod results;
+mod search;
+mod segment;
+mod snapshot;
 mod value;
+mod verify;
+mod writer;
 
 pub use batch::{Batch, Progress, Stage, VectorSource};
 pub use collection::{Collection, Record};
@@ -18,7 +50,9 @@ pub use key::Key;
 pub use options::{CollectionConfig, OpenOptions, SearchOptions};
 pub use report::{CollectionReport, GraphStats, Stats, VerifyReport};
 pub use results::{Hit, Results};
-pub use value::{DEPTH_MAX, Metadata, Problem, Value, ValueError, metadata_from_json};
+pub use value::{
+    DEPTH_MAX, Metadata, Problem, Value, ValueError, metadata_from_json, metadata_to_json,
+};
 
 /// Graph parameters, and what "near" and "rows" mean: from the floors below.
 pub use proxime_core::Params;

@@ -49,6 +49,23 @@ pub struct GraphStats {
     pub unreachable: usize,
 }
 
+impl GraphStats {
+    pub(crate) fn over(graphs: &[proxime_core::GraphStats]) -> GraphStats {
+        let rows: usize = graphs.iter().map(|graph| graph.n).sum();
+        let links: f64 = graphs
+            .iter()
+            .map(|graph| graph.mean_degree * graph.n as f64)
+            .sum();
+        GraphStats {
+            graphs: graphs.len(),
+            rows,
+            levels: graphs.iter().map(|graph| graph.levels).max().unwrap_or(0),
+            mean_degree: links / rows.max(1) as f64,
+            unreachable: graphs.iter().map(|graph| graph.unreachable).sum(),
+        }
+    }
+}
+
 /// What [`Database::verify`](crate::Database::verify) found.
 #[derive(Clone, Debug, Serialize)]
 #[non_exhaustive]
@@ -57,12 +74,14 @@ pub struct VerifyReport {
     pub ok: bool,
     /// Number of the commit that was checked.
     pub manifest: u64,
+    /// Of the store as a whole: one sentence each, naming the file.
+    pub problems: Vec<String>,
     /// Each collection.
     pub collections: Vec<CollectionReport>,
 }
 
 /// What was found in one collection.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Default, Serialize)]
 #[non_exhaustive]
 pub struct CollectionReport {
     /// Its name.

@@ -78,18 +78,42 @@ pub struct ValueError {
     pub problem: Problem,
 }
 
+impl ValueError {
+    fn new(problem: Problem) -> ValueError {
+        ValueError {
+            path: String::new(),
+            problem,
+        }
+    }
+
+    /// The same, seen from outside of `step`.
+    pub(crate) fn inside(self, step: &str) -> ValueError {
+        ValueError {
+            path: format!("{step}{}", self.path),
+            ..self
+        }
+    }
+}
+
 impl Value {
     /// The same value, from JSON.
     ///
     /// Errors: an integer beyond 64 signed bits, nesting deeper than [`DEPTH_MAX`].
     pub fn from_json(json: &serde_json::Value) -> Result<Value, ValueError> {
-        let _ = json;
-        unimplemented!()
+        from_json(json, 2)
     }
 
-    /// The same value, as JSON.
+    /// The same value, as JSON. What is not finite, which no stored value is, becomes null.
     pub fn to_json(&self) -> serde_json::Value {
-        unimplemented!()
+        match self {
+            Value::Null => serde_json::Value::Null,
+            Value::Bool(value) => (*value).into(),
+            Value::Int(value) => (*value).into(),
+            Value::Float(value) => (*value).into(),
+            Value::Text(value) => value.as_str().into(),
+            Value::List(list) => list.iter().map(Value::to_json).collect(),
+            Value::Object(object) => metadata_to_json(object),
+        }
     }
 }
 
@@ -97,6 +121,80 @@ impl Value {
 ///
 /// Errors: as [`Value::from_json`], or not an object.
 pub fn metadata_from_json(json: &serde_json::Value) -> Result<Metadata, ValueError> {
-    let _ = json;
-    unimplemented!()
+    match from_json(json, 1)? {
+        Value::Object(metadata) => Ok(metadata),
+        _ => Err(ValueError::new(Problem::NotAnObject)),
+    }
+}
+
+/// A metadata object as JSON.
+pub fn metadata_to_json(metadata: &Metadata) -> serde_json::Value {
+    let fields = metadata
+        .iter()
+        .map(|(name, value)| (name.clone(), value.to_json()));
+    serde_json::Value::Object(fields.collect())
+}
+
+/// `depth` counts the value itself, if it is a list or object.
+fn from_json(json: &serde_json::Value, depth: usize) -> Result<Value, ValueError> {
+    use serde_json::Value as Json;
+    Ok(match json {
+        Json::Null => Value::Null,
+        Json::Bool(value) => Value::Bool(*value),
+        Json::String(value) => Value::Text(value.clone()),
+        Json::Number(number) => match (number.as_i64(), number.as_u64(), number.as_f64()) {
+            (Some(value), ..) => Value::Int(value),
+            (None, Some(value), _) => return Err(ValueError::new(Problem::IntegerRange(value))),
+            (None, None, value) => Value::Float(value.unwrap_or(f64::NAN)),
+        },
+        Json::Array(_) | Json::Object(_) if depth > DEPTH_MAX => {
+            return Err(ValueError::new(Problem::Depth));
+        }
+        Json::Array(list) => {
+            let values = list.iter().enumerate().map(|(i, value)| {
+                from_json(value, depth + 1).map_err(|e| e.inside(&format!("[{i}]")))
+            });
+            Value::List(values.collect::<Result<_, _>>()?)
+        }
+        Json::Object(object) => {
+            let fields = object.iter().map(|(name, value)| {
+                let value = from_json(value, depth + 1).map_err(|e| e.inside(&format!(".{name}")));
+                Ok((name.clone(), value?))
+            });
+            Value::Object(fields.collect::<Result<_, _>>()?)
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn types_are_exact() {
+        let json =
+            json!({"i": i64::MIN, "f": 1.0, "t": true, "n": null, "s": "", "l": [0, 0.5, [], {}]});
+        let metadata = metadata_from_json(&json).unwrap();
+        assert_eq!(
+            (&metadata["f"], &metadata["t"]),
+            (&Value::Float(1.0), &Value::Bool(true))
+        );
+        assert_eq!(metadata_to_json(&metadata), json);
+        assert_eq!(metadata_to_json(&metadata).to_string(), json.to_string());
+    }
+
+    #[test]
+    fn what_cannot_be_said_exactly_is_refused_with_its_place() {
+        let problem = |json: serde_json::Value| metadata_from_json(&json).unwrap_err().to_string();
+        assert_eq!(
+            problem(json!({"a": [1, {"b": u64::MAX}]})),
+            "metadata.a[1].b: 18446744073709551615 does not fit a 64-bit signed integer"
+        );
+        assert_eq!(problem(json!([1])), "metadata: not an object");
+        let deep = |depth| (1..depth).fold(json!({}), |value, _| json!({"x": value}));
+        assert!(metadata_from_json(&deep(DEPTH_MAX)).is_ok());
+        assert!(problem(deep(DEPTH_MAX + 1)).ends_with("nested deeper than 32"));
+    }
 }

@@ -1,0 +1,4 @@
+//! A record's parts as bytes: ids with their lookup table, metadata. (Vectors need no form of their own.)
+
+pub(crate) mod ids;
+pub(crate) mod payload;

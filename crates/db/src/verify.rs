@@ -1,0 +1,84 @@
+//! Looking at everything again: from the disk, against checksums, structure, and itself.
+
+use proxime_storage::{SegmentRef, Store};
+
+use crate::segment::{Index, Segment};
+use crate::snapshot::View;
+use crate::writer::check_vectors;
+use crate::{CollectionConfig, CollectionReport, Input, Result, VerifyReport, config};
+
+/// The commit that `store` is at.
+pub(crate) fn verify(store: &Store) -> VerifyReport {
+    let manifest = store.manifest();
+    let problems: Vec<String> = store.verify().iter().map(ToString::to_string).collect();
+    let collections: Vec<CollectionReport> = manifest
+        .collections
+        .iter()
+        .map(|c| verify_collection(store, c))
+        .collect();
+    let ok = problems.is_empty()
+        && collections
+            .iter()
+            .all(|c| c.problems.is_empty() && c.unreachable == 0);
+    VerifyReport {
+        ok,
+        manifest: manifest.number,
+        problems,
+        collections,
+    }
+}
+
+fn verify_collection(store: &Store, stored: &proxime_storage::Collection) -> CollectionReport {
+    let mut report = CollectionReport {
+        name: stored.name.clone(),
+        segments: stored.segments.len(),
+        ..CollectionReport::default()
+    };
+    let config = match config::from_json(&stored.config) {
+        Ok(config) => config,
+        Err(what) => {
+            report.problems.push(what);
+            return report;
+        }
+    };
+    let mut segments = Vec::new();
+    for pinned in &stored.segments {
+        match verify_segment(store, pinned, stored.id, &config, &mut report.problems) {
+            Ok(segment) => segments.push(segment),
+            Err(e) => report.problems.push(e.to_string()),
+        }
+    }
+    report.unreachable = segments
+        .iter()
+        .filter_map(Segment::graph)
+        .map(|index| index.graph.stats().unreachable)
+        .sum();
+    let view = View::new(stored.id, stored.name.clone(), config).with_all(segments);
+    (report.rows, report.live) = (view.rows(), view.live());
+    report
+}
+
+/// The segment, if it can be used; what is wrong with it either way.
+fn verify_segment(
+    store: &Store,
+    pinned: &SegmentRef,
+    collection_id: u64,
+    config: &CollectionConfig,
+    problems: &mut Vec<String>,
+) -> Result<Segment> {
+    let file = store.open_segment(pinned)?;
+    problems.extend(file.verify().iter().map(ToString::to_string));
+    let segment = Segment::load(&file, pinned.bytes, collection_id, config)?;
+    let name = segment.path.display();
+    if let Index::Damaged(what) = &segment.index
+        && !problems.contains(what)
+    {
+        problems.push(what.clone());
+    }
+    if let Err(e) = check_vectors(segment.vectors()?, config.metric, Input::Row, |row| row) {
+        problems.push(format!("{name}: {e}"));
+    }
+    let undecodable = (0..segment.rows()).find_map(|row| segment.metadata(row).err());
+    problems.extend(undecodable.map(|e| e.to_string()));
+    Ok(segment)
+}

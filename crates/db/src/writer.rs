@@ -1,0 +1,304 @@
+//! A batch becomes a segment: rows are read once, checked, encoded and written in one pass; the graph follows from the codes.
+//!
+//! The pass goes in waves of a few chunks that fit the cache. While one wave is written to the file, the next is read from the
+//! caller, checked and encoded by the other threads. Nothing of the caller's memory is looked at twice, so what was checked is
+//! what is stored. The sample on which the codebook is trained is read beforehand and kept apart; it decides only how well
+//! codes fit, not what is stored.
+
+use std::ops::{ControlFlow, Range};
+
+use proxime_core::Graph;
+use proxime_quant::{Codes, CodesMut, ScalarI8};
+use proxime_storage::column::ColumnBuilder;
+use proxime_storage::{SectionKind, SegmentRef, SegmentWriter, Store};
+use rayon::prelude::*;
+
+use crate::pool::Workers;
+use crate::record::ids::{Ids, Kept};
+use crate::segment::{GraphIndex, Index, Segment};
+use crate::{
+    CollectionConfig, Error, Input, Metric, Progress, Result, Rows, Stage, VectorSource, config,
+};
+
+/// Rows from which a graph pays: below, looking at every row takes as long.
+pub(crate) const GRAPH_ROWS_MIN: u32 = 1000;
+/// Rows the codebook is trained on.
+const SAMPLE_ROWS: usize = 1024;
+/// Bytes of vectors that one thread reads, checks and encodes at once. Two waves of these share a core's L2 cache.
+const CHUNK_BYTES: usize = 256 << 10;
+
+/// A batch, checked but for its vectors.
+pub(crate) struct Checked<'a> {
+    pub(crate) kept: Kept,
+    pub(crate) ids: Ids,
+    pub(crate) payload: Option<ColumnBuilder>,
+    pub(crate) vectors: &'a dyn VectorSource,
+    pub(crate) progress: Option<Progress<'a>>,
+}
+
+/// Writes the batch as a segment that no commit names yet.
+///
+/// Errors: a bad vector, by its row in the batch; interrupted; the storage's. Nothing is left behind.
+pub(crate) fn write_segment(
+    store: &Store,
+    workers: &Workers,
+    collection_id: u64,
+    config: &CollectionConfig,
+    batch: Checked<'_>,
+) -> Result<(SegmentRef, Segment)> {
+    let rows = batch.kept.len();
+    let mut codec = None;
+    if rows >= GRAPH_ROWS_MIN {
+        codec = Some(batch.train(config)?);
+    }
+    let mut codes = codec
+        .as_ref()
+        .map(|codec| Codes::zeroed(codec, rows as usize));
+    let mut file = store.create_segment(config::header(config, collection_id, rows))?;
+    file.begin(SectionKind::Vectors, 4 * config.dim as u32)?;
+    workers
+        .threads
+        .install(|| batch.stream(&mut file, config, codec.as_ref(), codes.as_mut()))?;
+
+    let mut index = Index::Scan;
+    if let (Some(codec), Some(codes)) = (codec, codes) {
+        let progress = |done| batch.report(Stage::Build, done);
+        let graph = Graph::build(&codes, &config.params, &workers.threads, &progress)?;
+        let code_bytes = (codes.as_bytes().len() / codes.n()) as u32;
+        section(
+            &mut file,
+            SectionKind::Codes,
+            code_bytes,
+            &[codes.as_bytes()],
+        )?;
+        section(&mut file, SectionKind::Codebook, 1, &[&codec.to_bytes()])?;
+        section(&mut file, SectionKind::Graph, 1, &[&graph.to_bytes()])?;
+        index = Index::Graph(Box::new(GraphIndex {
+            codec,
+            codes,
+            graph,
+        }));
+    }
+    section(&mut file, SectionKind::Ids, 1, &[batch.ids.as_bytes()])?;
+    if let Some(payload) = &batch.payload {
+        section(&mut file, SectionKind::Payload, 1, &payload.parts())?;
+    }
+    if batch.report(Stage::Commit, 0).is_break() {
+        return Err(Error::Interrupted);
+    }
+    let pinned = file.finish()?;
+    let segment = Segment::new(
+        &store.open_segment(&pinned)?,
+        pinned.bytes,
+        config,
+        batch.ids,
+        index,
+    )?;
+    Ok((pinned, segment))
+}
+
+fn section(
+    file: &mut SegmentWriter,
+    kind: SectionKind,
+    elem_bytes: u32,
+    pieces: &[&[u8]],
+) -> Result<()> {
+    file.begin(kind, elem_bytes)?;
+    pieces.iter().try_for_each(|piece| file.append(piece))?;
+    Ok(())
+}
+
+/// A run of stored rows and where their codes go.
+struct Task<'a> {
+    rows: Range<usize>,
+    codes: Option<CodesMut<'a>>,
+}
+
+impl Checked<'_> {
+    fn report(&self, stage: Stage, done: usize) -> ControlFlow<()> {
+        match self.progress {
+            Some(progress) => progress(stage, done, self.kept.len() as usize),
+            None => ControlFlow::Continue(()),
+        }
+    }
+
+    /// A codebook from rows spread evenly over the batch.
+    fn train(&self, config: &CollectionConfig) -> Result<ScalarI8> {
+        let n = self.kept.len() as usize;
+        let sampled = n.min(SAMPLE_ROWS);
+        let mut sample = vec![0.0; sampled * config.dim];
+        let row = |i| i * n / sampled;
+        for (i, out) in sample.chunks_exact_mut(config.dim).enumerate() {
+            self.read(row(i)..row(i) + 1, out)?;
+        }
+        ScalarI8::train(Rows::new(&sample, config.dim)?, config.metric)
+            .map_err(|e| self.vector_error(e, row))
+    }
+
+    /// The fused pass over all rows.
+    fn stream(
+        &self,
+        file: &mut SegmentWriter,
+        config: &CollectionConfig,
+        codec: Option<&ScalarI8>,
+        codes: Option<&mut Codes>,
+    ) -> Result<()> {
+        let chunk_rows = (CHUNK_BYTES / (4 * config.dim)).max(1);
+        let wave_chunks = rayon::current_num_threads();
+        let mut tasks = self.tasks(chunk_rows, codes);
+        let wave_len = (wave_chunks * chunk_rows).min(self.kept.len() as usize) * config.dim;
+        let (mut full, mut empty) = (vec![0.0; wave_len], vec![0.0; wave_len]);
+        let (mut ready, mut done) = (0, 0);
+        loop {
+            let wave: Vec<Task<'_>> = tasks.by_ref().take(wave_chunks).collect();
+            if wave.is_empty() && ready == 0 {
+                return Ok(());
+            }
+            let next = wave.iter().map(|task| task.rows.len()).sum();
+            let written = full.get(..ready * config.dim).unwrap_or_default();
+            let (written, filled) = rayon::join(
+                || file.append(bytemuck::cast_slice(written)),
+                || {
+                    self.fill(
+                        config,
+                        codec,
+                        wave,
+                        empty.chunks_mut(chunk_rows * config.dim).collect(),
+                    )
+                },
+            );
+            written?;
+            filled?;
+            done += ready;
+            ready = next;
+            std::mem::swap(&mut full, &mut empty);
+            if self.report(Stage::Write, done).is_break() {
+                return Err(Error::Interrupted);
+            }
+        }
+    }
+
+    fn tasks<'c>(
+        &self,
+        chunk_rows: usize,
+        codes: Option<&'c mut Codes>,
+    ) -> impl Iterator<Item = Task<'c>> {
+        let n = self.kept.len() as usize;
+        let mut codes = codes.map(|codes| codes.chunks_mut(chunk_rows).into_iter());
+        let starts = (0..n).step_by(chunk_rows);
+        starts.map(move |start| Task {
+            rows: start..n.min(start + chunk_rows),
+            codes: codes.as_mut().and_then(Iterator::next),
+        })
+    }
+
+    /// Reads, checks and encodes a wave. Of several bad rows the first is named, whoever finds it.
+    fn fill(
+        &self,
+        config: &CollectionConfig,
+        codec: Option<&ScalarI8>,
+        wave: Vec<Task<'_>>,
+        blocks: Vec<&mut [f32]>,
+    ) -> Result<()> {
+        let results: Vec<Result<()>> = wave
+            .into_par_iter()
+            .zip(blocks)
+            .map(|(task, block)| {
+                let block = block
+                    .get_mut(..task.rows.len() * config.dim)
+                    .unwrap_or_default();
+                self.read(task.rows.clone(), block)?;
+                let rows = Rows::new(&*block, config.dim)?;
+                let row = |i| task.rows.start + i;
+                match (codec, task.codes) {
+                    (Some(codec), Some(mut codes)) => codec
+                        .encode_rows(rows, &mut codes)
+                        .map_err(|e| self.vector_error(e, row)),
+                    _ => check_vectors(rows, config.metric, Input::Row, |i| self.kept.row(row(i))),
+                }
+            })
+            .collect();
+        results.into_iter().collect()
+    }
+
+    /// Stored rows `rows` from the caller, in runs of rows that are neighbours there too.
+    fn read(&self, rows: Range<usize>, out: &mut [f32]) -> Result<()> {
+        let dim = self.vectors.dim();
+        let mut rest = out;
+        let mut row = rows.start;
+        while row < rows.end {
+            let first = self.kept.row(row);
+            let run = (row..rows.end)
+                .take_while(|&next| self.kept.row(next) == first + (next - row))
+                .count();
+            let (now, later) = rest.split_at_mut_checked(run * dim).unwrap_or_default();
+            self.vectors.read(first, now)?;
+            rest = later;
+            row += run;
+        }
+        Ok(())
+    }
+
+    /// `stored_row` turns the error's row into one of the segment.
+    fn vector_error(
+        &self,
+        error: proxime_quant::Error,
+        stored_row: impl Fn(usize) -> usize,
+    ) -> Error {
+        use proxime_quant::Error as E;
+        let row = |row| self.kept.row(stored_row(row));
+        let input = Input::Row;
+        match error {
+            E::NotFinite {
+                row: at,
+                column,
+                value,
+            } => Error::NotFinite {
+                input,
+                row: row(at),
+                column,
+                value,
+            },
+            E::ZeroVector { row: at } => Error::ZeroVector {
+                input,
+                row: row(at),
+            },
+            E::Dimension { expected, got } => Error::Dimension {
+                input,
+                expected,
+                got,
+            },
+            other => Error::Damaged {
+                file: "codebook".into(),
+                what: other.to_string(),
+            },
+        }
+    }
+}
+
+/// What every vector must be: finite, and under cosine not zero. `row` numbers the rows for the message.
+pub(crate) fn check_vectors(
+    rows: Rows<'_, f32>,
+    metric: Metric,
+    input: Input,
+    row: impl Fn(usize) -> usize,
+) -> Result<()> {
+    for (i, vector) in rows.iter().enumerate() {
+        // Without a branch per component: finite rows, which are nearly all, go at the speed of memory.
+        let finite = vector.iter().fold(true, |all, x| all & x.is_finite());
+        if !finite {
+            let bad = vector.iter().enumerate().find(|(_, x)| !x.is_finite());
+            let (column, &value) = bad.unwrap_or((0, &f32::NAN));
+            return Err(Error::NotFinite {
+                input,
+                row: row(i),
+                column,
+                value,
+            });
+        }
+        if metric == Metric::Cosine && vector.iter().all(|&x| x == 0.0) {
+            return Err(Error::ZeroVector { input, row: row(i) });
+        }
+    }
+    Ok(())
+}
