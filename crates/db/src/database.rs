@@ -255,3 +255,50 @@ fn load(store: &Store, segments: Vec<proxime_storage::Segment>) -> Result<Snapsh
     }
     Ok(Snapshot { collections })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Batch, Key, Metric, Rows, SearchOptions};
+
+    /// A handle as a forked child sees it: the same memory, another process.
+    fn as_in_a_child(db: &mut Database) {
+        Arc::get_mut(&mut db.0).unwrap().pid ^= 1;
+    }
+
+    #[test]
+    fn a_forked_child_reads_but_does_not_write_or_unlock() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut db = Database::open(dir.path().join("db")).unwrap();
+        let vectors = [1.0, 2.0];
+        let rows = Rows::new(&vectors, 2).unwrap();
+        let config = CollectionConfig::new(2).metric(Metric::L2);
+        db.create_collection("c", config.clone())
+            .unwrap()
+            .upsert(Batch::new(vec![Key::Int(1)], &rows))
+            .unwrap();
+        as_in_a_child(&mut db);
+        let c = db.collection("c").unwrap();
+        assert_eq!(
+            c.search(rows, &SearchOptions::default())
+                .unwrap()
+                .hits(0)
+                .len(),
+            1
+        );
+        assert!(c.get(&Key::Int(1)).unwrap().is_some());
+        let owner = std::process::id() ^ 1;
+        let forked =
+            |e| matches!(e, Error::Forked { owner: o, child } if o == owner && child == owner ^ 1);
+        assert!(forked(
+            c.upsert(Batch::new(vec![Key::Int(1)], &rows)).unwrap_err()
+        ));
+        assert!(forked(db.create_collection("d", config).unwrap_err()));
+        assert!(forked(db.verify().unwrap_err()));
+        let held = db.0.store();
+        db.close();
+        drop(held);
+        assert!(matches!(db.collection("c"), Err(Error::Closed)));
+        assert!(db.0.store().is_some(), "the lock is the parent's");
+    }
+}

@@ -107,3 +107,23 @@ impl Workers {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn workers_of_another_process_are_not_used() {
+        let pool = Pool::new(Some(2)).unwrap();
+        let own = pool.workers().unwrap();
+        assert!(Arc::ptr_eq(&own, &pool.workers().unwrap()));
+        let parents = Arc::new(Workers {
+            pid: own.pid ^ 1,
+            ..Workers::start(1).unwrap()
+        });
+        pool.workers.store(Some(Arc::clone(&parents)));
+        assert_eq!(pool.workers().unwrap().pid, own.pid);
+        assert_eq!(pool.workers().unwrap().threads.current_num_threads(), 2);
+        assert!(Arc::strong_count(&parents) > 1, "forgotten, not dropped");
+    }
+}

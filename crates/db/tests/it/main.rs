@@ -1,0 +1,17 @@
+//! What the database promises, one file per promise.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test that cannot go on should stop"
+)]
+
+mod bad_input;
+mod damage;
+mod interrupt;
+mod model;
+mod read_once;
+mod recall;
+mod round_trip;
+mod sharing;
+mod support;

@@ -1,0 +1,94 @@
+//! What several tests need: small data, the bundled images, a second process.
+
+use std::process::{Command, Output};
+
+use proxime::{
+    Batch, Collection, CollectionConfig, Database, Key, Metadata, Metric, OpenOptions, Results,
+    Rows, Value,
+};
+
+pub(crate) fn rows(data: &[f32], dim: usize) -> Rows<'_, f32> {
+    Rows::new(data, dim).unwrap()
+}
+
+pub(crate) fn int_ids(n: usize) -> Vec<Key> {
+    (0..n as i64).map(Key::from).collect()
+}
+
+/// `n` distinct points of `dim` components, the same every time, none of them zero.
+pub(crate) fn points(n: usize, dim: usize) -> Vec<f32> {
+    let mut state = 0x9e37_79b9_7f4a_7c15u64;
+    let mut next = || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        (state >> 40) as f32 / 16_777_216.0 - 0.5
+    };
+    (0..n * dim).map(|_| next()).collect()
+}
+
+/// An L2 collection "c" in memory.
+pub(crate) fn in_memory(dim: usize) -> (Database, Collection) {
+    let db = Database::in_memory().unwrap();
+    let collection = db.create_collection("c", l2(dim)).unwrap();
+    (db, collection)
+}
+
+pub(crate) fn l2(dim: usize) -> CollectionConfig {
+    CollectionConfig::new(dim).metric(Metric::L2)
+}
+
+pub(crate) fn upsert(collection: &Collection, ids: Vec<Key>, data: &[f32]) {
+    let rows = rows(data, collection.config().dim);
+    collection.upsert(Batch::new(ids, &rows)).unwrap();
+}
+
+pub(crate) fn object<const N: usize>(fields: [(&str, Value); N]) -> Metadata {
+    fields
+        .into_iter()
+        .map(|(name, value)| (name.to_owned(), value))
+        .collect()
+}
+
+/// Ids of one query's hits.
+pub(crate) fn ids(results: &Results, query: usize) -> Vec<Key> {
+    results.hits(query).map(|hit| hit.id()).collect()
+}
+
+pub(crate) fn threads(threads: usize) -> OpenOptions {
+    OpenOptions {
+        threads: Some(threads),
+        ..OpenOptions::default()
+    }
+}
+
+/// The bundled images: base `[10000, 784]` and queries `[1000, 784]`.
+pub(crate) fn fashion_mnist() -> (Vec<f32>, Vec<f32>) {
+    const HEADER_BYTES: usize = 128;
+    let load = |name: &str| {
+        let path = format!("{}/../../data/{name}.npy", env!("CARGO_MANIFEST_DIR"));
+        let bytes = std::fs::read(path).unwrap();
+        bytes[HEADER_BYTES..]
+            .iter()
+            .map(|&byte| f32::from(byte))
+            .collect()
+    };
+    (
+        load("fashion-mnist-10k-base"),
+        load("fashion-mnist-10k-queries"),
+    )
+}
+
+/// Runs an ignored test of this binary in another process, with a path.
+pub(crate) fn in_another_process(test: &str, path: &std::path::Path) -> Output {
+    Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", test, "--ignored", "--nocapture"])
+        .env("PROXIME_TEST_PATH", path)
+        .output()
+        .unwrap()
+}
+
+/// The path that the first process gave; `None` if the test was started by hand.
+pub(crate) fn given_path() -> Option<std::path::PathBuf> {
+    std::env::var_os("PROXIME_TEST_PATH").map(Into::into)
+}
