@@ -25,42 +25,38 @@ def ingest(path, vectors):
     ids = np.arange(len(vectors))
     metadata = [{"image": int(i), "ink": round(float(row.mean()), 1)} for i, row in zip(ids, vectors)]
 
-    db = proxime.open(path)
-    collection = db.create_collection("fashion", dim=vectors.shape[1], metric="l2")
-    start = time.perf_counter()
-    collection.upsert(ids, vectors, metadata)
-    seconds = time.perf_counter() - start
-    db.close()
-    return seconds
+    with proxime.open(path) as db:
+        collection = db.create_collection("fashion", dim=vectors.shape[1], metric="l2")
+        start = time.perf_counter()
+        collection.upsert(ids, vectors, metadata)
+        return time.perf_counter() - start
 
 
 def search(path, queries):
     """Open the database at `path` and search it three ways: one query at a time, all at once, and exactly."""
-    db = proxime.open(path)
-    collection = db.collection("fashion")
+    with proxime.open(path) as db:
+        collection = db.collection("fashion")
 
-    latencies = []
-    for query in queries:
+        latencies = []
+        for query in queries:
+            start = time.perf_counter()
+            hits = collection.search(query, k=K)
+            latencies.append(time.perf_counter() - start)
+        assert hits[0].metadata["image"] == hits[0].id
+
         start = time.perf_counter()
-        hits = collection.search(query, k=K)
-        latencies.append(time.perf_counter() - start)
-    assert hits[0].metadata["image"] == hits[0].id
+        found, _ = collection.search(queries, k=K)
+        seconds = time.perf_counter() - start
 
-    start = time.perf_counter()
-    found, _ = collection.search(queries, k=K)
-    seconds = time.perf_counter() - start
-
-    exact, _ = collection.search(queries, k=K, exact=True)
-    report = {
-        "latencies": latencies,
-        "seconds": seconds,
-        "found": found,
-        "exact": exact,
-        "digest": collection.digest(),
-        "stats": collection.stats(),
-    }
-    db.close()
-    return report
+        exact, _ = collection.search(queries, k=K, exact=True)
+        return {
+            "latencies": latencies,
+            "seconds": seconds,
+            "found": found,
+            "exact": exact,
+            "digest": collection.digest(),
+            "stats": collection.stats(),
+        }
 
 
 def recall(found, true):
