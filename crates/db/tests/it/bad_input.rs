@@ -68,6 +68,7 @@ fn vectors() {
 fn the_first_bad_row_is_named_wherever_it_is_found() {
     for (n, bad) in [
         (3000, vec![2999]),
+        (3000, vec![1500]),
         (3000, vec![2500, 1]),
         (3000, vec![0]),
         (999, vec![998, 500]),

@@ -163,6 +163,17 @@ fn equal_distances_come_in_the_order_of_ids() {
 }
 
 #[test]
+fn many_equal_distances_too() {
+    let (_db, c) = in_memory(1);
+    let backwards: Vec<Key> = (0..100).rev().map(Key::Int).collect();
+    upsert(&c, backwards, &[2.0; 100]);
+    for k in [1, 2, 99] {
+        let found = ids(&c.search(rows(&[0.0], 1), &SearchOptions::k(k)).unwrap(), 0);
+        assert_eq!(found, int_ids(k));
+    }
+}
+
+#[test]
 fn another_process_reads_it() {
     let dir = tempfile::tempdir().unwrap();
     let db = Database::open(dir.path().join("db")).unwrap();
