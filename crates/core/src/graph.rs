@@ -8,7 +8,7 @@ use xxhash_rust::xxh3::xxh3_128;
 
 use crate::level::LEVEL_MAX;
 use crate::links::{Links, NONE, ROWS_MAX, UpperLevel};
-use crate::{Error, M_MAX};
+use crate::{Error, M_MAX, Params};
 
 /// An HNSW graph over numbered rows; knows no vectors.
 #[derive(Debug, Clone, PartialEq)]
@@ -21,22 +21,31 @@ pub struct Graph {
 }
 
 impl Graph {
-    /// Lists for every node on each of its levels, all empty; `levels[node]` is the highest.
-    pub(crate) fn unlinked(levels: &[u8], m: usize, entry: Option<u32>) -> Self {
-        let top = levels.iter().copied().max().unwrap_or(0);
-        let nodes_of = |level: u8| {
-            (0..levels.len() as u32)
-                .filter(|&node| levels[node as usize] >= level)
-                .collect()
-        };
-        let upper = (1..=top)
-            .map(|level| UpperLevel::new(nodes_of(level), m))
-            .collect();
+    /// No rows.
+    ///
+    /// Errors: none; the parameters have been checked.
+    pub fn empty(params: &Params) -> Self {
         Self {
-            m,
-            entry,
-            base: Links::empty(levels.len(), 2 * m),
-            upper,
+            m: params.m(),
+            entry: None,
+            base: Links::empty(0, params.m0()),
+            upper: Vec::new(),
+        }
+    }
+
+    /// Makes room for the rows that it does not have yet, on each of their levels; `levels[node]` is the highest.
+    pub(crate) fn grow(&mut self, levels: &[u8]) {
+        let new = self.n() as u32..levels.len() as u32;
+        self.base.grow(levels.len());
+        let top = new
+            .clone()
+            .map(|node| levels[node as usize])
+            .max()
+            .unwrap_or(0);
+        let reached = self.upper.len().max(usize::from(top));
+        self.upper.resize_with(reached, || UpperLevel::new(self.m));
+        for (upper, level) in self.upper.iter_mut().zip(1..) {
+            upper.extend(new.clone().filter(|&node| levels[node as usize] >= level));
         }
     }
 
@@ -58,6 +67,14 @@ impl Graph {
     /// The highest level that has nodes.
     pub fn top_level(&self) -> usize {
         self.upper.len()
+    }
+
+    /// The highest level that a node reaches.
+    pub(crate) fn level_of(&self, node: u32) -> usize {
+        self.upper
+            .iter()
+            .take_while(|upper| upper.nodes().binary_search(&node).is_ok())
+            .count()
     }
 
     /// A node's neighbours on a level; empty where the node does not reach it.
@@ -268,7 +285,9 @@ mod tests {
     use super::*;
 
     fn small() -> Graph {
-        let mut graph = Graph::unlinked(&[0, 2, 0, 1], 2, Some(1));
+        let mut graph = Graph::empty(&Params::default().with_m(2).unwrap());
+        graph.grow(&[0, 2, 0, 1]);
+        graph.entry = Some(1);
         for (node, list) in [
             (0u32, vec![1, 2]),
             (1, vec![0, 2, 3]),
@@ -284,7 +303,7 @@ mod tests {
 
     #[test]
     fn bytes_come_back() {
-        for graph in [small(), Graph::unlinked(&[], 2, None)] {
+        for graph in [small(), Graph::empty(&Params::default())] {
             assert_eq!(Graph::from_bytes(&graph.to_bytes(), graph.n()), Ok(graph));
         }
     }

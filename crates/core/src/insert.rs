@@ -5,15 +5,108 @@
 //! Points of one batch do not see each other, so a batch is small beside the graph. After ParlayANN (Dobson,
 //! Shen, Blelloch and others 2023, arXiv 2305.04359).
 
+use rayon::ThreadPool;
 use rayon::prelude::*;
 
 use proxime_quant::Codes;
 use proxime_simd::{Isa, Level, WithIsa};
 
+use crate::connect::connect;
+use crate::level::{draw, node_hash};
+use crate::links::ROWS_MAX;
 use crate::scorer::{NodeScorer, Scorer};
 use crate::search::{Candidate, Scratch, ScratchPool, descend, search_layer};
 use crate::select::select;
-use crate::{Graph, Params};
+use crate::{Error, Graph, Params, Progress};
+
+/// A batch sees nothing of itself: at most this part of the graph so far.
+const BATCH_PART: usize = 50;
+
+/// What a batch may be while the graph is small.
+const BATCH_MIN: usize = 64;
+
+impl Graph {
+    /// Inserts the rows of `codes` that the graph does not have yet, in batches; into an empty graph, all of them.
+    ///
+    /// `codes` starts with the rows that the graph has. The same rows in the same calls give the same graph for any number
+    /// of threads and on any CPU, and every row is reachable; it is another graph than [`Graph::build`] makes of all rows,
+    /// which is much faster where they are all there.
+    /// Errors: fewer rows than the graph has, more than it can number, another `m`; `progress` asked to stop, and then the
+    /// graph is as it was.
+    /// Cost: a search of width `ef_construction` a row, and one walk over the whole graph a call.
+    pub fn insert(
+        &mut self,
+        codes: &Codes,
+        params: &Params,
+        pool: &ThreadPool,
+        progress: Progress<'_>,
+    ) -> Result<(), Error> {
+        let within = |name, value, min, max| match (min..=max).contains(&value) {
+            true => Ok(()),
+            false => Err(Error::Parameter {
+                name,
+                value,
+                min,
+                max,
+            }),
+        };
+        within("m", params.m(), self.m(), self.m())?;
+        within("rows", codes.n(), self.n(), ROWS_MAX)?;
+        let mut graph = self.clone();
+        pool.install(|| insert(&mut graph, codes, params, progress))?;
+        *self = graph;
+        Ok(())
+    }
+}
+
+fn insert(
+    graph: &mut Graph,
+    codes: &Codes,
+    params: &Params,
+    progress: Progress<'_>,
+) -> Result<(), Error> {
+    let known = graph.n();
+    let hash = |node: u32| node_hash(params.seed(), node);
+    let levels: Vec<u8> = (0..codes.n() as u32)
+        .map(|node| draw(hash(node), params.m()) as u8)
+        .collect();
+    // Sorted input must not matter, and high levels come first: a node's level falls as its hash grows.
+    let mut order: Vec<u32> = (known as u32..codes.n() as u32).collect();
+    order.sort_unstable_by_key(|&node| (hash(node), node));
+    let Some(&first) = order.first() else {
+        return Ok(());
+    };
+    let top_before = graph.entry().map(|_| graph.top_level());
+    graph.grow(&levels);
+    let scratches = ScratchPool::default();
+    let mut done = 0;
+    // The new top of the graph is linked to the old one before searches start from it.
+    if top_before.is_none_or(|top| usize::from(levels[first as usize]) > top) {
+        insert_batch(graph, codes, &levels, &[first], params, &scratches);
+        graph.entry = Some(first);
+        done = 1;
+    }
+    while done < order.len() {
+        let inserted = known + done;
+        let size = inserted
+            .min((inserted / BATCH_PART).max(BATCH_MIN))
+            .min(order.len() - done);
+        insert_batch(
+            graph,
+            codes,
+            &levels,
+            &order[done..done + size],
+            params,
+            &scratches,
+        );
+        done += size;
+        if progress(done).is_break() {
+            return Err(Error::Interrupted);
+        }
+    }
+    connect(graph, codes, params.ef_construction());
+    Ok(())
+}
 
 /// A node's chosen neighbours, level 0 first.
 struct Plan {
@@ -30,7 +123,7 @@ struct Reverse {
 }
 
 /// Links nodes of `codes` that have no links yet into the graph; runs on the current rayon pool.
-pub(crate) fn insert_batch(
+fn insert_batch(
     graph: &mut Graph,
     codes: &Codes,
     levels: &[u8],
@@ -113,11 +206,15 @@ impl WithIsa for PlanNode<'_> {
             params,
             scratch,
         } = self;
-        let top = level.min(graph.top_level());
-        let mut lists = vec![Vec::new(); top + 1];
-        let Some(entry) = graph.entry().filter(|&entry| entry != node) else {
-            return Plan { node, lists };
+        let Some(entry) = graph.entry() else {
+            return Plan {
+                node,
+                lists: Vec::new(),
+            };
         };
+        // Above the entry point nothing can be found, and it is no neighbour there.
+        let top = level.min(graph.level_of(entry));
+        let mut lists = vec![Vec::new(); top + 1];
         let scorer = NodeScorer::new(codes, node);
         scratch.start(graph.n());
         let mut entries = vec![descend(isa, graph, &scorer, entry, top, scratch)];
@@ -132,7 +229,10 @@ impl WithIsa for PlanNode<'_> {
                 scratch,
             );
             let found: Vec<Candidate> = scratch.candidates().collect();
-            lists[level] = select(isa, codes, &found, params.m());
+            lists[level] = select(isa, codes, &found, params.m())
+                .iter()
+                .map(|kept| kept.node)
+                .collect();
             entries = found.iter().map(|candidate| candidate.node).collect();
         }
         Plan { node, lists }
@@ -172,6 +272,9 @@ impl WithIsa for Merge<'_> {
             .collect();
         candidates.sort_unstable();
         select(isa, codes, &candidates, cap)
+            .iter()
+            .map(|kept| kept.node)
+            .collect()
     }
 }
 

@@ -4,7 +4,7 @@ use crate::Error;
 
 /// Links per node above level 0. 16 is what hnswlib, Faiss and Qdrant default to.
 pub const M: usize = 16;
-/// Beam width while building. hnswlib's and Faiss's recall at 100 is what users compare with.
+/// Beam width while inserting into a graph. hnswlib's and Faiss's recall at 100 is what users compare with.
 pub const EF_CONSTRUCTION: usize = 100;
 /// Beam width while searching: recall@10 above 0.95 on image and text embeddings.
 pub const EF_SEARCH: usize = 64;
@@ -50,7 +50,7 @@ impl Params {
         })
     }
 
-    /// Beam width while building, 1 to [`EF_MAX`].
+    /// Beam width while inserting ([`Graph::insert`](crate::Graph::insert)), 1 to [`EF_MAX`]; a bulk build has no beam.
     pub fn with_ef_construction(self, ef: usize) -> Result<Self, Error> {
         Ok(Self {
             ef_construction: within("ef_construction", ef, 1, EF_MAX)?,
@@ -66,7 +66,7 @@ impl Params {
         })
     }
 
-    /// Seed of the level draw and the insertion order.
+    /// Seed of the level draw, the leaders of a bulk build and the order of insertion.
     pub fn with_seed(self, seed: u64) -> Self {
         Self { seed, ..self }
     }
@@ -81,7 +81,7 @@ impl Params {
         2 * self.m
     }
 
-    /// Beam width while building.
+    /// Beam width while inserting.
     pub fn ef_construction(&self) -> usize {
         self.ef_construction
     }
@@ -91,7 +91,7 @@ impl Params {
         self.ef_search
     }
 
-    /// Seed of the level draw and the insertion order.
+    /// Seed of the level draw, the leaders of a bulk build and the order of insertion.
     pub fn seed(&self) -> u64 {
         self.seed
     }

@@ -21,21 +21,23 @@ pub(crate) fn select<I: Isa>(
     codes: &Codes,
     candidates: &[Candidate],
     cap: usize,
-) -> Vec<u32> {
-    let mut kept: Vec<u32> = Vec::with_capacity(cap);
+) -> Vec<Candidate> {
+    let mut kept: Vec<Candidate> = Vec::with_capacity(cap);
+    let mut nodes: Vec<u32> = Vec::with_capacity(cap);
     let mut keys = Vec::with_capacity(COMPARE);
-    for candidate in candidates {
+    for &candidate in candidates {
         if kept.len() == cap {
             break;
         }
         let scorer = NodeScorer::new(codes, candidate.node);
-        let occluded = kept.chunks(COMPARE).any(|some| {
+        let occluded = nodes.chunks(COMPARE).any(|some| {
             keys.clear();
             scorer.score(isa, some, &mut keys);
             keys.iter().any(|&key| key < candidate.key)
         });
         if !occluded {
-            kept.push(candidate.node);
+            kept.push(candidate);
+            nodes.push(candidate.node);
         }
     }
     kept

@@ -81,6 +81,29 @@ impl Codes {
         Ok(codes)
     }
 
+    /// The codes of some of the rows, in the order asked for. Panics where there is no such row.
+    pub fn select(&self, rows: &[u32]) -> Self {
+        let mut codes = AlignedRows::zeroed(rows.len(), self.dim);
+        for (at, &row) in rows.iter().enumerate() {
+            codes
+                .row_mut(at)
+                .copy_from_slice(&self.row(row as usize)[..self.dim]);
+        }
+        let has_extras = !self.extras.is_empty();
+        Self {
+            dim: self.dim,
+            metric: self.metric,
+            rows: codes,
+            norms: rows.iter().map(|&row| self.norms[row as usize]).collect(),
+            terms: rows.iter().map(|&row| self.terms[row as usize]).collect(),
+            extras: rows
+                .iter()
+                .filter(|_| has_extras)
+                .map(|&row| self.extras[row as usize])
+                .collect(),
+        }
+    }
+
     /// The padded code bytes, row after row: all that needs storing.
     pub fn as_bytes(&self) -> &[u8] {
         self.rows.as_bytes()

@@ -1,33 +1,63 @@
 //! Building a graph of many rows at once.
 //!
-//! Rows are inserted in batches that double until they are a fiftieth of the graph, those of high level first and
-//! otherwise in the order of their hash, so that neither sorted input nor the number of threads matters.
+//! A distance inside a matrix product is many times cheaper than one alone, so rows are not inserted one by one. They are
+//! divided into overlapping leaves of a few hundred (`partition`); each leaf computes all its distances and links its rows by
+//! looking them up (`leaf`); each row merges its lists (`merge`); what cannot be reached is attached (`connect`). Upper levels
+//! are built the same way from the rows that reach them. After PiPNN (arXiv 2602.21247), with the HNSW heuristic inside the
+//! leaves.
+//!
+//! All distances are integers, every step reads only what the one before has finished, and ties are broken by row: the
+//! graph is the same for any number of threads on any CPU.
+
+mod distances;
+mod leaf;
+mod lists;
+mod merge;
+mod partition;
+mod watch;
 
 use std::ops::ControlFlow;
 
 use rayon::ThreadPool;
+use rayon::prelude::*;
 
 use proxime_quant::Codes;
+use proxime_simd::Level;
 
+use self::leaf::{LeafScratch, LinkLeaf};
+use self::lists::Lists;
+use self::merge::merge;
+use self::partition::partition;
+use self::watch::Watch;
 use crate::connect::connect;
-use crate::insert::insert_batch;
 use crate::level::{draw, node_hash};
-use crate::links::ROWS_MAX;
-use crate::search::ScratchPool;
+use crate::links::{Links, ROWS_MAX};
+use crate::pool::Pool;
 use crate::{Error, Graph, Params};
 
-/// Called with the number of rows done; `Break` stops the build with [`Error::Interrupted`].
+/// Called from the pool's threads with the number of rows done; `Break` stops the build with [`Error::Interrupted`].
 pub type Progress<'a> = &'a (dyn Fn(usize) -> ControlFlow<()> + Sync);
 
-/// A batch sees nothing of itself: at most this part of the graph so far.
-const BATCH_PART: usize = 50;
+/// Leaves a row is in. Six reach the recall per distance of inserting one by one with `ef_construction` 100.
+const FAN: usize = 6;
+
+/// Rows of a leaf at most: its matrix of distances is 1 MB and stays in L2.
+const LEAF_MAX: usize = 512;
+
+/// Rows of a leaf aimed at when leaders are drawn.
+const LEAF_MEAN: usize = 400;
+
+/// Nearest rows of a leaf that compete for one list, per `m`. With all of them in the race lists grow longer, and searches
+/// dearer, than they get better.
+const CANDIDATES_PER_M: f64 = 2.5;
 
 impl Graph {
     /// Builds the graph of all rows of `codes` on `pool`.
     ///
-    /// The same codes and parameters give the same graph for any number of threads and on any CPU. Every row is
-    /// reachable from the entry point on level 0.
+    /// The same codes, `m` and seed give the same graph for any number of threads and on any CPU. Every row is reachable
+    /// from the entry point on level 0.
     /// Errors: more rows than a graph can number; `progress` asked to stop.
+    /// Memory beside the codes and the graph: about 600 bytes a row.
     pub fn build(
         codes: &Codes,
         params: &Params,
@@ -49,29 +79,58 @@ fn build(codes: &Codes, params: &Params, progress: Progress<'_>) -> Result<Graph
     let levels: Vec<u8> = (0..codes.n() as u32)
         .map(|node| draw(hash(node), params.m()) as u8)
         .collect();
-    let mut order: Vec<u32> = (0..codes.n() as u32).collect();
-    // A node's level falls as its hash grows, so the order of hashes is also that of levels, highest first.
-    order.sort_unstable_by_key(|&node| (hash(node), node));
-    let mut graph = Graph::unlinked(&levels, params.m(), order.first().copied());
-    let scratches = ScratchPool::default();
-    let mut done = 1.min(order.len());
-    while done < order.len() {
-        let size = done
-            .min((done / BATCH_PART).max(64))
-            .min(order.len() - done);
-        insert_batch(
-            &mut graph,
-            codes,
-            &levels,
-            &order[done..done + size],
+    // A node's level falls as its hash grows, so the least hash is on the top level.
+    let entry = (0..codes.n() as u32).min_by_key(|&node| (hash(node), node));
+    let mut graph = Graph::empty(params);
+    graph.grow(&levels);
+    graph.entry = entry;
+    let watch = Watch::new(progress, FAN);
+    // One slot stays free for `connect`.
+    graph.base = link(codes, params, params.m0() - 1, params.m0(), &watch);
+    let silent = Watch::new(&|_| ControlFlow::Continue(()), 1);
+    for upper in &mut graph.upper {
+        let links = link(
+            &codes.select(upper.nodes()),
             params,
-            &scratches,
+            params.m(),
+            params.m(),
+            &silent,
         );
-        done += size;
-        if progress(done).is_break() {
-            return Err(Error::Interrupted);
+        upper.set_links(links);
+    }
+    match watch.stopped() {
+        true => Err(Error::Interrupted),
+        false => {
+            connect(&mut graph, codes, params.ef_construction());
+            Ok(graph)
         }
     }
-    connect(&mut graph, codes, params.ef_construction());
-    Ok(graph)
+}
+
+/// Links all rows of `codes`: at most `cap` links a row, in `stride` slots.
+fn link(codes: &Codes, params: &Params, cap: usize, stride: usize, watch: &Watch<'_>) -> Links {
+    let leaves = partition(codes, FAN, params.seed(), watch);
+    let scratches = Pool::<LeafScratch>::default();
+    let candidates = (CANDIDATES_PER_M * params.m() as f64) as usize;
+    let link_leaf = |rows: &Vec<u32>| {
+        if watch.stopped() {
+            return Lists::new();
+        }
+        let lists = scratches.with(|scratch| {
+            Level::detect().dispatch(LinkLeaf {
+                codes,
+                rows,
+                candidates,
+                keep: params.m(),
+                scratch,
+            })
+        });
+        watch.count(rows.len());
+        lists
+    };
+    let lists: Vec<_> = leaves.par_iter().map(link_leaf).collect();
+    match watch.stopped() {
+        true => Links::empty(codes.n(), stride),
+        false => merge(codes, &leaves, &lists, cap, stride),
+    }
 }

@@ -32,6 +32,11 @@ impl Links {
         Self { stride, slots }
     }
 
+    /// Adds empty lists until there are `lists`.
+    pub(crate) fn grow(&mut self, lists: usize) {
+        self.slots.resize(lists * self.stride, NONE);
+    }
+
     pub(crate) fn stride(&self) -> usize {
         self.stride
     }

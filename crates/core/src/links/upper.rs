@@ -10,9 +10,17 @@ pub(crate) struct UpperLevel {
 }
 
 impl UpperLevel {
-    pub(crate) fn new(nodes: Vec<u32>, m: usize) -> Self {
-        let links = Links::empty(nodes.len(), m);
-        Self { nodes, links }
+    pub(crate) fn new(m: usize) -> Self {
+        Self {
+            nodes: Vec::new(),
+            links: Links::empty(0, m),
+        }
+    }
+
+    /// Adds nodes, greater than those there are, with empty lists.
+    pub(crate) fn extend(&mut self, nodes: impl Iterator<Item = u32>) {
+        self.nodes.extend(nodes);
+        self.links.grow(self.nodes.len());
     }
 
     pub(crate) fn from_parts(nodes: Vec<u32>, links: Links) -> Self {
@@ -25,6 +33,19 @@ impl UpperLevel {
 
     pub(crate) fn links(&self) -> &Links {
         &self.links
+    }
+
+    /// Takes the lists of all its nodes, in which nodes go by their place on this level.
+    pub(crate) fn set_links(&mut self, by_place: Links) {
+        for slot in 0..self.nodes.len() {
+            self.links.set(
+                slot,
+                by_place
+                    .get(slot)
+                    .iter()
+                    .map(|&place| self.nodes[place as usize]),
+            );
+        }
     }
 
     /// Where the node's list is: a binary search, paid per hop on levels that take few hops.

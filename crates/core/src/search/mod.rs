@@ -20,8 +20,8 @@ use proxime_simd::{Isa, Level, WithIsa};
 use crate::Graph;
 use crate::scorer::QueryScorer;
 
-/// A node met by a search, in the order of its code distance.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+/// A node and how far it is, by codes; ordered by that, then by node.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Candidate {
     /// Orders as the distance between codes does; no unit.
     pub key: u32,

@@ -1,10 +1,9 @@
 //! What a search writes to, kept from one search to the next.
 
-use crossbeam::queue::SegQueue;
-
 use super::Candidate;
 use super::beam::Beam;
 use super::visited::Visited;
+use crate::pool::Pool;
 
 /// Working memory of one search at a time.
 #[derive(Debug, Default)]
@@ -42,18 +41,5 @@ impl Scratch {
     }
 }
 
-/// Scratch for any number of threads; as many are made as are ever in use at once.
-#[derive(Debug, Default)]
-pub struct ScratchPool {
-    free: SegQueue<Scratch>,
-}
-
-impl ScratchPool {
-    /// Lends scratch to `f`.
-    pub fn with<T>(&self, f: impl FnOnce(&mut Scratch) -> T) -> T {
-        let mut scratch = self.free.pop().unwrap_or_default();
-        let result = f(&mut scratch);
-        self.free.push(scratch);
-        result
-    }
-}
+/// Scratch for any number of threads.
+pub type ScratchPool = Pool<Scratch>;

@@ -10,6 +10,7 @@
 mod fashion_mnist;
 
 mod bad_input;
+mod insert;
 mod reachable;
 mod recall;
 mod same_bytes;

@@ -67,7 +67,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
     #[test]
-    fn every_row_is_reachable(kind in 0usize..8, n in 0usize..600, m in 2usize..6, seed: u64, metric in 0usize..2) {
+    fn every_row_is_reachable(kind in 0usize..8, n in 0usize..1500, m in 2usize..6, seed: u64, metric in 0usize..2) {
         let metric = [Metric::L2, Metric::Dot][metric];
         let (data, dim) = hostile(kind, n, seed);
         let (_, codes) = encode(&data, dim, metric);

@@ -1,0 +1,66 @@
+//! Many short lists in one allocation.
+
+/// Lists one behind the other.
+#[derive(Debug)]
+pub(crate) struct Lists<T> {
+    /// Where each list starts, and where the last ends.
+    starts: Vec<u32>,
+    items: Vec<T>,
+}
+
+impl<T: Copy + Default> Lists<T> {
+    pub(crate) fn new() -> Self {
+        Self {
+            starts: vec![0],
+            items: Vec::new(),
+        }
+    }
+
+    pub(crate) fn get(&self, list: usize) -> &[T] {
+        &self.items[self.starts[list] as usize..self.starts[list + 1] as usize]
+    }
+
+    /// Appends a list.
+    pub(crate) fn push(&mut self, items: &[T]) {
+        self.items.extend_from_slice(items);
+        self.starts.push(self.items.len() as u32);
+    }
+
+    /// `lists` lists from items that say which they belong to, each in the items' order.
+    ///
+    /// Cost: two runs over the items, so that each list is written where it will stay.
+    pub(crate) fn sorted_out<I: Iterator<Item = (u32, T)>>(
+        lists: usize,
+        items: impl Fn() -> I,
+    ) -> Self {
+        let mut starts = vec![0u32; lists + 1];
+        items().for_each(|(list, _)| starts[list as usize + 1] += 1);
+        for list in 0..lists {
+            starts[list + 1] += starts[list];
+        }
+        let mut next = starts.clone();
+        let mut places = vec![T::default(); starts[lists] as usize];
+        for (list, item) in items() {
+            places[next[list as usize] as usize] = item;
+            next[list as usize] += 1;
+        }
+        Self {
+            starts,
+            items: places,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn items_come_to_their_lists_in_order() {
+        let items = [(2, 'a'), (0, 'b'), (2, 'c'), (3, 'd')];
+        let mut lists = Lists::sorted_out(4, || items.into_iter());
+        lists.push(&['x', 'y']);
+        let all: Vec<&[char]> = (0..5).map(|list| lists.get(list)).collect();
+        assert_eq!(all, [&['b'][..], &[], &['a', 'c'], &['d'], &['x', 'y']]);
+    }
+}

@@ -1,0 +1,164 @@
+//! From the lists of the leaves to one list a row.
+//!
+//! Each row gathers its lists from the leaves it is in and prunes their union by the heuristic, with distances across
+//! leaves. Then every link is offered to the row it leads to, and what has become too long is pruned again. Each step reads
+//! the result of the one before and writes its own, so the order of rows and threads is of no consequence.
+
+use rayon::prelude::*;
+
+use proxime_quant::Codes;
+use proxime_simd::{Isa, Level, WithIsa};
+
+use super::lists::Lists;
+use crate::links::{Links, NONE};
+use crate::search::Candidate;
+use crate::select::select;
+
+/// Rows in one task.
+const CHUNK_ROWS: usize = 512;
+
+/// Candidates of one row that are pruned, nearest first; farther ones cost time and win nothing.
+const GATHERED_MAX: usize = 64;
+
+/// Where a row stands in a leaf.
+#[derive(Clone, Copy, Debug, Default)]
+struct Place {
+    leaf: u32,
+    list: u32,
+}
+
+/// One list for every row of `codes` from the lists of its leaves: at most `cap` links in `stride` slots.
+pub(crate) fn merge(
+    codes: &Codes,
+    leaves: &[Vec<u32>],
+    lists: &[Lists<Candidate>],
+    cap: usize,
+    stride: usize,
+) -> Links {
+    let places = Lists::sorted_out(codes.n(), || {
+        leaves.iter().zip(0..).flat_map(|(rows, leaf)| {
+            rows.iter()
+                .zip(0..)
+                .map(move |(&row, list)| (row, Place { leaf, list }))
+        })
+    });
+    let gathered = |row: u32, gathered: &mut Vec<Candidate>| {
+        for place in places.get(row as usize) {
+            gathered.extend_from_slice(lists[place.leaf as usize].get(place.list as usize));
+        }
+    };
+    let pruned: Vec<Lists<Candidate>> = (0..codes.n().div_ceil(CHUNK_ROWS))
+        .into_par_iter()
+        .map(|chunk| {
+            Level::detect().dispatch(PruneChunk {
+                codes,
+                chunk,
+                cap,
+                gathered,
+            })
+        })
+        .collect();
+    let list = |row: u32| pruned[row as usize / CHUNK_ROWS].get(row as usize % CHUNK_ROWS);
+    let offered = Lists::sorted_out(codes.n(), || {
+        let rows = 0..codes.n() as u32;
+        rows.flat_map(|row| {
+            list(row).iter().map(move |link| {
+                (
+                    link.node,
+                    Candidate {
+                        key: link.key,
+                        node: row,
+                    },
+                )
+            })
+        })
+    });
+    let mut slots = vec![NONE; codes.n() * stride];
+    slots
+        .par_chunks_mut(CHUNK_ROWS * stride)
+        .enumerate()
+        .for_each(|(chunk, slots)| {
+            let first = (chunk * CHUNK_ROWS) as u32;
+            Level::detect().dispatch(UniteChunk {
+                codes,
+                first,
+                cap,
+                slots,
+                stride,
+                parts: |row| [list(row), offered.get(row as usize)],
+            });
+        });
+    Links::from_slots(slots, stride)
+}
+
+/// Prunes the gathered candidates of the rows of a chunk.
+struct PruneChunk<'a, G> {
+    codes: &'a Codes,
+    chunk: usize,
+    cap: usize,
+    gathered: G,
+}
+
+impl<G: Fn(u32, &mut Vec<Candidate>)> WithIsa for PruneChunk<'_, G> {
+    type Output = Lists<Candidate>;
+
+    #[inline(always)]
+    fn with_isa<I: Isa>(self, isa: I) -> Lists<Candidate> {
+        let Self {
+            codes,
+            chunk,
+            cap,
+            gathered,
+        } = self;
+        let (first, end) = (chunk * CHUNK_ROWS, codes.n().min((chunk + 1) * CHUNK_ROWS));
+        let (mut lists, mut candidates) = (Lists::new(), Vec::new());
+        for row in first as u32..end as u32 {
+            candidates.clear();
+            gathered(row, &mut candidates);
+            sort_and_dedup(&mut candidates);
+            candidates.truncate(GATHERED_MAX);
+            lists.push(&select(isa, codes, &candidates, cap));
+        }
+        lists
+    }
+}
+
+/// Writes the union of each row's own list and the links offered to it, pruned where it is too long.
+struct UniteChunk<'a, P> {
+    codes: &'a Codes,
+    first: u32,
+    cap: usize,
+    slots: &'a mut [u32],
+    stride: usize,
+    parts: P,
+}
+
+impl<'a, P: Fn(u32) -> [&'a [Candidate]; 2]> WithIsa for UniteChunk<'_, P> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_isa<I: Isa>(self, isa: I) {
+        let mut united = Vec::new();
+        for (slots, row) in self.slots.chunks_exact_mut(self.stride).zip(self.first..) {
+            united.clear();
+            (self.parts)(row)
+                .iter()
+                .for_each(|part| united.extend_from_slice(part));
+            sort_and_dedup(&mut united);
+            if united.len() > self.cap {
+                united = select(isa, self.codes, &united, self.cap);
+            }
+            slots
+                .iter_mut()
+                .zip(&united)
+                .for_each(|(slot, link)| *slot = link.node);
+        }
+    }
+}
+
+/// The same link from two leaves has the same key, so equal nodes are neighbours once sorted.
+#[inline(always)]
+fn sort_and_dedup(candidates: &mut Vec<Candidate>) {
+    candidates.sort_unstable();
+    candidates.dedup();
+}

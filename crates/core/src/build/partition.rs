@@ -1,0 +1,150 @@
+//! Overlapping leaves: every row joins the clusters of its nearest few leaders.
+//!
+//! Leaders are rows drawn by hash. The distances of all rows to all leaders are blocked matrix products. A cluster too
+//! large for a leaf is divided the same way, each row joining one part. After PiPNN (arXiv 2602.21247), recursive ball
+//! carving.
+
+use rayon::prelude::*;
+
+use proxime_quant::Codes;
+use proxime_simd::block::{Panels, multiply};
+use proxime_simd::{Isa, Level, WithIsa};
+
+use super::distances::{FARTHEST, nearest, to_distances};
+use super::{LEAF_MAX, LEAF_MEAN, Watch};
+use crate::level::node_hash;
+use crate::pool::Pool;
+
+/// Leaders at most: more would cost more than the leaves they make smaller save.
+const LEADERS_MAX: usize = 1000;
+
+/// Rows assigned in one task: their products with all leaders stay in L2.
+const CHUNK_ROWS: usize = 96;
+
+/// The rows of each leaf, at most [`LEAF_MAX`]; a row is in up to `fan` of them.
+pub(crate) fn partition(codes: &Codes, fan: usize, seed: u64, watch: &Watch<'_>) -> Vec<Vec<u32>> {
+    let all: Vec<u32> = (0..codes.n() as u32).collect();
+    if all.is_empty() {
+        return Vec::new();
+    }
+    if all.len() <= LEAF_MAX {
+        return vec![all];
+    }
+    let leaders = (all.len() * fan / LEAF_MEAN).min(LEADERS_MAX);
+    let mut clusters = carve(codes, &all, leaders, fan, seed, watch);
+    let mut leaves = Vec::with_capacity(2 * clusters.len());
+    while let Some(cluster) = clusters.pop() {
+        match cluster.len() {
+            0 => {}
+            1..=LEAF_MAX => leaves.push(cluster),
+            size => {
+                let parts = carve(
+                    codes,
+                    &cluster,
+                    size.div_ceil(LEAF_MEAN),
+                    1,
+                    seed ^ size as u64,
+                    watch,
+                );
+                if parts.iter().any(|part| part.len() == size) {
+                    // Rows that no leader tells apart: equal ones, mostly.
+                    leaves.extend(cluster.chunks(LEAF_MAX).map(<[u32]>::to_vec));
+                } else {
+                    clusters.extend(parts);
+                }
+            }
+        }
+    }
+    leaves
+}
+
+/// The rows nearest to each of some leaders; each row goes to its nearest `fan`.
+fn carve(
+    codes: &Codes,
+    rows: &[u32],
+    leaders: usize,
+    fan: usize,
+    seed: u64,
+    watch: &Watch<'_>,
+) -> Vec<Vec<u32>> {
+    let mut leading = rows.to_vec();
+    leading.sort_unstable_by_key(|&row| (node_hash(!seed, row), row));
+    leading.truncate(leaders.max(2));
+    let fan = fan.min(leading.len());
+    let mut panels = Panels::default();
+    panels.pack(
+        &leading
+            .iter()
+            .map(|&row| codes.row(row as usize))
+            .collect::<Vec<_>>(),
+    );
+    let scratches = Pool::<Vec<i32>>::default();
+    let assign = |rows: &[u32]| {
+        if watch.stopped() {
+            return vec![0; rows.len() * fan];
+        }
+        let assign = |products: &mut Vec<i32>| {
+            Level::detect().dispatch(Assign {
+                codes,
+                rows,
+                leading: &leading,
+                panels: &panels,
+                fan,
+                products,
+            })
+        };
+        scratches.with(assign)
+    };
+    let joined: Vec<Vec<u16>> = rows.par_chunks(CHUNK_ROWS).map(assign).collect();
+    let mut clusters = vec![Vec::new(); leading.len()];
+    for (&row, joined) in rows
+        .iter()
+        .zip(joined.iter().flat_map(|joined| joined.chunks_exact(fan)))
+    {
+        joined
+            .iter()
+            .for_each(|&leader| clusters[usize::from(leader)].push(row));
+    }
+    clusters
+}
+
+/// The nearest `fan` leaders of each row, `[rows, fan]`.
+struct Assign<'a> {
+    codes: &'a Codes,
+    rows: &'a [u32],
+    leading: &'a [u32],
+    panels: &'a Panels,
+    fan: usize,
+    products: &'a mut Vec<i32>,
+}
+
+impl WithIsa for Assign<'_> {
+    type Output = Vec<u16>;
+
+    #[inline(always)]
+    fn with_isa<I: Isa>(self, isa: I) -> Vec<u16> {
+        let Self {
+            codes,
+            rows,
+            leading,
+            panels,
+            fan,
+            products,
+        } = self;
+        let stride = panels.stride();
+        let left: Vec<&[i8]> = rows.iter().map(|&row| codes.row(row as usize)).collect();
+        products.resize(rows.len() * stride, 0);
+        multiply(isa, &left, panels, products);
+        let keys = to_distances(codes, rows, leading, products, stride);
+        let mut joined = Vec::with_capacity(rows.len() * fan);
+        for keys in keys.chunks_exact_mut(stride) {
+            for _ in 0..fan {
+                // As many leaders as `fan` there are, so a place is always found.
+                let place = nearest(keys).map_or(0, |(_, place)| place);
+                keys[place] = FARTHEST;
+                joined.push(place as u16);
+            }
+        }
+        joined
+    }
+}
