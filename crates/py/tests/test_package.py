@@ -1,0 +1,145 @@
+"""The package as a whole: its import, its stub, its documentation, and `proxime.native`."""
+
+import ast
+import doctest
+import inspect
+import pathlib
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+import proxime
+from proxime import _core, exceptions, native
+
+FOLDER = pathlib.Path(proxime.__file__).parent
+
+
+def isolated(program):
+    return subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True).stdout.strip()
+
+
+def test_import_leaves_numpy_alone():
+    assert isolated("import sys, proxime; print('numpy' in sys.modules)") == "False"
+
+
+def test_a_typed_package():
+    assert (FOLDER / "py.typed").exists()
+
+
+def public(names):
+    return {name for name in names if not name.startswith("_") or name == "__version__"}
+
+
+def declared(tree):
+    """Names that a stub declares, with those of each class: functions with their parameters, the rest with None."""
+    names = {}
+    for node in tree.body:
+        if isinstance(node, ast.ClassDef):
+            names[node.name] = declared(node)
+        elif isinstance(node, ast.FunctionDef):
+            arguments = node.args
+            parameters = [argument.arg for argument in arguments.posonlyargs + arguments.args + arguments.kwonlyargs]
+            is_property = any(isinstance(d, ast.Name) and d.id == "property" for d in node.decorator_list)
+            names[node.name] = None if is_property else [name for name in parameters if name != "self"]
+        elif isinstance(node, ast.AnnAssign) and not ast.unparse(node.annotation) == "TypeAlias":
+            names[node.target.id] = None
+    return names
+
+
+def parameters(function):
+    return [name for name in inspect.signature(function).parameters if name not in ("self", "/")]
+
+
+def test_the_stub_says_what_is_there():
+    stub = declared(ast.parse((FOLDER / "_core.pyi").read_text()))
+    assert public(stub) == public(vars(_core))
+    assert stub["open"] == parameters(_core.open)
+    for class_name in ["Database", "Collection", "Hits"]:
+        there = vars(getattr(_core, class_name))
+        assert public(stub[class_name]) == public(there)
+        # Special methods may be declared or not, but not be made up.
+        assert stub[class_name].keys() <= there.keys()
+        for name in public(stub[class_name]):
+            expected = stub[class_name][name]
+            assert expected == (parameters(there[name]) if callable(there[name]) else None), name
+
+
+def test_everything_exported_is_documented():
+    assert set(proxime.__all__) == public(vars(proxime)) - {"exceptions", "native"}
+    for name in proxime.__all__:
+        thing = getattr(proxime, name)
+        assert name == "__version__" or thing.__doc__, name
+        if isinstance(thing, type) and thing.__module__ == "proxime":
+            for member, value in vars(thing).items():
+                if not member.startswith("_") and (callable(value) or inspect.isdatadescriptor(value)):
+                    assert value.__doc__, f"{name}.{member}"
+
+
+def test_every_exception_is_exported():
+    classes = {name for name, thing in vars(exceptions).items() if isinstance(thing, type)}
+    assert classes <= set(proxime.__all__)
+    assert all(getattr(proxime, name).__module__ == "proxime" for name in classes)
+
+
+DOCUMENTED = [
+    proxime,
+    proxime.open,
+    proxime.Collection.upsert,
+    proxime.Hits,
+]
+
+
+@pytest.mark.parametrize("thing", DOCUMENTED, ids=lambda thing: thing.__name__)
+def test_examples_in_the_documentation(thing):
+    examples = doctest.DocTestFinder(recurse=False).find(thing, thing.__name__, module=False, globs={"proxime": proxime})
+    if not examples:  # doctest does not look into built-in functions by itself
+        examples = [doctest.DocTestParser().get_doctest(thing.__doc__, {}, thing.__name__, None, 0)]
+    (examples,) = examples
+    assert examples.examples
+    assert doctest.DocTestRunner().run(examples).failed == 0
+
+
+def test_native_examples():
+    program = "import doctest; from proxime import native; print(doctest.testmod(native))"
+    assert isolated(program) == "TestResults(failed=0, attempted=5)"
+
+
+@pytest.fixture
+def fresh(monkeypatch):
+    monkeypatch.setattr(native, "_collection", None)
+
+
+def test_native(fresh):
+    assert native.count() == 0
+    rows = np.eye(4, dtype=np.float32)
+    assert len(native.search_vectors(rows[0])) == 0
+    assert native.search_vectors(rows)[0].shape == (4, 0)
+    native.add_vector_batch([], [])
+    native.add_vector_batch(np.arange(4), rows, [{"i": i} for i in range(4)])
+    native.add_vector_batch(["again"], rows[:1].tolist(), {"i": [9]})
+    assert native.count() == 5
+    ids, distances = native.search_vectors(rows[1:], k=1)
+    assert ids.tolist() == [[1], [2], [3]]
+    np.testing.assert_allclose(distances, 0, atol=1e-6)
+    assert {hit.metadata["i"] for hit in native.search_vectors([1, 0, 0, 0], 2, exact=True)} == {0, 9}
+    native.add_vector_batch([0], rows[3:])
+    assert native.count() == 5
+
+
+@pytest.mark.parametrize("vectors", [np.ones(4), [1.0, 2.0], np.ones((2, 2, 2)), "text", None, 7, {"a": 1}, [[np.nan, 1.0]], np.ones((1, 0))])
+def test_native_refuses_like_a_collection_and_keeps_its_dimension_open(fresh, vectors):
+    with pytest.raises(proxime.Error):
+        native.add_vector_batch([1], vectors)
+    assert native.count() == 0
+    native.add_vector_batch([1], np.ones((1, 3)))
+    assert native.count() == 1
+    with pytest.raises(proxime.DimensionError):
+        native.add_vector_batch([1], np.ones((1, 4)))
+
+
+def test_the_same_call_on_a_collection(docs):
+    docs.add_vector_batch([1], np.ones((1, docs.dim)), [{"a": 1}])
+    docs.add_vector_batch([1], np.ones((1, docs.dim)), [{"a": 2}])
+    assert docs.get(1)["metadata"] == {"a": 2}

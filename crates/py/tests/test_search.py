@@ -1,0 +1,122 @@
+"""Searches find what NumPy finds."""
+
+import numpy as np
+import pytest
+
+import proxime
+from conftest import DIM, distances, recall, vectors
+
+METRICS = ["l2", "cosine", "dot"]
+
+
+@pytest.mark.parametrize("metric", METRICS)
+@pytest.mark.parametrize("dim", [1, 3, 16, 100])
+def test_exact_search_is_brute_force(db, metric, dim):
+    docs = db.create_collection("docs", dim=dim, metric=metric)
+    rows, queries = vectors(500, dim), vectors(20, dim, seed=1)
+    docs.upsert(range(500), rows)
+    true = distances(metric, queries, rows)
+    ids, found = docs.search(queries, k=10, exact=True)
+
+    assert (ids.dtype, found.dtype) == (np.int64, np.float32)
+    assert ids.shape == found.shape == (20, 10)
+    tolerance = dict(rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(found, np.sort(true, axis=1)[:, :10], **tolerance)
+    np.testing.assert_allclose(found, np.take_along_axis(true, ids, axis=1), **tolerance)
+    assert (np.diff(found, axis=1) >= 0).all()
+
+
+@pytest.mark.parametrize("metric", METRICS)
+def test_recall_on_clusters(db, metric):
+    generator = np.random.default_rng(0)
+    centres = generator.standard_normal((50, 32), dtype=np.float32) * 3
+    points = centres[generator.integers(50, size=5_200)] + generator.standard_normal((5_200, 32), dtype=np.float32)
+    rows, queries = points[:5_000], points[5_000:]
+    docs = db.create_collection("docs", dim=32, metric=metric)
+    docs.upsert(range(5_000), rows)
+    true = np.argsort(distances(metric, queries, rows), axis=1)[:, :10]
+    assert recall(docs.search(queries)[0], true) >= 0.95
+    assert recall(docs.search(queries, ef=500)[0], true) >= recall(docs.search(queries, ef=10)[0], true)
+
+
+def test_one_query_is_one_row_of_many(docs):
+    docs.upsert([f"id {i}" for i in range(100)], vectors(100), {"i": range(100)})
+    queries = vectors(5, seed=1)
+    ids, found, metadata, rows = docs.search(queries, k=7, include=["metadata", "vectors"])
+    assert (ids.dtype, ids.shape, rows.shape, rows.dtype) == (object, (5, 7), (5, 7, DIM), np.float32)
+    for i, query in enumerate(queries):
+        hits = docs.search(query, k=7, include="metadata")
+        assert hits.ids.tolist() == ids[i].tolist()
+        np.testing.assert_array_equal(hits.distances, found[i])
+        assert hits.metadata == metadata[i]
+        np.testing.assert_array_equal(hits.vectors, rows[i])
+        for hit, row in zip(hits, hits.vectors):
+            assert hit.id == f"id {hit.metadata['i']}"
+            np.testing.assert_array_equal(row, vectors(100)[hit.metadata["i"]])
+
+
+def test_include_is_in_the_order_asked_for(docs):
+    docs.upsert([1], vectors(1), [{"a": 1}])
+    rows, metadata = docs.search(vectors(1), include=("vectors", "metadata"))[2:]
+    assert metadata == [[{"a": 1}]]
+    np.testing.assert_array_equal(rows, [vectors(1)])
+    assert len(docs.search(vectors(1))) == 2
+
+
+def test_hits_are_a_sequence(docs):
+    docs.upsert(range(20), vectors(20), {"i": range(20)})
+    hits = docs.search(vectors(1)[0], k=12)
+    assert len(hits) == len(list(hits)) == 12
+    assert hits[0] == hits[-12] == next(iter(hits)) == (0, 0.0, {"i": 0})
+    assert hits[-1] == hits[11] == list(hits)[-1]
+    assert hits[2:8:3] == [hits[2], hits[5]]
+    for index in [12, -13, 10**10]:
+        with pytest.raises(IndexError):
+            hits[index]
+    with pytest.raises(TypeError):
+        hits["a"]
+    id, distance, metadata = hits[1]
+    assert (type(id), type(distance), type(metadata)) == (int, float, dict)
+    assert hits[1] == proxime.Hit(id, distance, metadata)
+    assert list(reversed(hits[:2])) == [hits[1], hits[0]]
+
+
+def test_hits_look_like_what_they_are(docs):
+    docs.upsert(["a"], vectors(1), [{"lang": "en"}])
+    assert repr(docs.search(vectors(1)[0])) == "Hits([Hit(id='a', distance=0.0, metadata={'lang': 'en'})])"
+    docs.upsert(range(30), vectors(30))
+    assert repr(docs.search(vectors(1)[0], k=15)).endswith("metadata={})], 5 more)")
+
+
+def test_hits_stay_what_they_were(docs):
+    docs.upsert([1], vectors(1), [{"version": 1}])
+    hits = docs.search(vectors(1)[0])
+    docs.upsert([1], vectors(1, seed=1), [{"version": 2}])
+    assert hits[0].metadata == {"version": 1}
+    np.testing.assert_array_equal(hits.vectors, vectors(1))
+
+
+def test_a_batch_in_which_only_some_ids_are_text(docs):
+    docs.upsert([1, "two", 3], np.eye(3, DIM))
+    ids, _ = docs.search(np.eye(2, DIM), k=1)
+    assert ids.tolist() == [[1], ["two"]]
+    assert docs.search(np.eye(1, DIM), k=1)[0].dtype == np.int64
+
+
+def test_what_is_found_does_not_change_with_what_the_caller_does_next(docs):
+    rows = vectors(10)
+    docs.upsert(range(10), rows)
+    stored = rows.copy()
+    rows[:] = 0
+    np.testing.assert_array_equal(docs.get(3)["vector"], stored[3])
+    record = docs.get(3)
+    record["vector"][:] = 0
+    record["metadata"]["a"] = 1
+    np.testing.assert_array_equal(docs.get(3)["vector"], stored[3])
+    assert docs.get(3)["metadata"] == {}
+
+
+def test_get_of_an_id_that_is_not_there(docs):
+    docs.upsert([1], vectors(1))
+    assert docs.get(2) is None
+    assert docs.get("1") is None

@@ -1,0 +1,146 @@
+"""Ids and metadata come back as they went in, to the type."""
+
+import math
+from enum import IntEnum, StrEnum
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import proxime
+from conftest import vectors
+
+INT64 = st.integers(-(2**63), 2**63 - 1)
+TEXT = st.text(st.characters(codec="utf-8"), max_size=20)
+VALUES = st.recursive(
+    st.none() | st.booleans() | INT64 | st.floats(allow_nan=False, allow_infinity=False) | TEXT,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(TEXT, inner, max_size=4),
+    max_leaves=15,
+)
+
+
+def same(a, b):
+    """Equal, and of equal types all the way down: `True == 1 == 1.0` is not enough, nor is `0.0 == -0.0`."""
+    if type(a) is not type(b):
+        return False
+    if isinstance(a, dict):
+        return a.keys() == b.keys() and all(same(a[key], b[key]) for key in a)
+    if isinstance(a, list):
+        return len(a) == len(b) and all(map(same, a, b))
+    if isinstance(a, float):
+        return a == b and math.copysign(1, a) == math.copysign(1, b)
+    return a == b
+
+
+def test_same_is_strict():
+    assert not same(1, True) and not same(1, 1.0) and not same(0.0, -0.0) and not same([1], [True])
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(st.none() | st.dictionaries(TEXT, VALUES, max_size=4), min_size=1, max_size=5))
+def test_metadata_round_trips(metadata):
+    docs = proxime.open(":memory:").create_collection("docs", dim=2, metric="l2")
+    docs.upsert(range(len(metadata)), vectors(len(metadata), 2), metadata)
+    for i, expected in enumerate(metadata):
+        assert same(docs.get(i)["metadata"], expected or {})
+    _, _, rows = docs.search(vectors(1, 2), k=10, include="metadata")
+    hits = docs.search(vectors(1, 2)[0], k=10)
+    assert same(rows[0], hits.metadata)
+    assert all(same(hit.metadata, metadata[hit.id] or {}) for hit in hits)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(INT64 | TEXT, unique=True, min_size=1, max_size=10))
+def test_ids_round_trip(ids):
+    docs = proxime.open(":memory:").create_collection("docs", dim=2, metric="l2")
+    rows = vectors(len(ids), 2)
+    docs.add(ids, rows)
+    for id, row in zip(ids, rows):
+        record = docs.get(id)
+        assert same(record["id"], id)
+        np.testing.assert_array_equal(record["vector"], row)
+        assert docs.search(row, k=1)[0].id == id
+    found, _ = docs.search(rows, k=1)
+    assert found.dtype == (np.int64 if all(isinstance(id, int) for id in ids) else object)
+    assert all(map(same, found[:, 0].tolist(), ids))
+
+
+def test_a_number_and_its_text_are_different_ids(docs):
+    docs.add([1, "1"], vectors(2))
+    assert docs.get(1)["id"] == 1
+    assert docs.get("1")["id"] == "1"
+
+
+ID_INPUTS = {
+    "list": [3, 1, 2],
+    "tuple": (3, 1, 2),
+    "range": range(3, 0, -1),
+    "iterator": iter([3, 2, 1]),
+    "int64": np.array([3, 1, 2]),
+    "uint64": np.array([3, 1, 2], "u8"),
+    "int8": np.array([3, -1, 2], "i1"),
+    "big-endian": np.array([3, 1, 2], ">i4"),
+    "strided": np.array([3, 0, 1, 0, 2, 0])[::2],
+    "objects": np.array([3, "a", 2], object),
+    "NumPy ints": list(np.array([3, 1, 2], "u2")),
+    "texts": np.array(["a", "bb", "ccc"]),
+    "NumPy texts": list(np.array(["a", "bb", "ccc"])),
+    "enums": [IntEnum("Number", "A").A, StrEnum("Text", "B").B, 3],
+}
+
+
+@pytest.mark.parametrize("name", ID_INPUTS)
+def test_id_inputs(docs, name):
+    ids = list(ID_INPUTS[name]) if name == "iterator" else ID_INPUTS[name]
+    docs.add(iter(ids) if name == "iterator" else ids, vectors(3))
+    for id, row in zip(ids, vectors(3)):
+        np.testing.assert_array_equal(docs.get(id)["vector"], row)
+
+
+NUMPY_VALUES = [
+    (np.bool_(True), True),
+    (np.int8(-3), -3),
+    (np.uint64(2**63 - 1), 2**63 - 1),
+    (np.float16(0.5), 0.5),
+    (np.float32(0.1), float(np.float32(0.1))),
+    (np.float64(0.1), 0.1),
+    (np.str_("a"), "a"),
+]
+
+
+@pytest.mark.parametrize("given, expected", NUMPY_VALUES, ids=lambda value: type(value).__name__)
+def test_numpy_numbers_are_the_python_numbers_they_equal(docs, given, expected):
+    docs.upsert([1], vectors(1), [{"a": given, "b": [given]}])
+    assert same(docs.get(1)["metadata"], {"a": expected, "b": [expected]})
+
+
+def test_columns(docs):
+    columns = {"year": np.array([2019, 2020, 2021]), "lang": ("en", None, "de"), "seen": (b for b in [True, False, True]), "x": np.arange(3.0)}
+    docs.upsert([1, 2, 3], vectors(3), columns)
+    assert same(docs.get(1)["metadata"], {"year": 2019, "lang": "en", "seen": True, "x": 0.0})
+    assert same(docs.get(2)["metadata"], {"year": 2020, "lang": None, "seen": False, "x": 1.0})
+
+
+def test_the_deepest_metadata(docs):
+    metadata = {}
+    for _ in range(31):
+        metadata = {"a": metadata}
+    docs.upsert([1], vectors(1), [metadata])
+    assert docs.get(1)["metadata"] == metadata
+
+
+def test_upsert_replaces_everything(docs):
+    docs.upsert(["a", "b"], vectors(2), [{"old": 1}, {"old": 2}])
+    docs.upsert(["b"], vectors(1, seed=1))
+    assert len(docs) == 2
+    assert docs.get("a")["metadata"] == {"old": 1}
+    assert docs.get("b")["metadata"] == {}
+    np.testing.assert_array_equal(docs.get("b")["vector"], vectors(1, seed=1)[0])
+
+
+def test_the_last_of_equal_ids_wins(docs):
+    docs.upsert([1, 2, 1], vectors(3), {"row": [0, 1, 2]})
+    assert len(docs) == 2
+    assert docs.get(1)["metadata"] == {"row": 2}
+    np.testing.assert_array_equal(docs.get(1)["vector"], vectors(3)[2])
