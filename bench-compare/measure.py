@@ -17,7 +17,7 @@ import numpy as np
 from engines import ENGINES, Index, Plan
 
 K = 10
-EFS = (10, 12, 16, 20, 24, 28, 32, 40, 48, 64, 80, 96, 128, 160, 200, 300, 400)
+EFS = (10, 12, 16, 20, 24, 28, 32, 40, 48, 64, 80, 96, 128, 160, 200, 300, 400, 600, 800)
 # Every library's way to be told how many threads it may start.
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "RAYON_NUM_THREADS", "PROXIME_THREADS")
 
