@@ -61,6 +61,9 @@ pub struct Batch<'a> {
 }
 
 impl<'a> Batch<'a> {
+    /// The most rows in one batch: they become one segment.
+    pub const ROWS_MAX: usize = i32::MAX as usize;
+
     /// Records without metadata.
     pub fn new(ids: Vec<Key>, vectors: &'a dyn VectorSource) -> Self {
         Batch {

@@ -19,9 +19,6 @@ use crate::{
     SearchOptions, Stats, digest,
 };
 
-/// Rows in one batch: they become one segment.
-const ROWS_MAX: usize = i32::MAX as usize;
-
 /// A handle to a collection. Clones are the same collection.
 #[derive(Clone, Debug)]
 pub struct Collection {
@@ -104,7 +101,7 @@ impl Collection {
                 refuse_existing(view, &checked.ids, &checked.kept)?;
             }
             if checked.ids.rows() == 0 {
-                return Ok((View::clone(view), ()));
+                return Ok(snapshot.with(View::clone(view)));
             }
             let (pinned, segment) = write_segment(store, &workers, self.id, &self.config, checked)?;
             let next = view.with_newest(segment);
@@ -115,7 +112,7 @@ impl Collection {
                     .filter(|c| c.id == self.id)
                     .for_each(|c| c.segments.push(pinned.clone()));
             })?;
-            Ok((next, ()))
+            Ok(snapshot.with(next))
         })
     }
 
@@ -141,10 +138,10 @@ impl Collection {
                 ids: keys.len(),
             });
         }
-        if rows > ROWS_MAX {
+        if rows > Batch::ROWS_MAX {
             return Err(Error::TooManyRows {
                 rows,
-                limit: ROWS_MAX,
+                limit: Batch::ROWS_MAX,
             });
         }
         if let Some(metadata) = metadata

@@ -104,19 +104,27 @@ impl Database {
                     .collections
                     .push(proxime_storage::Collection::new(id, name, json))
             })?;
-            Ok((View::new(id, name.to_owned(), config), ()))
+            Ok(snapshot.with(View::new(id, name.to_owned(), config)))
         })?;
         self.collection(name)
+    }
+
+    /// Removes a collection and its files, durably. Handles to it give [`Error::CollectionNotFound`] from then on; results
+    /// already found stay valid, and its name is free again.
+    ///
+    /// Errors: no collection of that name.
+    pub fn drop_collection(&self, name: &str) -> Result<()> {
+        self.0.write(|store, snapshot| {
+            let dropped = snapshot.by_name(name).ok_or_else(|| not_found(name))?.id;
+            store.commit(|manifest| manifest.collections.retain(|c| c.id != dropped))?;
+            Ok(snapshot.without(dropped))
+        })
     }
 
     /// The collection of that name.
     pub fn collection(&self, name: &str) -> Result<Collection> {
         let snapshot = self.0.snapshot()?;
-        let view = snapshot
-            .by_name(name)
-            .ok_or_else(|| Error::CollectionNotFound {
-                name: name.to_owned(),
-            })?;
+        let view = snapshot.by_name(name).ok_or_else(|| not_found(name))?;
         Ok(Collection::new(Arc::clone(&self.0), view))
     }
 
@@ -146,10 +154,8 @@ impl Database {
     /// Errors: only what keeps it from looking; what it finds is in the report.
     pub fn verify(&self) -> Result<VerifyReport> {
         if self.0.read_only {
-            // Of a reader's commit, files may have been removed since: look at the newest.
             self.0.snapshot()?;
-            let (store, _) = Store::open(Arc::clone(&self.0.vfs), Access::Read)?;
-            return Ok(verify::verify(&store));
+            return self.0.verify_newest();
         }
         self.0.not_forked()?;
         match &*self.0.store() {
@@ -178,18 +184,18 @@ impl Inner {
         }
     }
 
-    /// Runs one write: `work` commits and says how a collection looks then.
-    pub(crate) fn write<T>(
+    /// Runs one write: `work` commits and says what readers see then.
+    pub(crate) fn write(
         &self,
-        work: impl FnOnce(&mut Store, &Snapshot) -> Result<(View, T)>,
-    ) -> Result<T> {
+        work: impl FnOnce(&mut Store, &Snapshot) -> Result<Snapshot>,
+    ) -> Result<()> {
         self.check_writable()?;
         let mut store = self.store();
         let store = store.as_mut().ok_or(Error::Closed)?;
         let snapshot = self.snapshot()?;
-        let (view, result) = work(store, &snapshot)?;
-        self.snapshot.store(Arc::new(snapshot.with(view)));
-        Ok(result)
+        let next = work(store, &snapshot)?;
+        self.snapshot.store(Arc::new(next));
+        Ok(())
     }
 
     /// Errors: what every write through this handle would end with.
@@ -199,6 +205,20 @@ impl Inner {
         }
         self.not_forked()?;
         self.snapshot().map(drop)
+    }
+
+    /// Of a commit that is not the newest, files may have been removed: then look at the newer one.
+    fn verify_newest(&self) -> Result<VerifyReport> {
+        let newest = || Store::open(Arc::clone(&self.vfs), Access::Read);
+        let (mut store, _) = newest()?;
+        loop {
+            let report = verify::verify(&store);
+            let (newer, _) = newest()?;
+            if report.ok || newer.manifest().number == report.manifest {
+                return Ok(report);
+            }
+            store = newer;
+        }
     }
 
     fn not_forked(&self) -> Result<()> {
@@ -224,6 +244,12 @@ impl std::fmt::Debug for Inner {
         f.debug_struct("Database")
             .field("path", &self.path)
             .finish_non_exhaustive()
+    }
+}
+
+fn not_found(name: &str) -> Error {
+    Error::CollectionNotFound {
+        name: name.to_owned(),
     }
 }
 

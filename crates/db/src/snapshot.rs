@@ -37,6 +37,13 @@ impl Snapshot {
         }
         Snapshot { collections }
     }
+
+    /// The same without the collection of that id.
+    pub(crate) fn without(&self, id: u64) -> Snapshot {
+        let mut collections = self.collections.clone();
+        collections.retain(|view| view.id != id);
+        Snapshot { collections }
+    }
 }
 
 /// One collection in a snapshot.

@@ -8,6 +8,7 @@
 
 mod bad_input;
 mod damage;
+mod drop_collection;
 mod interrupt;
 mod model;
 mod read_once;

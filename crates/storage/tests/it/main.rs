@@ -10,5 +10,6 @@ mod backends;
 mod crash;
 mod damage;
 mod lock;
+mod readers;
 mod round_trip;
 mod sample;
