@@ -37,6 +37,13 @@ impl<'a> NodeScorer<'a> {
         }
     }
 
+    /// The distance to one node.
+    #[inline(always)]
+    pub(crate) fn distance<I: Isa>(&self, isa: I, node: u32) -> u32 {
+        let [dot] = isa.dots_i8(self.query, [self.codes.row(node as usize)]);
+        self.key(node, dot)
+    }
+
     /// Wraps where an intermediate sum does; the distance itself fits u32 (see `Codes`).
     #[inline(always)]
     fn key(&self, node: u32, dot: i32) -> u32 {

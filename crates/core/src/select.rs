@@ -6,15 +6,12 @@
 use proxime_quant::Codes;
 use proxime_simd::Isa;
 
-use crate::scorer::{NodeScorer, Scorer};
+use crate::scorer::NodeScorer;
 use crate::search::Candidate;
-
-/// How many kept neighbours are compared with a candidate before asking whether one occludes it.
-const COMPARE: usize = 4;
 
 /// The kept part of `candidates`, which are sorted, at most `cap` of them.
 ///
-/// Cost: up to `cap` distances per candidate.
+/// Cost: up to `cap` distances per candidate; fewer where an early one settles it.
 #[inline(always)]
 pub(crate) fn select<I: Isa>(
     isa: I,
@@ -23,21 +20,16 @@ pub(crate) fn select<I: Isa>(
     cap: usize,
 ) -> Vec<Candidate> {
     let mut kept: Vec<Candidate> = Vec::with_capacity(cap);
-    let mut nodes: Vec<u32> = Vec::with_capacity(cap);
-    let mut keys = Vec::with_capacity(COMPARE);
+    // The kept ask, not the candidates: there are fewer of them to prepare.
+    let mut scorers: Vec<NodeScorer<'_>> = Vec::with_capacity(cap);
     for &candidate in candidates {
         if kept.len() == cap {
             break;
         }
-        let scorer = NodeScorer::new(codes, candidate.node);
-        let occluded = nodes.chunks(COMPARE).any(|some| {
-            keys.clear();
-            scorer.score(isa, some, &mut keys);
-            keys.iter().any(|&key| key < candidate.key)
-        });
-        if !occluded {
+        let nearer = |scorer: &NodeScorer<'_>| scorer.distance(isa, candidate.node) < candidate.key;
+        if !scorers.iter().any(nearer) {
             kept.push(candidate);
-            nodes.push(candidate.node);
+            scorers.push(NodeScorer::new(codes, candidate.node));
         }
     }
     kept

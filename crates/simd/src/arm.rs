@@ -147,7 +147,7 @@ impl I8Tiles for NeonDot {
     }
 
     #[inline(always)]
-    fn multiply(self, left: &[&[i8]], right: &Panels, out: &mut [i32]) {
+    fn multiply(self, left: &[I8Query<'_>], right: &Panels, out: &mut [i32]) {
         block::by::<Self, 4, 1>(self, left, right, out);
     }
 }
@@ -179,7 +179,7 @@ impl I8Tiles for Neon {
     }
 
     #[inline(always)]
-    fn multiply(self, left: &[&[i8]], right: &Panels, out: &mut [i32]) {
+    fn multiply(self, left: &[I8Query<'_>], right: &Panels, out: &mut [i32]) {
         block::by::<Self, 2, 1>(self, left, right, out);
     }
 }

@@ -6,6 +6,7 @@
 //!
 //! Exact, with the contract of [`dots_i8`](crate::Isa::dots_i8): the order of additions is of no consequence.
 
+use crate::codes::I8Query;
 use crate::isa::Isa;
 
 /// Rows in a panel.
@@ -29,16 +30,16 @@ pub trait I8Tiles: Copy {
     /// One sum per row of the panel, less what `tile_add` added too much for a left row of this sum.
     fn tile_sums(self, tile: Self::Tile, left_sum: i32) -> [i32; PANEL_ROWS];
     /// [`multiply`] with as many left rows and panels at once as the tier has registers for.
-    fn multiply(self, left: &[&[i8]], right: &Panels, out: &mut [i32]);
+    fn multiply(self, left: &[I8Query<'_>], right: &Panels, out: &mut [i32]);
 }
 
 /// Rows packed as the right-hand side of [`multiply`]; keeps its memory from one packing to the next.
 ///
 /// ```
 /// use proxime_simd::block::{Panels, multiply};
-/// use proxime_simd::Scalar;
+/// use proxime_simd::{I8Query, Scalar};
 ///
-/// let rows: [&[i8]; 2] = [&[1, 2, 3, 4], &[0, 0, 0, -1]];
+/// let rows = [I8Query::new(&[1, 2, 3, 4]), I8Query::new(&[0, 0, 0, -1])];
 /// let mut panels = Panels::default();
 /// panels.pack(&rows);
 /// let mut out = vec![0; 2 * panels.stride()];
@@ -58,8 +59,8 @@ impl Panels {
     /// Packs rows, each as long as the first and a multiple of four long ([`AlignedRows`](crate::AlignedRows) are).
     ///
     /// Cost: one pass over the rows.
-    pub fn pack(&mut self, rows: &[&[i8]]) {
-        let len = rows.first().map_or(0, |row| row.len());
+    pub fn pack(&mut self, rows: &[I8Query<'_>]) {
+        let len = rows.first().map_or(0, |row| row.codes().len());
         assert!(
             len.is_multiple_of(GROUP),
             "rows of {len} codes are not whole groups"
@@ -77,8 +78,8 @@ impl Panels {
             .zip(rows.chunks(PANEL_ROWS))
         {
             for (lane, row) in rows.iter().enumerate() {
-                let groups = row.as_chunks::<GROUP>().0;
-                assert_eq!(row.len(), len, "rows of different length");
+                let groups = row.codes().as_chunks::<GROUP>().0;
+                assert_eq!(row.codes().len(), len, "rows of different length");
                 for (line, group) in panel.iter_mut().zip(groups) {
                     line.as_chunks_mut::<GROUP>().0[lane] = *group;
                 }
@@ -99,11 +100,11 @@ impl Panels {
 
 /// The products of every left row with every packed row.
 ///
-/// Shapes: `left [m][dim]`, `right [n, dim]`, `out [m, stride]` with the panels' stride; what is behind the `n`-th product of
+/// Shapes: `left [m, dim]`, `right [n, dim]`, `out [m, stride]` with the panels' stride; what is behind the `n`-th product of
 /// a row is zero.
 /// Cost: `m * n * dim` multiply-adds at nearly the instruction's rate.
 #[inline(always)]
-pub fn multiply<I: Isa>(isa: I, left: &[&[i8]], right: &Panels, out: &mut [i32]) {
+pub fn multiply<I: Isa>(isa: I, left: &[I8Query<'_>], right: &Panels, out: &mut [i32]) {
     assert_eq!(
         out.len(),
         left.len() * right.stride(),
@@ -116,7 +117,7 @@ pub fn multiply<I: Isa>(isa: I, left: &[&[i8]], right: &Panels, out: &mut [i32])
 #[inline(always)]
 pub(crate) fn by<T: I8Tiles, const M: usize, const P: usize>(
     tiles: T,
-    left: &[&[i8]],
+    left: &[I8Query<'_>],
     right: &Panels,
     out: &mut [i32],
 ) {
@@ -144,7 +145,7 @@ pub(crate) fn by<T: I8Tiles, const M: usize, const P: usize>(
 #[inline(always)]
 fn rows_by<T: I8Tiles, const M: usize, const P: usize>(
     tiles: T,
-    left: &[&[i8]],
+    left: &[I8Query<'_>],
     panels: &[PanelLine],
     depth: usize,
     first: usize,
@@ -157,7 +158,7 @@ fn rows_by<T: I8Tiles, const M: usize, const P: usize>(
         tile::<T, M, P>(tiles, rows, panels, depth, first, stride, out);
     }
     for (row, out) in rest.iter().zip(out_rest.chunks_exact_mut(stride)) {
-        tile::<T, 1, P>(tiles, &[row], panels, depth, first, stride, out);
+        tile::<T, 1, P>(tiles, &[*row], panels, depth, first, stride, out);
     }
 }
 
@@ -165,7 +166,7 @@ fn rows_by<T: I8Tiles, const M: usize, const P: usize>(
 #[inline(always)]
 fn tile<T: I8Tiles, const M: usize, const P: usize>(
     tiles: T,
-    rows: &[&[i8]; M],
+    rows: &[I8Query<'_>; M],
     panels: &[PanelLine],
     depth: usize,
     first: usize,
@@ -173,7 +174,7 @@ fn tile<T: I8Tiles, const M: usize, const P: usize>(
     out: &mut [i32],
 ) {
     // Of one length, said so that no index in the loop is checked.
-    let left: [&[[i8; GROUP]]; M] = rows.map(|row| &row.as_chunks::<GROUP>().0[..depth]);
+    let left: [&[[i8; GROUP]]; M] = rows.map(|row| &row.codes().as_chunks::<GROUP>().0[..depth]);
     let right: [&[PanelLine]; P] = std::array::from_fn(|p| &panels[p * depth..][..depth]);
     let mut sums = [[tiles.tile_zero(); P]; M];
     for t in 0..depth {
@@ -184,12 +185,9 @@ fn tile<T: I8Tiles, const M: usize, const P: usize>(
         }
     }
     for (m, sums) in sums.into_iter().enumerate() {
-        let left_sum = rows[m]
-            .iter()
-            .fold(0i32, |sum, &code| sum.wrapping_add(i32::from(code)));
         let out = &mut out[m * stride + first..][..P * PANEL_ROWS];
         for (out, sums) in out.chunks_exact_mut(PANEL_ROWS).zip(sums) {
-            out.copy_from_slice(&tiles.tile_sums(sums, left_sum));
+            out.copy_from_slice(&tiles.tile_sums(sums, rows[m].sum()));
         }
     }
 }

@@ -188,7 +188,7 @@ impl I8Tiles for Scalar {
     }
 
     #[inline(always)]
-    fn multiply(self, left: &[&[i8]], right: &Panels, out: &mut [i32]) {
+    fn multiply(self, left: &[I8Query<'_>], right: &Panels, out: &mut [i32]) {
         block::by::<Self, 1, 1>(self, left, right, out);
     }
 }

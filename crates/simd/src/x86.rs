@@ -178,7 +178,7 @@ impl I8Tiles for V4x {
     }
 
     #[inline(always)]
-    fn multiply(self, left: &[&[i8]], right: &Panels, out: &mut [i32]) {
+    fn multiply(self, left: &[I8Query<'_>], right: &Panels, out: &mut [i32]) {
         block::by::<Self, 6, 4>(self, left, right, out);
     }
 }
@@ -208,7 +208,7 @@ impl I8Tiles for V3 {
     }
 
     #[inline(always)]
-    fn multiply(self, left: &[&[i8]], right: &Panels, out: &mut [i32]) {
+    fn multiply(self, left: &[I8Query<'_>], right: &Panels, out: &mut [i32]) {
         block::by::<Self, 2, 1>(self, left, right, out);
     }
 }

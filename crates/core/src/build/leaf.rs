@@ -6,7 +6,7 @@
 
 use proxime_quant::Codes;
 use proxime_simd::block::{Panels, multiply};
-use proxime_simd::{Isa, WithIsa};
+use proxime_simd::{I8Query, Isa, WithIsa};
 
 use super::distances::{FARTHEST, nearest, strike_above, strike_occluded, threshold, to_distances};
 use super::lists::Lists;
@@ -53,7 +53,10 @@ impl WithIsa for LinkLeaf<'_> {
             keep,
             scratch,
         } = self;
-        let left: Vec<&[i8]> = rows.iter().map(|&row| codes.row(row as usize)).collect();
+        let left: Vec<I8Query<'_>> = rows
+            .iter()
+            .map(|&row| I8Query::new(codes.row(row as usize)))
+            .collect();
         scratch.panels.pack(&left);
         let stride = scratch.panels.stride();
         scratch.products.resize(rows.len() * stride, 0);

@@ -8,7 +8,7 @@ use rayon::prelude::*;
 
 use proxime_quant::Codes;
 use proxime_simd::block::{Panels, multiply};
-use proxime_simd::{Isa, Level, WithIsa};
+use proxime_simd::{I8Query, Isa, Level, WithIsa};
 
 use super::distances::{FARTHEST, nearest, to_distances};
 use super::{LEAF_MAX, LEAF_MEAN, Watch};
@@ -72,12 +72,11 @@ fn carve(
     leading.truncate(leaders.max(2));
     let fan = fan.min(leading.len());
     let mut panels = Panels::default();
-    panels.pack(
-        &leading
-            .iter()
-            .map(|&row| codes.row(row as usize))
-            .collect::<Vec<_>>(),
-    );
+    let leader_rows: Vec<I8Query<'_>> = leading
+        .iter()
+        .map(|&row| I8Query::new(codes.row(row as usize)))
+        .collect();
+    panels.pack(&leader_rows);
     let scratches = Pool::<Vec<i32>>::default();
     let assign = |rows: &[u32]| {
         if watch.stopped() {
@@ -132,7 +131,10 @@ impl WithIsa for Assign<'_> {
             products,
         } = self;
         let stride = panels.stride();
-        let left: Vec<&[i8]> = rows.iter().map(|&row| codes.row(row as usize)).collect();
+        let left: Vec<I8Query<'_>> = rows
+            .iter()
+            .map(|&row| I8Query::new(codes.row(row as usize)))
+            .collect();
         products.resize(rows.len() * stride, 0);
         multiply(isa, &left, panels, products);
         let keys = to_distances(codes, rows, leading, products, stride);

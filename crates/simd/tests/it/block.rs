@@ -2,9 +2,9 @@
 
 use proptest::prelude::*;
 use proxime_simd::block::{Panels, multiply};
-use proxime_simd::{Isa, Level, WithIsa, reference};
+use proxime_simd::{I8Query, Isa, Level, WithIsa, reference};
 
-struct Multiply<'a>(&'a [&'a [i8]], &'a Panels, &'a mut [i32]);
+struct Multiply<'a>(&'a [I8Query<'a>], &'a Panels, &'a mut [i32]);
 
 impl WithIsa for Multiply<'_> {
     type Output = ();
@@ -16,11 +16,11 @@ impl WithIsa for Multiply<'_> {
 }
 
 fn check(left: &[Vec<i8>], right: &[Vec<i8>]) {
-    let left: Vec<&[i8]> = left.iter().map(Vec::as_slice).collect();
-    let right: Vec<&[i8]> = right.iter().map(Vec::as_slice).collect();
+    let left: Vec<I8Query<'_>> = left.iter().map(|row| I8Query::new(row)).collect();
+    let right: Vec<I8Query<'_>> = right.iter().map(|row| I8Query::new(row)).collect();
     let mut panels = Panels::default();
     // Packed twice: what an earlier, larger packing left behind must not show.
-    panels.pack(&[[1i8; 256].as_slice(); 80]);
+    panels.pack(&[I8Query::new(&[1; 256]); 80]);
     panels.pack(&right);
     assert_eq!((panels.n(), panels.stride() % 16), (right.len(), 0));
     for level in Level::available() {
@@ -33,7 +33,7 @@ fn check(left: &[Vec<i8>], right: &[Vec<i8>]) {
             {
                 let expected = right
                     .get(n)
-                    .map_or(0, |other| reference::dot_i8(row, other));
+                    .map_or(0, |other| reference::dot_i8(row.codes(), other.codes()));
                 assert_eq!(i64::from(product), expected, "{level}: row {m} with {n}");
             }
         }
