@@ -12,7 +12,7 @@ use proxime::Metric;
 
 /// An embedded vector database: durable collections, fast nearest-neighbour search.
 #[derive(Debug, Parser)]
-#[command(version, arg_required_else_help = true, after_help = MAIN_HELP)]
+#[command(name = "proxime", version, arg_required_else_help = true, after_help = MAIN_HELP)]
 pub(crate) struct Args {
     #[command(subcommand)]
     pub(crate) verb: Verb,
@@ -113,7 +113,7 @@ Exit codes:
   4  the database is damaged
   5  another process is writing to the database
   6  refused: bad input, or not a database; nothing was changed
-  130  interrupted; nothing was changed";
+  130  interrupted; no row was stored";
 
 const IMPORT_HELP: &str = "\
 Examples:
@@ -142,8 +142,7 @@ Examples:
   proxime verify docs.db
   proxime verify docs.db --json || echo 'restore the backup'
 
-Changes nothing. --json prints {ok, manifest, collections}, and {problem} if the
-database cannot even be opened.";
+Changes nothing. --json prints {ok, manifest, problems, collections}.";
 
 #[cfg(test)]
 mod tests {

@@ -75,8 +75,8 @@ pub(crate) enum Error {
         file: String,
         source: proxime::Error,
     },
-    #[error(transparent)]
-    Shape(#[from] proxime::ShapeError),
+    #[error("PROXIME_ISA: {0}")]
+    Isa(#[from] proxime::IsaError),
     #[error(transparent)]
     Database(#[from] proxime::Error),
     #[error("stdout: {0}")]
@@ -132,6 +132,7 @@ impl Error {
             }
             Error::Open { .. } | Error::Read { .. } | Error::Output(_) => Exit::Other,
             Error::Npy(e) if e.is_io() => Exit::Other,
+            Error::Isa(_) => Exit::Usage,
             Error::NotAFile { .. }
             | Error::StdinTooLong { .. }
             | Error::Npy(_)
@@ -139,7 +140,6 @@ impl Error {
             | Error::TooFew { .. }
             | Error::TooMany { .. }
             | Error::Metric { .. }
-            | Error::Shape(_)
             | Error::Input { .. } => Exit::Refused,
             Error::Database(e) => database_exit(e),
         }

@@ -34,31 +34,29 @@ struct Report<'a> {
 pub(crate) fn run(args: &Import, out: &mut impl Write) -> Result<Exit, Error> {
     let started = Instant::now();
     let vectors = Npy::open(&args.file)?;
-    let rows = vectors.rows();
-    let ids = match &args.ids {
-        Some(file) => records::ids(file, rows)?,
-        None => (0..rows as i64).map(Key::Int).collect(),
-    };
-    let mut batch = Batch::new(ids, &vectors);
-    if let Some(file) = &args.metadata {
-        batch = batch.metadata(records::metadata(file, rows)?);
-    }
-
+    let batch = read_batch(args, &vectors)?;
     let options = OpenOptions {
         threads: args.threads.map(NonZeroUsize::get),
         ..OpenOptions::default()
     };
     let db = Database::open_with(&args.db, &options)?;
-    let collection = open_or_create(&db, args, &vectors)?;
-    let progress = Progress::new(rows);
+    let (collection, is_new) = open_or_create(&db, args, &vectors)?;
+
+    let progress = Progress::new(vectors.rows());
     let show = |stage, done, total| progress.show(stage, done, total);
     let stored = collection.upsert(batch.progress(&show));
     progress.bar.finish_and_clear();
-    stored.map_err(|e| Error::from_vectors(vectors.name(), 0, e))?;
+    if let Err(e) = stored {
+        if is_new {
+            // That the input is bad matters more than an empty collection that cannot be removed.
+            let _ = db.drop_collection(&args.collection);
+        }
+        return Err(name_culprit(args, &vectors, e));
+    }
 
     let report = Report {
         collection: &args.collection,
-        rows,
+        rows: vectors.rows(),
         records: collection.len()?,
         seconds: started.elapsed().as_secs_f64(),
     };
@@ -66,7 +64,31 @@ pub(crate) fn run(args: &Import, out: &mut impl Write) -> Result<Exit, Error> {
     Ok(Exit::Ok)
 }
 
-fn open_or_create(db: &Database, args: &Import, vectors: &Npy) -> Result<Collection, Error> {
+/// The vectors with their ids and metadata, which are read here.
+fn read_batch<'a>(args: &Import, vectors: &'a Npy) -> Result<Batch<'a>, Error> {
+    let rows = vectors.rows();
+    if rows > Batch::ROWS_MAX {
+        let limit = Batch::ROWS_MAX;
+        let error = proxime::Error::TooManyRows { rows, limit };
+        return Err(name_culprit(args, vectors, error));
+    }
+    let ids = match &args.ids {
+        Some(file) => records::ids(file, rows)?,
+        None => (0..rows as i64).map(Key::Int).collect(),
+    };
+    let batch = Batch::new(ids, vectors);
+    Ok(match &args.metadata {
+        Some(file) => batch.metadata(records::metadata(file, rows)?),
+        None => batch,
+    })
+}
+
+/// The collection, and whether it is new.
+fn open_or_create(
+    db: &Database,
+    args: &Import,
+    vectors: &Npy,
+) -> Result<(Collection, bool), Error> {
     let name = &args.collection;
     match db.collection(name) {
         Err(proxime::Error::CollectionNotFound { .. }) => {
@@ -74,8 +96,8 @@ fn open_or_create(db: &Database, args: &Import, vectors: &Npy) -> Result<Collect
             if let Some(metric) = args.metric {
                 config = config.metric(metric);
             }
-            db.create_collection(name, config)
-                .map_err(|e| Error::from_vectors(vectors.name(), 0, e))
+            let created = db.create_collection(name, config);
+            Ok((created.map_err(|e| name_culprit(args, vectors, e))?, true))
         }
         Err(other) => Err(other.into()),
         Ok(found) => match args.metric {
@@ -84,8 +106,19 @@ fn open_or_create(db: &Database, args: &Import, vectors: &Npy) -> Result<Collect
                 stored: found.config().metric,
                 asked,
             }),
-            _ => Ok(found),
+            _ => Ok((found, false)),
         },
+    }
+}
+
+/// Puts the file that an error is about in front of it.
+fn name_culprit(args: &Import, vectors: &Npy, error: proxime::Error) -> Error {
+    match (&args.metadata, error) {
+        (Some(file), source @ proxime::Error::Metadata { .. }) => Error::Input {
+            file: file.display().to_string(),
+            source,
+        },
+        (_, error) => Error::from_vectors(vectors.name(), 0, error),
     }
 }
 

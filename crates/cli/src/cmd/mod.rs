@@ -8,13 +8,14 @@ mod verify;
 use std::io::Write;
 use std::path::Path;
 
-use proxime::{Database, OpenOptions};
+use proxime::{Database, Level, OpenOptions};
 
 use crate::args::{Args, Verb};
 use crate::error::{Error, Exit};
 
 /// Runs the verb; everything it printed has left the buffer when this returns `Ok`.
 pub(crate) fn run(args: &Args, out: &mut impl Write) -> Result<Exit, Error> {
+    Level::from_env()?;
     let exit = match &args.verb {
         Verb::Import(import) => import::run(import, out),
         Verb::Search(search) => search::run(search, out),

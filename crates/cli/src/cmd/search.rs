@@ -6,7 +6,9 @@ use std::io::Write;
 use std::num::NonZeroUsize;
 use std::path::Path;
 
-use proxime::{Collection, Key, Results, Rows, SearchOptions, Value, VectorSource};
+use proxime::{
+    Collection, Input, Key, Results, Rows, SearchOptions, VectorSource, metadata_to_json,
+};
 use serde::Serialize;
 
 use crate::args::Search;
@@ -43,9 +45,10 @@ pub(crate) fn run(args: &Search, out: &mut impl Write) -> Result<Exit, Error> {
         exact: args.exact,
     };
 
-    let dim = queries.dim();
-    let group = (HITS_MAX / args.k.clamp(1, HITS_MAX))
-        .min(COMPONENTS_MAX / dim.min(COMPONENTS_MAX))
+    check_dim(&queries, &collection)?;
+    let hits = args.k.min(collection.len()?).max(1);
+    let group = (HITS_MAX / hits)
+        .min(COMPONENTS_MAX / queries.dim())
         .clamp(1, QUERIES_MAX);
     if !args.json {
         writeln!(out, "{:>6} {:>5} {:>14}  id", "query", "rank", "distance")?;
@@ -64,6 +67,20 @@ pub(crate) fn run(args: &Search, out: &mut impl Write) -> Result<Exit, Error> {
     Ok(Exit::Ok)
 }
 
+/// Before any is read: a wrong one may be as long as the file.
+fn check_dim(queries: &Npy, collection: &Collection) -> Result<(), Error> {
+    let (expected, got) = (collection.config().dim, queries.dim());
+    if got == expected {
+        return Ok(());
+    }
+    let error = proxime::Error::Dimension {
+        input: Input::Query,
+        expected,
+        got,
+    };
+    Err(Error::from_vectors(queries.name(), 0, error))
+}
+
 fn search(
     collection: &Collection,
     queries: &Npy,
@@ -73,9 +90,9 @@ fn search(
 ) -> Result<Results, Error> {
     let mut vectors = vec![0.0; n * queries.dim()];
     queries.read_rows(first, &mut vectors)?;
-    let rows = Rows::new(&vectors, queries.dim())?;
-    collection
-        .search(rows, options)
+    Rows::new(&vectors, queries.dim())
+        .map_err(proxime::Error::from)
+        .and_then(|rows| collection.search(rows, options))
         .map_err(|e| Error::from_vectors(queries.name(), first, e))
 }
 
@@ -92,9 +109,7 @@ fn answer(query: usize, results: &Results, i: usize) -> Result<Answer, Error> {
             Key::Text(id) => id.into(),
         });
         answer.distances.push(hit.distance());
-        answer
-            .metadata
-            .push(Value::Object(hit.metadata()?).to_json());
+        answer.metadata.push(metadata_to_json(&hit.metadata()?));
     }
     Ok(answer)
 }
@@ -114,7 +129,7 @@ fn write_table(
         )?;
         let metadata = hit.metadata()?;
         if !metadata.is_empty() {
-            write!(out, "  {}", Clean(Value::Object(metadata).to_json()))?;
+            write!(out, "  {}", Clean(metadata_to_json(&metadata)))?;
         }
         writeln!(out)?;
     }

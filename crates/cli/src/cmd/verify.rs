@@ -10,13 +10,13 @@ use crate::cmd::open_read_only;
 use crate::error::{Error, Exit};
 use crate::print::{self, Clean};
 
-/// The report on a store too damaged to be opened: the keys of [`VerifyReport`], and why.
+/// The report on a store too damaged to be opened: the same keys as [`VerifyReport`].
 #[derive(Serialize)]
 struct Unopened {
     ok: bool,
     manifest: Option<u64>,
+    problems: [String; 1],
     collections: [CollectionReport; 0],
-    problem: String,
 }
 
 pub(crate) fn run(args: &Target, out: &mut impl Write) -> Result<Exit, Error> {
@@ -52,6 +52,9 @@ fn write_report(out: &mut impl Write, report: &VerifyReport) -> io::Result<()> {
             writeln!(out, "  {}", Clean(problem))?;
         }
     }
+    for problem in &report.problems {
+        writeln!(out, "{}", Clean(problem))?;
+    }
     writeln!(out, "{}", if report.ok { "ok" } else { "damaged" })
 }
 
@@ -60,8 +63,8 @@ fn write_unopened(out: &mut impl Write, problem: String, json: bool) -> io::Resu
         let report = Unopened {
             ok: false,
             manifest: None,
+            problems: [problem],
             collections: [],
-            problem,
         };
         return print::json(out, &report);
     }

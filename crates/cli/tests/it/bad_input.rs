@@ -1,6 +1,7 @@
 //! Bad input is refused with an error that names the culprit, and changes nothing.
 
 use std::fs;
+use std::io::Write;
 
 use crate::support::{Desk, files_of, npy, npy_f32, points};
 
@@ -194,7 +195,17 @@ fn searches() {
         "many.npy",
         npy_f32(&[points(1_500, 4), vec![vec![1.0, f32::NAN, 0.0, 0.0]]].concat()),
     );
+    // 256 GiB of float32 if it were believed; the file takes no space.
+    let header = npy("|u1", false, &[1, 1 << 36], &[]);
+    let sparse = fs::File::create(desk.path("sparse.npy")).unwrap();
+    (&sparse).write_all(&header).unwrap();
+    sparse.set_len(header.len() as u64 + (1 << 36)).unwrap();
     for (line, code, culprit) in [
+        (
+            "--query sparse.npy",
+            6,
+            "sparse.npy: query vectors have 68719476736 components",
+        ),
         ("--query nowhere.npy", 3, "nowhere.npy: No such file"),
         (
             "--query dim7.npy",

@@ -42,6 +42,21 @@ fn success_and_usage() {
 }
 
 #[test]
+fn impossible_settings_in_the_environment_are_2() {
+    let desk = desk_with_store();
+    for (name, value) in [("PROXIME_ISA", "mmx"), ("PROXIME_THREADS", "none")] {
+        let output = desk
+            .command(&["info", "db"])
+            .env(name, value)
+            .output()
+            .unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{said}");
+        assert!(said.contains(name) && said.contains(value), "{said}");
+    }
+}
+
+#[test]
 fn nothing_there_is_3_and_nothing_is_created() {
     let desk = Desk::new();
     desk.write("q.npy", npy_f32(&points(1, 4)));
