@@ -3,7 +3,15 @@
 use super::{Problem, tree::Tree};
 
 /// A name in a document that begins like this is a path from the root …
-const FOLDERS: [&str; 6] = ["crates/", "xtask/", "docs/", "data/", ".ci/", ".cargo/"];
+const FOLDERS: [&str; 7] = [
+    "crates/",
+    "xtask/",
+    "docs/",
+    "data/",
+    "bench-compare/",
+    ".ci/",
+    ".cargo/",
+];
 /// … and one that ends like this is a file somewhere in the tree.
 const ENDS: [&str; 3] = [".rs", ".toml", ".md"];
 
