@@ -10,6 +10,7 @@
     reason = "a program for the terminal: what it says is what it is for"
 )]
 
+mod bench;
 mod ci;
 mod demo;
 mod deny;
@@ -48,6 +49,9 @@ enum Chore {
     Ci,
     /// Check the house rules: layers, module docs, unsafe, paths in the documents
     Tidy,
+    /// Measure, beside other libraries on the same data
+    #[command(subcommand)]
+    Bench(bench::Bench),
     /// Run what must hold on every processor on emulated ARM ones
     Neon,
 }
@@ -59,6 +63,7 @@ fn main() -> ExitCode {
         Chore::Test => test::run(&workspace),
         Chore::Ci => ci::run(&workspace),
         Chore::Tidy => tidy::run(&workspace),
+        Chore::Bench(bench) => bench::run(&workspace, &bench),
         Chore::Neon => neon::run(&workspace),
     });
     match outcome {

@@ -10,27 +10,46 @@ use anyhow::{Context, Result, bail, ensure};
 use crate::{shell, workspace::Workspace};
 
 /// What the tools and tests need from the package index.
-const REQUIREMENTS: &str = include_str!("../requirements.txt");
+const TOOLS: &[&str] = &["xtask/requirements.txt"];
+/// What benchmarks need: the tools, to build the wheel, and the peers.
+const TOOLS_AND_PEERS: &[&str] = &["xtask/requirements.txt", "bench-compare/requirements.txt"];
 /// The oldest Python that the wheel (stable ABI) loads into: major and minor version.
 const VERSION_MIN: (u32, u32) = (3, 11);
 /// Names under which an interpreter may be found, the usual one first.
 const NAMES: &str = "python3 python3.14 python3.13 python3.12 python3.11 python";
 
-/// A virtual environment that holds [`REQUIREMENTS`].
+/// A virtual environment with the packages that some files of requirements name.
 pub(crate) struct Venv<'a> {
     workspace: &'a Workspace,
     folder: PathBuf,
 }
 
 impl<'a> Venv<'a> {
-    /// Opens the environment, making it anew when it is missing, unfinished or made for something else.
+    /// The environment of the tests and the demo.
     pub(crate) fn open(workspace: &'a Workspace) -> Result<Self> {
-        let folder = workspace.target.join("venv");
+        Self::holding(workspace, "venv", TOOLS)
+    }
+
+    /// That of the benchmarks.
+    pub(crate) fn for_benchmarks(workspace: &'a Workspace) -> Result<Self> {
+        Self::holding(workspace, "venv-bench", TOOLS_AND_PEERS)
+    }
+
+    /// Opens an environment, making it anew when it is missing, unfinished or made for something else.
+    fn holding(workspace: &'a Workspace, name: &str, requirements: &[&str]) -> Result<Self> {
+        let folder = workspace.target.join(name);
         let venv = Self { workspace, folder };
+        let mut wanted = String::new();
+        for file in requirements {
+            let path = workspace.root.join(file);
+            let text = fs::read_to_string(&path)
+                .with_context(|| format!("cannot read {}", path.display()))?;
+            wanted.push_str(&text);
+        }
         let outside = find_interpreter(workspace)?;
         // Written last, so an environment whose making was interrupted has none.
         let stamp = venv.folder.join("made-for");
-        let made_for = format!("{}\n{REQUIREMENTS}", outside.identity);
+        let made_for = format!("{}\n{wanted}", outside.identity);
         if fs::read_to_string(&stamp).is_ok_and(|text| text == made_for) {
             return Ok(venv);
         }
@@ -38,7 +57,8 @@ impl<'a> Venv<'a> {
         let mut create = shell::command(outside.program, "-m venv --clear", root);
         shell::run(create.arg(&venv.folder))
             .context("no virtual environment (Debian, Ubuntu: install python3-venv)")?;
-        shell::run(venv.python("-m pip install --quiet -r xtask/requirements.txt"))
+        let files = requirements.iter().flat_map(|&file| ["-r", file]);
+        shell::run(venv.python("-m pip install --quiet").args(files))
             .context("no Python tools; is the package index within reach?")?;
         fs::write(&stamp, made_for).with_context(|| format!("cannot write {}", stamp.display()))?;
         Ok(venv)

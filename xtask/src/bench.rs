@@ -1,0 +1,51 @@
+//! `cargo xtask bench build`: Proxime and its peers on the same data in one run.
+//!
+//! The programs are in `bench-compare`, in Python, because the peers are. Here is only what must not be forgotten: an
+//! environment with the pinned peers, and Proxime's wheel built from the tree as it is.
+
+use std::{env, path::PathBuf};
+
+use anyhow::{Context, Result};
+use clap::{Args, Subcommand};
+
+use crate::{python::Venv, shell, workspace::Workspace};
+
+/// What is measured.
+#[derive(Subcommand)]
+pub(crate) enum Bench {
+    /// Builds: vectors/s, memory, recall for distances computed
+    Build(Build),
+}
+
+#[derive(Args)]
+pub(crate) struct Build {
+    /// Data sets, separated by commas (see bench-compare/README.md)
+    #[arg(long, default_value = "text-svd-768,mixture-100k")]
+    data: String,
+    /// Full Fashion-MNIST, for the set fashion-784: an .npz with `base` and `queries`
+    #[arg(long, value_name = "FILE")]
+    fashion: Option<PathBuf>,
+    /// Builds of each engine; medians are printed
+    #[arg(long, default_value_t = 3)]
+    rounds: usize,
+    /// Also build the first 1K, 5K, 10K, 25K and 50K rows
+    #[arg(long)]
+    scale: bool,
+}
+
+/// Sets everything up and runs the comparison.
+pub(crate) fn run(workspace: &Workspace, bench: &Bench) -> Result<()> {
+    let Bench::Build(build) = bench;
+    let folder = env::current_dir().context("the current folder is gone")?;
+    let venv = Venv::for_benchmarks(workspace)?;
+    venv.install_package()?;
+    let mut compare = venv.python("bench-compare/build.py");
+    compare.args(["--data", &build.data, "--rounds", &build.rounds.to_string()]);
+    if let Some(fashion) = &build.fashion {
+        compare.arg("--fashion").arg(folder.join(fashion));
+    }
+    if build.scale {
+        compare.arg("--scale");
+    }
+    shell::run(&mut compare)
+}
