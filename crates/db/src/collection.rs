@@ -41,7 +41,7 @@ pub struct Record {
 
 /// What to do with ids that are there already.
 #[derive(Clone, Copy, PartialEq)]
-enum Existing {
+pub(crate) enum Existing {
     Refuse,
     Replace,
 }
@@ -93,7 +93,7 @@ impl Collection {
 
     fn store(&self, batch: Batch<'_>, existing: Existing) -> Result<()> {
         self.database.check_writable()?;
-        let checked = self.check(batch, existing)?;
+        let checked = check(batch, &self.config, existing)?;
         let workers = self.database.pool.workers()?;
         self.database.write(|store, snapshot| {
             let view = snapshot.by_id(self.id).ok_or_else(|| self.not_found())?;
@@ -113,67 +113,6 @@ impl Collection {
                     .for_each(|c| c.segments.push(pinned.clone()));
             })?;
             Ok(snapshot.with(next))
-        })
-    }
-
-    /// Everything about a batch that can be known before its vectors are read.
-    fn check<'a>(&self, batch: Batch<'a>, existing: Existing) -> Result<Checked<'a>> {
-        let Batch {
-            ids: keys,
-            vectors,
-            metadata,
-            progress,
-        } = batch;
-        let rows = vectors.rows();
-        if vectors.dim() != self.config.dim {
-            return Err(Error::Dimension {
-                input: Input::Row,
-                expected: self.config.dim,
-                got: vectors.dim(),
-            });
-        }
-        if keys.len() != rows {
-            return Err(Error::IdCount {
-                rows,
-                ids: keys.len(),
-            });
-        }
-        if rows > Batch::ROWS_MAX {
-            return Err(Error::TooManyRows {
-                rows,
-                limit: Batch::ROWS_MAX,
-            });
-        }
-        if let Some(metadata) = metadata
-            .as_ref()
-            .map(Vec::len)
-            .filter(|&metadata| metadata != rows)
-        {
-            return Err(Error::MetadataCount { rows, metadata });
-        }
-        check_lengths(&keys)?;
-        let (kept, repeated) = keep_last(&keys);
-        if let (Some(again), Existing::Refuse) = (repeated, existing) {
-            let id = keys.get(again.row).cloned().unwrap_or(Key::Int(0));
-            return Err(Error::DuplicateId {
-                id,
-                first_row: again.first_row,
-                row: again.row,
-            });
-        }
-        let payload = metadata
-            .map(|metadata| encode_all(&metadata, &kept))
-            .transpose()?;
-        let ids = Ids::of(&keys, &kept).map_err(|e| Error::Damaged {
-            file: "ids".into(),
-            what: e.to_string(),
-        })?;
-        Ok(Checked {
-            kept,
-            ids,
-            payload,
-            vectors,
-            progress,
         })
     }
 
@@ -273,6 +212,71 @@ impl Collection {
             name: self.name.clone(),
         }
     }
+}
+
+/// Everything about a batch that can be known before its vectors are read.
+pub(crate) fn check<'a>(
+    batch: Batch<'a>,
+    config: &CollectionConfig,
+    existing: Existing,
+) -> Result<Checked<'a>> {
+    let Batch {
+        ids: keys,
+        vectors,
+        metadata,
+        progress,
+    } = batch;
+    let rows = vectors.rows();
+    if vectors.dim() != config.dim {
+        return Err(Error::Dimension {
+            input: Input::Row,
+            expected: config.dim,
+            got: vectors.dim(),
+        });
+    }
+    if keys.len() != rows {
+        return Err(Error::IdCount {
+            rows,
+            ids: keys.len(),
+        });
+    }
+    if rows > Batch::ROWS_MAX {
+        return Err(Error::TooManyRows {
+            rows,
+            limit: Batch::ROWS_MAX,
+        });
+    }
+    if let Some(metadata) = metadata
+        .as_ref()
+        .map(Vec::len)
+        .filter(|&metadata| metadata != rows)
+    {
+        return Err(Error::MetadataCount { rows, metadata });
+    }
+    check_lengths(&keys)?;
+    let (kept, repeated) = keep_last(&keys);
+    if let (Some(again), Existing::Refuse) = (repeated, existing) {
+        let id = keys.get(again.row).cloned().unwrap_or(Key::Int(0));
+        return Err(Error::DuplicateId {
+            id,
+            first_row: again.first_row,
+            row: again.row,
+        });
+    }
+    let payload = metadata
+        .map(|metadata| encode_all(&metadata, &kept))
+        .transpose()?;
+    let ids = Ids::of(&keys, &kept).map_err(|e| Error::Damaged {
+        file: "ids".into(),
+        what: e.to_string(),
+    })?;
+    Ok(Checked {
+        kept,
+        ids,
+        payload,
+        vectors,
+        progress,
+    })
 }
 
 fn check_lengths(keys: &[Key]) -> Result<()> {

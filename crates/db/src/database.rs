@@ -10,11 +10,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use arc_swap::ArcSwap;
 use proxime_storage::{Access, MemVfs, OsVfs, Store, Vfs};
 
+use crate::collection::{self, Existing};
 use crate::pool::Pool;
 use crate::segment::Segment;
 use crate::snapshot::{Snapshot, View};
+use crate::writer::write_segment;
 use crate::{
-    Collection, CollectionConfig, Error, OpenOptions, Result, VerifyReport, config, verify,
+    Batch, Collection, CollectionConfig, Error, OpenOptions, Result, Rows, VerifyReport, config,
+    verify,
 };
 
 /// An open database. Clones are the same handle.
@@ -90,8 +93,24 @@ impl Database {
     ///
     /// Errors: the name is taken or impossible; a parameter out of range.
     pub fn create_collection(&self, name: &str, config: CollectionConfig) -> Result<Collection> {
+        config::to_json(&config)?;
+        let no_rows = Rows::new(&[], config.dim)?;
+        self.create_collection_with(name, config, Batch::new(Vec::new(), &no_rows))
+    }
+
+    /// Creates a collection with its first records, in one commit: afterwards both are there, or neither.
+    ///
+    /// Errors: as [`create_collection`](Database::create_collection), and as [`Collection::upsert`].
+    pub fn create_collection_with(
+        &self,
+        name: &str,
+        config: CollectionConfig,
+        batch: Batch<'_>,
+    ) -> Result<Collection> {
         config::check_name(name)?;
         let json = config::to_json(&config)?;
+        self.0.check_writable()?;
+        let checked = collection::check(batch, &config, Existing::Replace)?;
         self.0.write(|store, snapshot| {
             if snapshot.by_name(name).is_some() {
                 return Err(Error::CollectionExists {
@@ -99,12 +118,16 @@ impl Database {
                 });
             }
             let id = store.manifest().next_collection_id;
-            store.commit(|manifest| {
-                manifest
-                    .collections
-                    .push(proxime_storage::Collection::new(id, name, json))
-            })?;
-            Ok(snapshot.with(View::new(id, name.to_owned(), config)))
+            let mut view = View::new(id, name.to_owned(), config.clone());
+            let mut stored = proxime_storage::Collection::new(id, name, json);
+            if checked.ids.rows() > 0 {
+                let workers = self.0.pool.workers()?;
+                let (pinned, segment) = write_segment(store, &workers, id, &config, checked)?;
+                view = view.with_newest(segment);
+                stored.segments.push(pinned);
+            }
+            store.commit(|manifest| manifest.collections.push(stored))?;
+            Ok(snapshot.with(view))
         })?;
         self.collection(name)
     }

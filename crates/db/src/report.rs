@@ -52,10 +52,10 @@ pub struct GraphStats {
 impl GraphStats {
     pub(crate) fn over(graphs: &[proxime_core::GraphStats]) -> GraphStats {
         let rows: usize = graphs.iter().map(|graph| graph.n).sum();
-        let links: f64 = graphs
-            .iter()
-            .map(|graph| graph.mean_degree * graph.n as f64)
-            .sum();
+        // Folded from 0: the sum of no floats is -0, which a report would show.
+        let links = graphs.iter().fold(0.0, |links, graph| {
+            links + graph.mean_degree * graph.n as f64
+        });
         GraphStats {
             graphs: graphs.len(),
             rows,
