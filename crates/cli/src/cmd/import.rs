@@ -40,19 +40,11 @@ pub(crate) fn run(args: &Import, out: &mut impl Write) -> Result<Exit, Error> {
         ..OpenOptions::default()
     };
     let db = Database::open_with(&args.db, &options)?;
-    let (collection, is_new) = open_or_create(&db, args, &vectors)?;
-
     let progress = Progress::new(vectors.rows());
     let show = |stage, done, total| progress.show(stage, done, total);
-    let stored = collection.upsert(batch.progress(&show));
+    let stored = store(&db, args, &vectors, batch.progress(&show));
     progress.bar.finish_and_clear();
-    if let Err(e) = stored {
-        if is_new {
-            // That the input is bad matters more than an empty collection that cannot be removed.
-            let _ = db.drop_collection(&args.collection);
-        }
-        return Err(name_culprit(args, &vectors, e));
-    }
+    let collection = stored?;
 
     let report = Report {
         collection: &args.collection,
@@ -83,31 +75,39 @@ fn read_batch<'a>(args: &Import, vectors: &'a Npy) -> Result<Batch<'a>, Error> {
     })
 }
 
-/// The collection, and whether it is new.
-fn open_or_create(
+/// Stores the batch in its collection. A new one is created with it, so a batch that fails leaves none behind.
+fn store(
     db: &Database,
     args: &Import,
     vectors: &Npy,
-) -> Result<(Collection, bool), Error> {
+    batch: Batch<'_>,
+) -> Result<Collection, Error> {
     let name = &args.collection;
-    match db.collection(name) {
+    let stored = match db.collection(name) {
+        Ok(found) => {
+            check_metric(args, found.config())?;
+            found.upsert(batch).map(|()| found)
+        }
         Err(proxime::Error::CollectionNotFound { .. }) => {
             let mut config = CollectionConfig::new(vectors.dim());
             if let Some(metric) = args.metric {
                 config = config.metric(metric);
             }
-            let created = db.create_collection(name, config);
-            Ok((created.map_err(|e| name_culprit(args, vectors, e))?, true))
+            db.create_collection_with(name, config, batch)
         }
-        Err(other) => Err(other.into()),
-        Ok(found) => match args.metric {
-            Some(asked) if asked != found.config().metric => Err(Error::Metric {
-                collection: name.clone(),
-                stored: found.config().metric,
-                asked,
-            }),
-            _ => Ok((found, false)),
-        },
+        Err(other) => Err(other),
+    };
+    stored.map_err(|e| name_culprit(args, vectors, e))
+}
+
+fn check_metric(args: &Import, config: &CollectionConfig) -> Result<(), Error> {
+    match args.metric {
+        Some(asked) if asked != config.metric => Err(Error::Metric {
+            collection: args.collection.clone(),
+            stored: config.metric,
+            asked,
+        }),
+        _ => Ok(()),
     }
 }
 
@@ -163,9 +163,9 @@ impl Progress {
     fn show(&self, stage: Stage, done: usize, total: usize) -> ControlFlow<()> {
         let mut shown = self.stage.lock().unwrap_or_else(PoisonError::into_inner);
         if shown.replace(stage) != Some(stage) {
-            self.bar.reset();
-            self.bar.set_length(total as u64);
             self.bar.set_message(stage.to_string());
+            self.bar.set_length(total as u64);
+            self.bar.reset();
         }
         self.bar.set_position(done as u64);
         ControlFlow::Continue(())

@@ -62,13 +62,15 @@ fn write_info(out: &mut impl Write, db: &Path, collections: &[Stats]) -> std::io
             print::count(stats.segments, "segment"),
             print::count(stats.rows.saturating_sub(stats.live), "row"),
         )?;
-        writeln!(
-            out,
-            "  graph     {}, {:.1} links per node, {} unreachable",
-            print::count(graph.levels, "level"),
-            graph.mean_degree,
-            graph.unreachable
-        )?;
+        if graph.graphs > 0 {
+            writeln!(
+                out,
+                "  graph     {}, {:.1} links per node, {} unreachable",
+                print::count(graph.levels, "level"),
+                graph.mean_degree,
+                graph.unreachable
+            )?;
+        }
         if stats.damaged_graphs > 0 {
             writeln!(
                 out,

@@ -177,6 +177,10 @@ fn a_bad_row_of_the_first_import_leaves_no_collection() {
         let ran = desk.run(&format!("import new {file}"));
         assert_eq!(ran.code, 6, "{ran:?}");
     }
+    assert_eq!(
+        desk.run("info new --json").json()[0]["collections"],
+        serde_json::json!([])
+    );
     // A collection of the bad file's shape would now be in the way.
     desk.run("import new dim7.npy --json").json();
     assert_eq!(
