@@ -132,6 +132,10 @@ impl<'a, T: Component> Converted<'a, T> {
     /// The first finite number from `first_row` on that became infinite in `out`.
     fn beyond_f32(&self, first_row: usize, out: &[f32]) -> Option<BeyondF32> {
         let beyond = T::BEYOND_F32?;
+        // Without an early end, so that the compiler makes vectors of it: this looks at every number there is.
+        if !(out.iter()).fold(false, |any, x| any | x.is_infinite()) {
+            return None;
+        }
         let dim = self.rows.ncols();
         (out.iter().enumerate())
             .filter(|(_, x)| x.is_infinite())

@@ -77,12 +77,8 @@ fn append_numbers(
 ) -> PyResult<()> {
     out.reserve(components.len());
     for (column, item) in components.iter().enumerate() {
-        let value = match item.cast::<PyFloat>() {
-            Ok(float) => float.value(),
-            Err(_) => {
-                (item.extract::<f64>()).map_err(|_| error::no_number(&item, input, row, column))?
-            }
-        };
+        let value = item.extract::<f64>();
+        let value = value.map_err(|_| error::no_number(&item, input, row, column))?;
         let component = value as f32;
         if component.is_infinite() && value.is_finite() {
             let beyond = BeyondF32 { row, column, value };
