@@ -3,7 +3,7 @@
 use std::ffi::OsStr;
 use std::path::PathBuf;
 
-use proxime::{CollectionConfig, OpenOptions, Params};
+use proxime::{CollectionConfig, Level, OpenOptions, Params};
 use pyo3::prelude::*;
 use pyo3::types::PyString;
 
@@ -31,6 +31,10 @@ pub(crate) fn open(
     threads: Option<&Bound<'_, PyAny>>,
     read_only: bool,
 ) -> PyResult<Database> {
+    if let Err(error) = Level::from_env() {
+        let message = format!("PROXIME_ISA: {error}");
+        return Err(error::plain(py, "ParameterError", &message));
+    }
     let options = OpenOptions {
         threads: args::optional_count("threads", threads)?,
         read_only,

@@ -43,7 +43,7 @@ def declared(tree):
             parameters = [argument.arg for argument in arguments.posonlyargs + arguments.args + arguments.kwonlyargs]
             is_property = any(isinstance(d, ast.Name) and d.id == "property" for d in node.decorator_list)
             names[node.name] = None if is_property else [name for name in parameters if name != "self"]
-        elif isinstance(node, ast.AnnAssign) and not ast.unparse(node.annotation) == "TypeAlias":
+        elif isinstance(node, ast.AnnAssign):
             names[node.target.id] = None
     return names
 

@@ -19,10 +19,11 @@ import proxime
 from conftest import DIM, vectors
 
 
-def run(program, *arguments):
-    """Runs Python code in another process; what it printed."""
+def run(program, *arguments, **variables):
+    """Runs Python code in another process, with environment variables; what it printed."""
     command = [sys.executable, "-c", textwrap.dedent(program), *map(str, arguments)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    environment = os.environ | variables
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, env=environment)
     assert done.returncode == 0, done.stderr
     return done.stdout.strip()
 
@@ -208,6 +209,28 @@ def test_threads_give_one_digest(tmp_path):
             assert docs.stats()["threads"] == threads
             digests.add(docs.digest())
     assert len(digests) == 1
+
+
+def test_every_instruction_set_gives_one_digest():
+    program = """
+        import numpy as np, proxime
+        docs = proxime.open(":memory:").create_collection("docs", dim=100)
+        docs.upsert(range(3_000), np.random.default_rng(0).standard_normal((3_000, 100)))
+        print(docs.stats()["isa"], docs.digest())
+    """
+    _, digest = run(program).split()
+    assert run(program, PROXIME_ISA="scalar").split() == ["scalar", digest]
+
+
+def test_an_instruction_set_that_is_none():
+    program = """
+        import proxime
+        try:
+            proxime.open(":memory:")
+        except proxime.ParameterError as error:
+            print(error)
+    """
+    assert run(program, PROXIME_ISA="abacus").startswith('PROXIME_ISA: unknown instruction tier "abacus"')
 
 
 def test_searches_while_another_thread_writes(db):

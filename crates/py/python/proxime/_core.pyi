@@ -11,12 +11,13 @@ from numpy.typing import ArrayLike, NDArray
 
 from ._hit import Hit
 
-Ids: TypeAlias = NDArray[np.integer[Any]] | Iterable[int | str]
-Vectors: TypeAlias = ArrayLike
-Queries: TypeAlias = ArrayLike
-Metadata: TypeAlias = Sequence[Mapping[str, Any] | None] | Mapping[str, Iterable[Any]]
-Include: TypeAlias = Literal["metadata", "vectors"]
+_Ids: TypeAlias = NDArray[np.integer[Any]] | Iterable[int | str]
+_Vectors: TypeAlias = ArrayLike
+_Queries: TypeAlias = ArrayLike
+_Metadata: TypeAlias = Iterable[Mapping[str, Any] | None] | Mapping[str, Iterable[Any]]
+_Include: TypeAlias = Literal["metadata", "vectors"]
 
+__all__: list[str]
 __version__: str
 
 def open(path: str | PathLike[str], threads: int | None = None, read_only: bool = False) -> Database: ...
@@ -58,9 +59,9 @@ class Collection:
     def dim(self) -> int: ...
     @property
     def metric(self) -> Literal["cosine", "l2", "dot"]: ...
-    def upsert(self, ids: Ids, vectors: Vectors, metadata: Metadata | None = None) -> None: ...
-    def add(self, ids: Ids, vectors: Vectors, metadata: Metadata | None = None) -> None: ...
-    def add_vector_batch(self, ids: Ids, vectors: Vectors, metadata: Metadata | None = None) -> None: ...
+    def upsert(self, ids: _Ids, vectors: _Vectors, metadata: _Metadata | None = None) -> None: ...
+    def add(self, ids: _Ids, vectors: _Vectors, metadata: _Metadata | None = None) -> None: ...
+    def add_vector_batch(self, ids: _Ids, vectors: _Vectors, metadata: _Metadata | None = None) -> None: ...
     def get(self, id: int | str) -> dict[str, Any] | None: ...
     @overload  # one query
     def search(
@@ -70,7 +71,7 @@ class Collection:
         *,
         ef: int | None = None,
         exact: bool = False,
-        include: Include | Sequence[Include] = (),
+        include: _Include | Sequence[_Include] = (),
     ) -> Hits: ...
     @overload  # several queries
     def search(
@@ -80,17 +81,17 @@ class Collection:
         *,
         ef: int | None = None,
         exact: bool = False,
-        include: Include | Sequence[Include] = (),
+        include: _Include | Sequence[_Include] = (),
     ) -> tuple[Any, ...]: ...
     @overload  # an array: `Hits` for one dimension, a tuple for two
     def search(
         self,
-        queries: Queries,
+        queries: _Queries,
         k: int = 10,
         *,
         ef: int | None = None,
         exact: bool = False,
-        include: Include | Sequence[Include] = (),
+        include: _Include | Sequence[_Include] = (),
     ) -> Any: ...
     def stats(self) -> dict[str, Any]: ...
     def digest(self) -> str: ...

@@ -17,13 +17,13 @@ from typing import TYPE_CHECKING, Any
 from . import _core
 
 if TYPE_CHECKING:
-    from ._core import Ids, Metadata, Queries, Vectors
+    from ._core import _Ids, _Metadata, _Queries, _Vectors
 
 _lock = threading.Lock()
 _collection: "_core.Collection | None" = None
 
 
-def add_vector_batch(ids: "Ids", vectors: "Vectors", metadata: "Metadata | None" = None) -> None:
+def add_vector_batch(ids: "_Ids", vectors: "_Vectors", metadata: "_Metadata | None" = None) -> None:
     """Store records, replacing those with the same ids. The arguments are those of `Collection.upsert`."""
     global _collection
     with _lock:
@@ -36,7 +36,7 @@ def add_vector_batch(ids: "Ids", vectors: "Vectors", metadata: "Metadata | None"
     _collection.upsert(ids, vectors, metadata)
 
 
-def search_vectors(queries: "Queries", k: int = 10, **options: Any) -> Any:
+def search_vectors(queries: "_Queries", k: int = 10, **options: Any) -> Any:
     """The nearest records. Arguments and result are those of `Collection.search`."""
     collection = _new(queries) if _collection is None else _collection
     return collection.search(queries, k, **options)
