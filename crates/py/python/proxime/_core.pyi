@@ -17,7 +17,7 @@ _Queries: TypeAlias = ArrayLike
 _Metadata: TypeAlias = Iterable[Mapping[str, Any] | None] | Mapping[str, Iterable[Any]]
 _Include: TypeAlias = Literal["metadata", "vectors"]
 
-__all__: list[str]
+__all__ = ["Collection", "Database", "Hits", "__version__", "open"]
 __version__: str
 
 def open(path: str | PathLike[str], threads: int | None = None, read_only: bool = False) -> Database: ...
