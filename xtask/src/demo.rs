@@ -2,7 +2,7 @@
 
 use std::{env, path::Path};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 
 use crate::{python::Venv, shell, workspace::Workspace};
 
@@ -10,6 +10,10 @@ use crate::{python::Venv, shell, workspace::Workspace};
 pub(crate) fn run(workspace: &Workspace, data: Option<&Path>) -> Result<()> {
     // The demo runs in the root of the tree; a path typed elsewhere means what it meant there.
     let folder = env::current_dir().context("the current folder is gone")?;
+    let data = data.map(|path| folder.join(path));
+    if let Some(data) = &data {
+        ensure!(data.is_file(), "there is no file {}", data.display());
+    }
     let venv = Venv::open(workspace)?;
     venv.install_package()?;
     let revision = workspace
@@ -18,7 +22,7 @@ pub(crate) fn run(workspace: &Workspace, data: Option<&Path>) -> Result<()> {
     let mut demo = venv.python("xtask/demo.py --revision");
     demo.arg(revision);
     if let Some(data) = data {
-        demo.arg("--data").arg(folder.join(data));
+        demo.arg("--data").arg(data);
     }
     shell::run(&mut demo)
 }
