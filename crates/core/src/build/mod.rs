@@ -38,7 +38,8 @@ use crate::{Error, Graph, Params};
 /// Called from the pool's threads with the number of rows done; `Break` stops the build with [`Error::Interrupted`].
 pub type Progress<'a> = &'a (dyn Fn(usize) -> ControlFlow<()> + Sync);
 
-/// Leaves a row is in. Six reach the recall per distance of inserting one by one with `ef_construction` 100.
+/// Leaves a row is in. With six, a search needs as many distances for its recall as in Faiss's HNSW at M 16 and
+/// efConstruction 100: about 10 % fewer on Fashion-MNIST, 8 to 15 % more on sentence embeddings of 384 dimensions.
 const FAN: usize = 6;
 
 /// Rows of a leaf at most: its matrix of distances is 1 MB and stays in L2.
@@ -57,7 +58,7 @@ impl Graph {
     /// The same codes, `m` and seed give the same graph for any number of threads and on any CPU. Every row is reachable
     /// from the entry point on level 0.
     /// Errors: more rows than a graph can number; `progress` asked to stop.
-    /// Memory beside the codes and the graph: about 600 bytes a row.
+    /// Memory beside the codes and the graph: an estimated 1 KB a row, most of it the leaves' lists.
     pub fn build(
         codes: &Codes,
         params: &Params,
