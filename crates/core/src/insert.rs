@@ -12,8 +12,8 @@ use proxime_quant::Codes;
 use proxime_simd::{Isa, Level, WithIsa};
 
 use crate::connect::connect;
-use crate::level::{draw, node_hash};
-use crate::links::ROWS_MAX;
+use crate::level::{levels, node_hash};
+use crate::links::{ROWS_MAX, degree_cap};
 use crate::scorer::{NodeScorer, Scorer};
 use crate::search::{Candidate, Scratch, ScratchPool, descend, search_layer};
 use crate::select::select;
@@ -67,9 +67,7 @@ fn insert(
 ) -> Result<(), Error> {
     let known = graph.n();
     let hash = |node: u32| node_hash(params.seed(), node);
-    let levels: Vec<u8> = (0..codes.n() as u32)
-        .map(|node| draw(hash(node), params.m()) as u8)
-        .collect();
+    let levels = levels(codes.n(), params);
     // Sorted input must not matter, and high levels come first: a node's level falls as its hash grows.
     let mut order: Vec<u32> = (known as u32..codes.n() as u32).collect();
     order.sort_unstable_by_key(|&node| (hash(node), node));
@@ -276,9 +274,4 @@ impl WithIsa for Merge<'_> {
             .map(|kept| kept.node)
             .collect()
     }
-}
-
-/// How many links a list may hold before it is pruned. One slot of level 0 stays free for `connect`.
-fn degree_cap(m: usize, level: usize) -> usize {
-    if level == 0 { 2 * m - 1 } else { m }
 }

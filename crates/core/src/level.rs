@@ -6,6 +6,8 @@
 
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
+use crate::Params;
+
 /// The highest level a node can reach.
 pub(crate) const LEVEL_MAX: usize = 16;
 
@@ -14,8 +16,14 @@ pub(crate) fn node_hash(seed: u64, node: u32) -> u64 {
     xxh3_64_with_seed(&node.to_le_bytes(), seed)
 }
 
+/// The highest level of each of the first `n` nodes.
+pub(crate) fn levels(n: usize, params: &Params) -> Vec<u8> {
+    let level = |node| draw(node_hash(params.seed(), node), params.m()) as u8;
+    (0..n as u32).map(level).collect()
+}
+
 /// The highest level of the node with this hash.
-pub(crate) fn draw(hash: u64, m: usize) -> usize {
+fn draw(hash: u64, m: usize) -> usize {
     let mut level = 0;
     let mut threshold = u64::MAX / m as u64;
     while level < LEVEL_MAX && hash < threshold {

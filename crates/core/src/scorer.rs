@@ -110,23 +110,30 @@ fn dots<I: Isa>(
             .iter()
             .take(GROUP)
             .for_each(|node| isa.prefetch(row(node)));
-        let products = isa.dots_i8(query, group.each_ref().map(row));
-        group
-            .iter()
-            .zip(products)
-            .for_each(|(&node, dot)| emit(node, dot));
+        dots_of_group(isa, query, codes, group, &mut emit);
         rest = after;
     }
     if let Some((group, after)) = rest.split_first_chunk::<4>() {
-        let products = isa.dots_i8(query, group.each_ref().map(row));
-        group
-            .iter()
-            .zip(products)
-            .for_each(|(&node, dot)| emit(node, dot));
+        dots_of_group(isa, query, codes, group, &mut emit);
         rest = after;
     }
     for node in rest {
-        let [dot] = isa.dots_i8(query, [row(node)]);
-        emit(*node, dot);
+        dots_of_group(isa, query, codes, &[*node], &mut emit);
     }
+}
+
+/// Products with as many rows at once as the group has.
+#[inline(always)]
+fn dots_of_group<I: Isa, const N: usize>(
+    isa: I,
+    query: I8Query<'_>,
+    codes: &Codes,
+    group: &[u32; N],
+    emit: &mut impl FnMut(u32, i32),
+) {
+    let products = isa.dots_i8(query, group.map(|node| codes.row(node as usize)));
+    group
+        .iter()
+        .zip(products)
+        .for_each(|(&node, dot)| emit(node, dot));
 }

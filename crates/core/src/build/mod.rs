@@ -30,8 +30,8 @@ use self::merge::merge;
 use self::partition::partition;
 use self::watch::Watch;
 use crate::connect::connect;
-use crate::level::{draw, node_hash};
-use crate::links::{Links, ROWS_MAX};
+use crate::level::{levels, node_hash};
+use crate::links::{Links, ROWS_MAX, degree_cap};
 use crate::pool::Pool;
 use crate::{Error, Graph, Params};
 
@@ -77,35 +77,25 @@ impl Graph {
 
 fn build(codes: &Codes, params: &Params, progress: Progress<'_>) -> Result<Graph, Error> {
     let hash = |node: u32| node_hash(params.seed(), node);
-    let levels: Vec<u8> = (0..codes.n() as u32)
-        .map(|node| draw(hash(node), params.m()) as u8)
-        .collect();
+    let levels = levels(codes.n(), params);
     // A node's level falls as its hash grows, so the least hash is on the top level.
     let entry = (0..codes.n() as u32).min_by_key(|&node| (hash(node), node));
     let mut graph = Graph::empty(params);
     graph.grow(&levels);
     graph.entry = entry;
     let watch = Watch::new(progress, FAN);
-    // One slot stays free for `connect`.
-    graph.base = link(codes, params, params.m0() - 1, params.m0(), &watch);
+    let m = params.m();
+    graph.base = link(codes, params, degree_cap(m, 0), params.m0(), &watch);
+    if watch.stopped() {
+        return Err(Error::Interrupted);
+    }
     let silent = Watch::new(&|_| ControlFlow::Continue(()), 1);
-    for upper in &mut graph.upper {
-        let links = link(
-            &codes.select(upper.nodes()),
-            params,
-            params.m(),
-            params.m(),
-            &silent,
-        );
-        upper.set_links(links);
+    for (upper, level) in graph.upper.iter_mut().zip(1..) {
+        let codes = codes.select(upper.nodes());
+        upper.set_links(link(&codes, params, degree_cap(m, level), m, &silent));
     }
-    match watch.stopped() {
-        true => Err(Error::Interrupted),
-        false => {
-            connect(&mut graph, codes, params.ef_construction());
-            Ok(graph)
-        }
-    }
+    connect(&mut graph, codes, params.ef_construction());
+    Ok(graph)
 }
 
 /// Links all rows of `codes`: at most `cap` links a row, in `stride` slots.

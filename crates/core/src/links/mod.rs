@@ -13,6 +13,11 @@ pub(crate) const NONE: u32 = u32::MAX;
 /// The most rows of one graph: a bit of a node number stays free for the beam, and [`NONE`] is no node.
 pub(crate) const ROWS_MAX: usize = (1 << 31) - 1;
 
+/// How many links a list may hold before it is pruned. One slot of level 0 stays free for `connect`.
+pub(crate) fn degree_cap(m: usize, level: usize) -> usize {
+    if level == 0 { 2 * m - 1 } else { m }
+}
+
 /// Neighbour lists of fixed stride.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Links {
