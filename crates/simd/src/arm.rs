@@ -8,15 +8,17 @@
 
 use core::arch::aarch64::*;
 use core::arch::asm;
+use std::ops::Range;
 
 use pulp::aarch64::Neon;
 use pulp::cast;
 
-use crate::block::{self, I8Tiles, PANEL_ROWS, PanelLine, Panels};
+use crate::block::{self, Gathered, I8Tiles, PANEL_ROWS, PanelLine, Panels, Products};
 use crate::codes::{I8Lanes, I8Query};
 use crate::enter::enter;
 use crate::isa::sealed::Tier;
 use crate::lanes::Lanes;
+use crate::topk::KeyLanes;
 
 pulp::simd_type! {
     /// Token of the NEON tier with the dot product extension.
@@ -123,6 +125,9 @@ impl I8Lanes for Neon {
     }
 }
 
+impl KeyLanes for NeonDot {}
+impl KeyLanes for Neon {}
+
 /// A line is four registers, each four codes of four rows.
 impl I8Tiles for NeonDot {
     type Tile = [int32x4_t; 4];
@@ -147,8 +152,15 @@ impl I8Tiles for NeonDot {
     }
 
     #[inline(always)]
-    fn multiply(self, left: &[I8Query<'_>], right: &Panels, out: &mut [i32]) {
-        block::by::<Self, 4, 1>(self, left, right, out);
+    fn multiply(
+        self,
+        left: &Gathered,
+        rows: Range<usize>,
+        right: &Panels,
+        panels: Range<usize>,
+        out: &mut Products,
+    ) {
+        block::by::<Self, 4, 1>(self, left, rows, right, panels, out);
     }
 }
 
@@ -179,7 +191,14 @@ impl I8Tiles for Neon {
     }
 
     #[inline(always)]
-    fn multiply(self, left: &[I8Query<'_>], right: &Panels, out: &mut [i32]) {
-        block::by::<Self, 2, 1>(self, left, right, out);
+    fn multiply(
+        self,
+        left: &Gathered,
+        rows: Range<usize>,
+        right: &Panels,
+        panels: Range<usize>,
+        out: &mut Products,
+    ) {
+        block::by::<Self, 2, 1>(self, left, rows, right, panels, out);
     }
 }

@@ -1,88 +1,166 @@
-//! Products of many `int8` rows with many: what a blocked matrix product does 10 times cheaper than one pair at a time.
+//! Products of many `int8` rows with many: what a blocked matrix product does 10 to 100 times cheaper than one pair at a time.
 //!
-//! The right-hand rows are packed once into panels of 16 rows, four codes of each beside each other, so that a register
-//! holds four codes of 16 rows and one multiply-add serves them all. The left-hand rows are read as they are. A block of
-//! left rows times panels stays in registers for the whole length of a row: no partial sum is ever stored.
+//! Both sides are copied first. The left-hand rows stand beside each other ([`Gathered`]), so that a block of them is read
+//! with one stride; the right-hand rows are packed into [`Panels`] of 16, four codes of each beside each other, so that a
+//! register holds four codes of 16 rows and one multiply-add serves them all. A block of left rows times panels stays in
+//! registers for the whole length of a row: no partial sum is ever stored.
 //!
 //! Exact, with the contract of [`dots_i8`](crate::Isa::dots_i8): the order of additions is of no consequence.
 
-use crate::codes::I8Query;
-use crate::isa::Isa;
+use std::ops::Range;
 
-/// Rows in a panel.
+use bytemuck::Zeroable;
+
+use crate::codes::sum;
+use crate::isa::Isa;
+use crate::raw::Line;
+use crate::transpose::{self, Words, transpose};
+
+/// Rows in a panel, and groups of codes in a line of a row.
 pub const PANEL_ROWS: usize = 16;
 
+/// Both sides are filled up with zeros to a multiple of this many rows.
+pub const BLOCK_ROWS: usize = 2 * PANEL_ROWS;
+
 /// Codes of one row that stand together: what a 32-bit lane adds up.
-const GROUP: usize = 4;
+pub(crate) const GROUP: usize = 4;
+
+/// Codes in a line, and what the length of a row is rounded up to.
+const LINE_CODES: usize = PANEL_ROWS * GROUP;
+
+/// Rows of [`all_pairs`] that are multiplied with the panels from their own on: whole blocks on every tier.
+const STRIP_ROWS: usize = 96;
+
+/// Rows on their way while one is copied: from memory at random, each would be waited for.
+const ROWS_AHEAD: usize = 4;
 
 /// Four codes of each row of a panel.
-pub(crate) type PanelLine = [i8; PANEL_ROWS * GROUP];
+pub(crate) type PanelLine = [i8; LINE_CODES];
 
 /// How a tier multiplies four codes of one row with those of a panel.
 pub trait I8Tiles: Copy {
+    /// What packed codes are flipped by, bit by bit, to be what the tier multiplies.
+    const FLIP: i8 = 0;
+
     /// Sums for the rows of a panel, in the tier's own order.
     type Tile: Copy;
 
+    /// The words of two lines in turn: the first halves, then the second.
+    #[inline(always)]
+    fn deal(self, a: Words, b: Words) -> (Words, Words) {
+        transpose::deal(&a, &b)
+    }
     /// No product added yet.
     fn tile_zero(self) -> Self::Tile;
     /// `tile` and the products of `left` with each row's four codes.
     fn tile_add(self, tile: Self::Tile, left: [i8; GROUP], line: &PanelLine) -> Self::Tile;
     /// One sum per row of the panel, less what `tile_add` added too much for a left row of this sum.
     fn tile_sums(self, tile: Self::Tile, left_sum: i32) -> [i32; PANEL_ROWS];
-    /// [`multiply`] with as many left rows and panels at once as the tier has registers for.
-    fn multiply(self, left: &[I8Query<'_>], right: &Panels, out: &mut [i32]);
+    /// The products of some left rows with some panels, with as many of both at once as the tier has registers for.
+    /// Rows and panels start at a multiple of two panels; so do they end, or with the last.
+    fn multiply(
+        self,
+        left: &Gathered,
+        rows: Range<usize>,
+        right: &Panels,
+        panels: Range<usize>,
+        out: &mut Products,
+    );
+}
+
+/// Copies of rows, one behind the other; keeps its memory from one use to the next.
+#[derive(Debug, Default)]
+pub struct Gathered {
+    lines: Vec<Line>,
+    sums: Vec<i32>,
+    /// Lines of one row.
+    depth: usize,
+}
+
+impl Gathered {
+    /// Copies rows of up to `len` codes, at least one, filled up with zeros.
+    ///
+    /// Cost: one pass over the rows, which are prefetched.
+    #[inline(always)]
+    pub fn gather<'a, I: Isa>(
+        &mut self,
+        isa: I,
+        len: usize,
+        rows: impl ExactSizeIterator<Item = &'a [i8]> + Clone,
+    ) {
+        assert!(len > 0, "a row has at least one code");
+        self.depth = len.div_ceil(LINE_CODES);
+        self.sums.clear();
+        // What an earlier use left is zeroed where no row is copied over it: behind each row, and behind the last.
+        let used = rows.len() * self.depth;
+        self.lines.truncate(used);
+        self.lines.resize(
+            rows.len().next_multiple_of(BLOCK_ROWS) * self.depth,
+            Line::zeroed(),
+        );
+        let mut ahead = rows.clone().skip(ROWS_AHEAD);
+        for (row, lines) in rows.zip(self.lines.chunks_exact_mut(self.depth)) {
+            if let Some(row) = ahead.next() {
+                isa.prefetch(row);
+            }
+            let codes: &mut [i8] = bytemuck::cast_slice_mut(lines);
+            let (copied, rest) = codes.split_at_mut(row.len());
+            copied.copy_from_slice(row);
+            rest.fill(0);
+            self.sums.push(sum(row));
+        }
+    }
+
+    /// Rows gathered.
+    pub fn n(&self) -> usize {
+        self.sums.len()
+    }
+
+    #[inline(always)]
+    fn groups(&self, row: usize) -> &[[i8; GROUP]] {
+        bytemuck::cast_slice(&self.lines[row * self.depth..][..self.depth])
+    }
+
+    /// Where a row starts, and bytes from one row to the next.
+    #[cfg(target_arch = "x86_64")]
+    #[inline(always)]
+    pub(crate) fn lines_from(&self, row: usize) -> (&[Line], usize) {
+        (
+            &self.lines[row * self.depth..],
+            self.depth * size_of::<Line>(),
+        )
+    }
 }
 
 /// Rows packed as the right-hand side of [`multiply`]; keeps its memory from one packing to the next.
-///
-/// ```
-/// use proxime_simd::block::{Panels, multiply};
-/// use proxime_simd::{I8Query, Scalar};
-///
-/// let rows = [I8Query::new(&[1, 2, 3, 4]), I8Query::new(&[0, 0, 0, -1])];
-/// let mut panels = Panels::default();
-/// panels.pack(&rows);
-/// let mut out = vec![0; 2 * panels.stride()];
-/// multiply(Scalar, &rows, &panels, &mut out);
-/// assert_eq!((out[0], out[1]), (30, -4));
-/// assert_eq!((out[panels.stride()], out[panels.stride() + 1]), (-4, 1));
-/// ```
 #[derive(Debug, Default)]
 pub struct Panels {
-    lines: Vec<PanelLine>,
-    /// Lines of one panel.
+    lines: Vec<Line>,
+    /// Lines of one panel: groups of one row.
     depth: usize,
     n: usize,
+    /// Of the tier that packed.
+    flip: i8,
 }
 
 impl Panels {
-    /// Packs rows, each as long as the first and a multiple of four long ([`AlignedRows`](crate::AlignedRows) are).
+    /// Packs all rows that were gathered, for products on the same tier.
     ///
     /// Cost: one pass over the rows.
-    pub fn pack(&mut self, rows: &[I8Query<'_>]) {
-        let len = rows.first().map_or(0, |row| row.codes().len());
-        assert!(
-            len.is_multiple_of(GROUP),
-            "rows of {len} codes are not whole groups"
-        );
-        self.n = rows.len();
-        self.depth = len / GROUP;
-        self.lines.clear();
-        self.lines.resize(
-            self.depth * rows.len().div_ceil(PANEL_ROWS),
-            [0; PANEL_ROWS * GROUP],
-        );
-        for (panel, rows) in self
-            .lines
-            .chunks_mut(self.depth.max(1))
-            .zip(rows.chunks(PANEL_ROWS))
-        {
-            for (lane, row) in rows.iter().enumerate() {
-                let groups = row.codes().as_chunks::<GROUP>().0;
-                assert_eq!(row.codes().len(), len, "rows of different length");
-                for (line, group) in panel.iter_mut().zip(groups) {
-                    line.as_chunks_mut::<GROUP>().0[lane] = *group;
-                }
+    #[inline(always)]
+    pub fn pack<I: Isa>(&mut self, isa: I, rows: &Gathered) {
+        (self.n, self.flip) = (rows.n(), I::FLIP);
+        let flip = i32::from_le_bytes([I::FLIP as u8; GROUP]);
+        self.depth = rows.depth * PANEL_ROWS;
+        self.lines.resize(rows.lines.len(), Line::zeroed());
+        let panels = self.lines.chunks_exact_mut(self.depth);
+        for (panel, rows) in panels.zip(rows.lines.chunks_exact(self.depth)) {
+            let depth = rows.len() / PANEL_ROWS;
+            for (at, square) in panel.as_chunks_mut::<PANEL_ROWS>().0.iter_mut().enumerate() {
+                let lines = std::array::from_fn(|row| {
+                    bytemuck::cast::<_, Words>(rows[row * depth + at]).map(|word| word ^ flip)
+                });
+                *square = bytemuck::cast(transpose(isa, lines));
             }
         }
     }
@@ -92,73 +170,161 @@ impl Panels {
         self.n
     }
 
-    /// Products per left row in the output of [`multiply`]: `n` rounded up to whole panels.
+    /// Products of a left row: `n` rounded up to whole blocks.
     pub fn stride(&self) -> usize {
-        self.n.next_multiple_of(PANEL_ROWS)
+        self.n.next_multiple_of(BLOCK_ROWS)
+    }
+
+    fn count(&self) -> usize {
+        self.stride() / PANEL_ROWS
+    }
+
+    /// The lines of a panel.
+    #[inline(always)]
+    pub(crate) fn panel(&self, panel: usize) -> &[Line] {
+        &self.lines[panel * self.depth..][..self.depth]
+    }
+}
+
+/// A matrix of products, `[rows, stride]`; keeps its memory from one use to the next.
+#[derive(Debug, Default)]
+pub struct Products {
+    lines: Vec<Line>,
+    stride: usize,
+}
+
+impl Products {
+    fn resize(&mut self, rows: usize, stride: usize) {
+        self.stride = stride;
+        let lines = rows.next_multiple_of(BLOCK_ROWS) * stride / PANEL_ROWS;
+        self.lines.resize(lines, Line::zeroed());
+    }
+
+    /// Products of a row, from one row to the next.
+    pub fn stride(&self) -> usize {
+        self.stride
+    }
+
+    /// All products, row by row, and behind the last row what fills up its block.
+    #[inline(always)]
+    pub fn as_slice(&self) -> &[i32] {
+        bytemuck::cast_slice(&self.lines)
+    }
+
+    /// The same, to be turned into distances in place.
+    #[inline(always)]
+    pub fn as_mut_slice(&mut self) -> &mut [i32] {
+        bytemuck::cast_slice_mut(&mut self.lines)
+    }
+
+    /// The rows of a 16 by 16 square start this many lines from each other.
+    #[inline(always)]
+    fn square(&self, row: usize, panel: usize) -> (usize, usize) {
+        let step = self.stride / PANEL_ROWS;
+        (row * step + panel, step)
     }
 }
 
 /// The products of every left row with every packed row.
 ///
-/// Shapes: `left [m, dim]`, `right [n, dim]`, `out [m, stride]` with the panels' stride; what is behind the `n`-th product of
-/// a row is zero.
+/// Shapes: `left [m, dim]`, `right [n, dim]`, `out [m, stride]` with the panels' stride, both sides gathered at one length;
+/// what is behind the `n`-th product of a row is zero.
 /// Cost: `m * n * dim` multiply-adds at nearly the instruction's rate.
+///
+/// ```
+/// use proxime_simd::block::{Gathered, Panels, Products, multiply};
+/// use proxime_simd::Scalar;
+///
+/// let rows: [&[i8]; 2] = [&[1, 2, 3, 4], &[0, 0, 0, -1]];
+/// let (mut left, mut right, mut out) = (Gathered::default(), Panels::default(), Products::default());
+/// left.gather(Scalar, 4, rows.into_iter());
+/// right.pack(Scalar, &left);
+/// multiply(Scalar, &left, &right, &mut out);
+/// assert_eq!(out.as_slice()[..2], [30, -4]);
+/// assert_eq!(out.as_slice()[out.stride()..][..2], [-4, 1]);
+/// ```
 #[inline(always)]
-pub fn multiply<I: Isa>(isa: I, left: &[I8Query<'_>], right: &Panels, out: &mut [i32]) {
+pub fn multiply<I: Isa>(isa: I, left: &Gathered, right: &Panels, out: &mut Products) {
     assert_eq!(
-        out.len(),
-        left.len() * right.stride(),
-        "a place for every product"
+        (left.depth * PANEL_ROWS, I::FLIP),
+        (right.depth, right.flip),
+        "rows of one length, packed by one tier"
     );
-    isa.multiply(left, right, out);
+    out.resize(left.n(), right.stride());
+    isa.multiply(left, 0..left.n(), right, 0..right.count(), out);
 }
 
-/// [`multiply`], `M` left rows and `P` panels at a time.
+/// The products of all rows with each other: [`multiply`] of rows with themselves, for little more than half of its cost.
+///
+/// `right` is packed from `rows`. Out: `[n, stride]`, symmetric.
 #[inline(always)]
-pub(crate) fn by<T: I8Tiles, const M: usize, const P: usize>(
-    tiles: T,
-    left: &[I8Query<'_>],
-    right: &Panels,
-    out: &mut [i32],
-) {
-    if right.depth == 0 {
-        return out.fill(0);
+pub fn all_pairs<I: Isa>(isa: I, rows: &Gathered, right: &Panels, out: &mut Products) {
+    assert_eq!(
+        (rows.n(), rows.depth * PANEL_ROWS, I::FLIP),
+        (right.n, right.depth, right.flip),
+        "the same rows on both sides, packed by one tier"
+    );
+    out.resize(rows.n(), right.stride());
+    for start in (0..rows.n()).step_by(STRIP_ROWS) {
+        let strip = start..rows.n().min(start + STRIP_ROWS);
+        let panels = start / PANEL_ROWS..right.count();
+        isa.multiply(rows, strip, right, panels, out);
+        mirror(isa, start, out);
     }
-    let panels_at_once = right.lines.chunks(P * right.depth);
-    for (panels, first) in panels_at_once.zip((0..).step_by(P * PANEL_ROWS)) {
-        let stride = right.stride();
-        match panels.len() == P * right.depth {
-            true => rows_by::<T, M, P>(tiles, left, panels, right.depth, first, stride, out),
-            false => {
-                for (panel, first) in panels
-                    .chunks(right.depth)
-                    .zip((first..).step_by(PANEL_ROWS))
-                {
-                    rows_by::<T, M, 1>(tiles, left, panel, right.depth, first, stride, out);
-                }
+}
+
+/// Fills the products of a strip's rows with earlier rows from those of the earlier rows with the strip's.
+#[inline(always)]
+fn mirror<I: Isa>(isa: I, start: usize, out: &mut Products) {
+    let end = (start + STRIP_ROWS).min(out.stride);
+    for row in (start..end).step_by(PANEL_ROWS) {
+        for earlier in (0..start).step_by(PANEL_ROWS) {
+            let (from, step) = out.square(earlier, row / PANEL_ROWS);
+            let square = std::array::from_fn(|i| bytemuck::cast(out.lines[from + i * step]));
+            let square = transpose(isa, square);
+            let (to, step) = out.square(row, earlier / PANEL_ROWS);
+            for (i, line) in square.into_iter().enumerate() {
+                out.lines[to + i * step] = bytemuck::cast(line);
             }
         }
     }
 }
 
-/// All left rows with `P` panels, whose first product goes to column `first`.
+/// [`I8Tiles::multiply`], `M` left rows and `P` panels at a time.
+#[inline(always)]
+pub(crate) fn by<T: I8Tiles, const M: usize, const P: usize>(
+    tiles: T,
+    left: &Gathered,
+    rows: Range<usize>,
+    right: &Panels,
+    panels: Range<usize>,
+    out: &mut Products,
+) {
+    let whole = panels.len() / P * P;
+    for first in panels.clone().take(whole).step_by(P) {
+        rows_by::<T, M, P>(tiles, left, rows.clone(), right, first, out);
+    }
+    for first in panels.skip(whole) {
+        rows_by::<T, M, 1>(tiles, left, rows.clone(), right, first, out);
+    }
+}
+
+/// Some left rows with `P` panels.
 #[inline(always)]
 fn rows_by<T: I8Tiles, const M: usize, const P: usize>(
     tiles: T,
-    left: &[I8Query<'_>],
-    panels: &[PanelLine],
-    depth: usize,
+    left: &Gathered,
+    rows: Range<usize>,
+    right: &Panels,
     first: usize,
-    stride: usize,
-    out: &mut [i32],
+    out: &mut Products,
 ) {
-    let (blocks, rest) = left.as_chunks::<M>();
-    let (out_blocks, out_rest) = out.split_at_mut(blocks.len() * M * stride);
-    for (rows, out) in blocks.iter().zip(out_blocks.chunks_exact_mut(M * stride)) {
-        tile::<T, M, P>(tiles, rows, panels, depth, first, stride, out);
+    let whole = rows.len() / M * M;
+    for row in rows.clone().take(whole).step_by(M) {
+        tile::<T, M, P>(tiles, left, row, right, first, out);
     }
-    for (row, out) in rest.iter().zip(out_rest.chunks_exact_mut(stride)) {
-        tile::<T, 1, P>(tiles, &[*row], panels, depth, first, stride, out);
+    for row in rows.skip(whole) {
+        tile::<T, 1, P>(tiles, left, row, right, first, out);
     }
 }
 
@@ -166,16 +332,17 @@ fn rows_by<T: I8Tiles, const M: usize, const P: usize>(
 #[inline(always)]
 fn tile<T: I8Tiles, const M: usize, const P: usize>(
     tiles: T,
-    rows: &[I8Query<'_>; M],
-    panels: &[PanelLine],
-    depth: usize,
+    rows: &Gathered,
+    row: usize,
+    panels: &Panels,
     first: usize,
-    stride: usize,
-    out: &mut [i32],
+    out: &mut Products,
 ) {
+    let depth = panels.depth;
     // Of one length, said so that no index in the loop is checked.
-    let left: [&[[i8; GROUP]]; M] = rows.map(|row| &row.codes().as_chunks::<GROUP>().0[..depth]);
-    let right: [&[PanelLine]; P] = std::array::from_fn(|p| &panels[p * depth..][..depth]);
+    let left: [&[[i8; GROUP]]; M] = std::array::from_fn(|m| &rows.groups(row + m)[..depth]);
+    let right: [&[PanelLine]; P] =
+        std::array::from_fn(|p| &bytemuck::cast_slice(panels.panel(first + p))[..depth]);
     let mut sums = [[tiles.tile_zero(); P]; M];
     for t in 0..depth {
         for p in 0..P {
@@ -185,9 +352,20 @@ fn tile<T: I8Tiles, const M: usize, const P: usize>(
         }
     }
     for (m, sums) in sums.into_iter().enumerate() {
-        let out = &mut out[m * stride + first..][..P * PANEL_ROWS];
-        for (out, sums) in out.chunks_exact_mut(PANEL_ROWS).zip(sums) {
-            out.copy_from_slice(&tiles.tile_sums(sums, rows[m].sum()));
+        let (at, _) = out.square(row + m, first);
+        let left_sum = rows.sums[row + m];
+        for (line, sums) in out.lines[at..][..P].iter_mut().zip(sums) {
+            *line = bytemuck::cast(tiles.tile_sums(sums, left_sum));
         }
+    }
+}
+
+/// A block's products to be written by a tier that stores them itself: from a row and a panel on, lines a row apart.
+#[cfg(target_arch = "x86_64")]
+impl Products {
+    #[inline(always)]
+    pub(crate) fn lines_from(&mut self, row: usize, panel: usize) -> (&mut [Line], usize) {
+        let (at, step) = self.square(row, panel);
+        (&mut self.lines[at..], step * size_of::<Line>())
     }
 }

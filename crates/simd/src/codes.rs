@@ -4,9 +4,12 @@
 //! All arithmetic is modulo 2^32, so the order of additions is of no consequence, and a result that
 //! fits `i32` is exact whatever happened on the way.
 
-use crate::block::{self, I8Tiles, PANEL_ROWS, PanelLine, Panels};
+use std::ops::Range;
+
+use crate::block::{self, Gathered, I8Tiles, PANEL_ROWS, PanelLine, Panels, Products};
 use crate::isa::{Isa, Scalar, WithIsa};
 use crate::lanes::{Lanes, accumulate, assert_same_length};
+use crate::topk::KeyLanes;
 
 /// A row that is compared with many others, with what its kernels need to know beforehand.
 ///
@@ -47,7 +50,7 @@ impl<'a> I8Query<'a> {
 
 /// The sum of codes, in 16-bit lanes that 256 codes cannot overflow: half the work of wider ones.
 #[inline(always)]
-fn sum(codes: &[i8]) -> i32 {
+pub(crate) fn sum(codes: &[i8]) -> i32 {
     const LANES: usize = 32;
     let mut sum = 0i32;
     for part in codes.chunks(256 * LANES) {
@@ -164,6 +167,8 @@ impl I8Lanes for Scalar {
     }
 }
 
+impl KeyLanes for Scalar {}
+
 impl I8Tiles for Scalar {
     type Tile = [i32; PANEL_ROWS];
 
@@ -188,7 +193,14 @@ impl I8Tiles for Scalar {
     }
 
     #[inline(always)]
-    fn multiply(self, left: &[I8Query<'_>], right: &Panels, out: &mut [i32]) {
-        block::by::<Self, 1, 1>(self, left, right, out);
+    fn multiply(
+        self,
+        left: &Gathered,
+        rows: Range<usize>,
+        right: &Panels,
+        panels: Range<usize>,
+        out: &mut Products,
+    ) {
+        block::by::<Self, 1, 1>(self, left, rows, right, panels, out);
     }
 }

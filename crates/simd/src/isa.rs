@@ -85,9 +85,10 @@ pub trait Isa: sealed::Tier {
 pub(crate) mod sealed {
     use crate::block::I8Tiles;
     use crate::codes::I8Lanes;
+    use crate::topk::KeyLanes;
 
     /// What the crate's own generic kernels need to know of a tier.
-    pub trait Tier: I8Lanes + I8Tiles + Send + Sync + 'static {
+    pub trait Tier: I8Lanes + I8Tiles + KeyLanes + Send + Sync + 'static {
         /// The token of pulp whose vectors the `f32` kernels use.
         type Float: pulp::Simd;
         /// Whether there are 32 vector registers, not 16: how many rows of sums fit beside each other.
@@ -138,14 +139,14 @@ impl Isa for Scalar {
 }
 
 /// Every tier of every architecture, best first: the values of `PROXIME_ISA`.
-const NAMES: [&str; 5] = ["avx512", "avx2", "neondot", "neon", "scalar"];
+const NAMES: [&str; 6] = ["amx", "avx512", "avx2", "neondot", "neon", "scalar"];
 
 /// Makes [`Level`] from a list of tiers, best first.
 macro_rules! levels {
     ($($(#[doc = $doc:literal])* $(#[cfg($cfg:meta)])? $tier:ident($token:ty) = $name:literal,)*) => {
         /// A tier that this CPU has, chosen at run time.
         ///
-        /// The environment variable `PROXIME_ISA` (`scalar`, `avx2`, `avx512`, `neon`, `neondot`) selects a lesser
+        /// The environment variable `PROXIME_ISA` (`scalar`, `avx2`, `avx512`, `amx`, `neon`, `neondot`) selects a lesser
         /// tier.
         ///
         /// ```
@@ -188,6 +189,9 @@ macro_rules! levels {
 }
 
 levels! {
+    /// AVX-512 with VNNI, and AMX tiles (Intel since Sapphire Rapids).
+    #[cfg(target_arch = "x86_64")]
+    Amx(crate::Amx) = "amx",
     /// AVX-512 with VNNI (Intel since Cascade Lake, AMD since Zen 4).
     #[cfg(target_arch = "x86_64")]
     V4x(crate::V4x) = "avx512",

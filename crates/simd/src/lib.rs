@@ -21,10 +21,11 @@
 //! | `lanes` | the loop that all kernels share |
 //! | `f32` | sums over components, generic over the vector width |
 //! | `codes` | `int8` products: the contract |
-//! | `x86`, `arm` | tokens, and how each tier multiplies codes |
+//! | `x86`, `amx`, `arm` | tokens, and how each tier multiplies codes |
 //! | `enter` | the way into a vector tier |
 //! | `batch` | one query against many rows |
-//! | `block` | many `int8` rows against many |
+//! | `block`, `transpose` | many `int8` rows against many |
+//! | `topk` | the smallest few of many keys |
 //! | `reference` | the definitions, in `f64` and `i64`: the oracle of the tests |
 //! | `raw` | prefetch and the cache line type |
 //!
@@ -59,10 +60,13 @@ mod codes;
 mod f32;
 mod lanes;
 
+#[cfg(target_arch = "x86_64")]
+mod amx;
 #[cfg(target_arch = "aarch64")]
 mod arm;
 #[cfg(any(target_arch = "aarch64", target_arch = "x86_64"))]
 mod enter;
+mod transpose;
 #[cfg(target_arch = "x86_64")]
 mod x86;
 
@@ -70,13 +74,14 @@ pub mod batch;
 pub mod block;
 mod raw;
 pub mod reference;
+pub mod topk;
 
 pub use codes::I8Query;
 pub use isa::{Isa, IsaError, Level, Scalar, WithIsa};
 pub use metric::{Metric, MetricError};
 pub use rows::{AlignedRows, Rows, ShapeError};
 
+#[cfg(target_arch = "x86_64")]
+pub use {amx::Amx, pulp::x86::V3, x86::V4x};
 #[cfg(target_arch = "aarch64")]
 pub use {arm::NeonDot, pulp::aarch64::Neon};
-#[cfg(target_arch = "x86_64")]
-pub use {pulp::x86::V3, x86::V4x};

@@ -7,7 +7,7 @@ use bytemuck::{Pod, Zeroable};
 pub(crate) const LINE_BYTES: usize = 64;
 
 /// A cache line of memory: the unit in which aligned rows are allocated.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 #[repr(C, align(64))]
 pub(crate) struct Line([u8; LINE_BYTES]);
 

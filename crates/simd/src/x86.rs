@@ -7,15 +7,18 @@
 )]
 
 use core::arch::x86_64::*;
+use std::ops::Range;
 
 use pulp::cast;
 use pulp::x86::{V3, V4};
 
-use crate::block::{self, I8Tiles, PANEL_ROWS, PanelLine, Panels};
+use crate::block::{self, Gathered, I8Tiles, PANEL_ROWS, PanelLine, Panels, Products};
 use crate::codes::{I8Lanes, I8Query};
 use crate::enter::enter;
 use crate::isa::sealed::Tier;
 use crate::lanes::Lanes;
+use crate::topk::KeyLanes;
+use crate::transpose::Words;
 
 pulp::simd_type! {
     /// Token of the AVX-512 tier: x86-64-v4 and VNNI.
@@ -154,9 +157,32 @@ impl I8Lanes for V3 {
     }
 }
 
+impl KeyLanes for V4x {
+    #[inline(always)]
+    fn less(self, a: &[u32; 16], b: &[u32; 16]) -> u16 {
+        self.avx512f._mm512_cmplt_epu32_mask(cast(*a), cast(*b))
+    }
+}
+
+impl KeyLanes for V3 {}
+
 /// A line of a panel is a register: four codes of 16 rows.
 impl I8Tiles for V4x {
+    /// Packed codes are unsigned, so that no line is flipped again for each block of left rows.
+    const FLIP: i8 = i8::MIN;
     type Tile = __m512i;
+
+    #[inline(always)]
+    fn deal(self, a: Words, b: Words) -> (Words, Words) {
+        let from = |first: i32| {
+            let places: Words = std::array::from_fn(|i| first + i as i32 / 2 + 16 * (i as i32 % 2));
+            cast(
+                self.avx512f
+                    ._mm512_permutex2var_epi32(cast(a), cast(places), cast(b)),
+            )
+        };
+        (from(0), from(8))
+    }
 
     #[inline(always)]
     fn tile_zero(self) -> __m512i {
@@ -168,7 +194,8 @@ impl I8Tiles for V4x {
         let left = self
             .avx512f
             ._mm512_set1_epi32(i32::from_le_bytes(cast(left)));
-        self.add(tile, cast(left), *line)
+        // SAFETY: the token exists only on CPUs with avx512vnni.
+        unsafe { _mm512_dpbusd_epi32(tile, cast(*line), left) }
     }
 
     #[inline(always)]
@@ -178,8 +205,15 @@ impl I8Tiles for V4x {
     }
 
     #[inline(always)]
-    fn multiply(self, left: &[I8Query<'_>], right: &Panels, out: &mut [i32]) {
-        block::by::<Self, 6, 4>(self, left, right, out);
+    fn multiply(
+        self,
+        left: &Gathered,
+        rows: Range<usize>,
+        right: &Panels,
+        panels: Range<usize>,
+        out: &mut Products,
+    ) {
+        block::by::<Self, 6, 4>(self, left, rows, right, panels, out);
     }
 }
 
@@ -208,7 +242,14 @@ impl I8Tiles for V3 {
     }
 
     #[inline(always)]
-    fn multiply(self, left: &[I8Query<'_>], right: &Panels, out: &mut [i32]) {
-        block::by::<Self, 2, 1>(self, left, right, out);
+    fn multiply(
+        self,
+        left: &Gathered,
+        rows: Range<usize>,
+        right: &Panels,
+        panels: Range<usize>,
+        out: &mut Products,
+    ) {
+        block::by::<Self, 2, 1>(self, left, rows, right, panels, out);
     }
 }

@@ -5,21 +5,26 @@
 //! two rows of the matrix: nothing is sorted, and no distance is computed twice.
 
 use proxime_quant::Codes;
-use proxime_simd::block::{Panels, multiply};
-use proxime_simd::{I8Query, Isa, WithIsa};
+use proxime_simd::block::{Gathered, Panels, Products, all_pairs};
+use proxime_simd::topk::{Few, threshold};
+use proxime_simd::{Isa, WithIsa};
 
-use super::distances::{FARTHEST, nearest, strike_above, strike_occluded, threshold, to_distances};
+use super::distances::{FARTHEST, gather, to_distances};
 use super::lists::Lists;
 use crate::search::Candidate;
 
 /// A thread's working memory: a leaf's matrix is the largest part, 1 MB.
 #[derive(Debug, Default)]
 pub(crate) struct LeafScratch {
+    gathered: Gathered,
     panels: Panels,
-    products: Vec<i32>,
-    keys: Vec<u32>,
+    products: Products,
+    near: Few<NEAR_MAX>,
     chosen: Vec<Chosen>,
 }
+
+/// Candidates of a row at most: of more that are equally near, the first.
+const NEAR_MAX: usize = 48;
 
 /// A link between two rows, by their places in the leaf.
 #[derive(Clone, Copy, Debug)]
@@ -53,40 +58,37 @@ impl WithIsa for LinkLeaf<'_> {
             keep,
             scratch,
         } = self;
-        let left: Vec<I8Query<'_>> = rows
-            .iter()
-            .map(|&row| I8Query::new(codes.row(row as usize)))
-            .collect();
-        scratch.panels.pack(&left);
-        let stride = scratch.panels.stride();
-        scratch.products.resize(rows.len() * stride, 0);
-        multiply(isa, &left, &scratch.panels, &mut scratch.products);
-        let matrix = to_distances(codes, rows, rows, &mut scratch.products, stride);
-        scratch.chosen.clear();
+        let LeafScratch {
+            gathered,
+            panels,
+            products,
+            near,
+            chosen,
+        } = scratch;
+        gather(isa, codes, rows, gathered);
+        panels.pack(isa, gathered);
+        all_pairs(isa, gathered, panels, products);
+        let stride = products.stride();
+        let matrix = to_distances(codes, rows, rows, products);
+        chosen.clear();
         for from in 0..rows.len() {
             // A row is no neighbour of its own.
             matrix[from * stride + from] = FARTHEST;
-            let keys = &mut scratch.keys;
-            keys.clear();
-            keys.extend_from_slice(&matrix[from * stride..][..stride]);
-            if rows.len() > candidates {
-                let limit = threshold(keys, candidates);
-                strike_above(keys, limit);
-            }
+            let keys = &matrix[from * stride..][..stride];
+            near.collect(isa, keys, threshold(isa, keys, candidates));
             for _ in 0..keep {
-                let Some((key, to)) = nearest(keys) else {
+                let Some((key, to)) = near.take_least() else {
                     break;
                 };
-                scratch.chosen.push(Chosen {
+                near.strike_above(&matrix[to as usize * stride..][..stride]);
+                chosen.push(Chosen {
                     from: from as u16,
                     to: to as u16,
                     key,
                 });
-                strike_occluded(keys, &matrix[to * stride..][..stride]);
-                keys[to] = FARTHEST;
             }
         }
-        both_ways(rows, &scratch.chosen)
+        both_ways(rows, chosen)
     }
 }
 

@@ -7,10 +7,10 @@
 use rayon::prelude::*;
 
 use proxime_quant::Codes;
-use proxime_simd::block::{Panels, multiply};
-use proxime_simd::{I8Query, Isa, Level, WithIsa};
+use proxime_simd::block::{Gathered, Panels, Products, multiply};
+use proxime_simd::{Isa, Level, WithIsa};
 
-use super::distances::{FARTHEST, nearest, to_distances};
+use super::distances::{FARTHEST, gather, nearest, to_distances};
 use super::{LEAF_MAX, LEAF_MEAN, Watch};
 use crate::level::node_hash;
 use crate::pool::Pool;
@@ -72,24 +72,24 @@ fn carve(
     leading.truncate(leaders.max(2));
     let fan = fan.min(leading.len());
     let mut panels = Panels::default();
-    let leader_rows: Vec<I8Query<'_>> = leading
-        .iter()
-        .map(|&row| I8Query::new(codes.row(row as usize)))
-        .collect();
-    panels.pack(&leader_rows);
-    let scratches = Pool::<Vec<i32>>::default();
+    Level::detect().dispatch(PackLeaders {
+        codes,
+        leading: &leading,
+        panels: &mut panels,
+    });
+    let scratches = Pool::<(Gathered, Products)>::default();
     let assign = |rows: &[u32]| {
         if watch.stopped() {
             return vec![0; rows.len() * fan];
         }
-        let assign = |products: &mut Vec<i32>| {
+        let assign = |scratch: &mut (Gathered, Products)| {
             Level::detect().dispatch(Assign {
                 codes,
                 rows,
                 leading: &leading,
                 panels: &panels,
                 fan,
-                products,
+                scratch,
             })
         };
         scratches.with(assign)
@@ -107,6 +107,23 @@ fn carve(
     clusters
 }
 
+struct PackLeaders<'a> {
+    codes: &'a Codes,
+    leading: &'a [u32],
+    panels: &'a mut Panels,
+}
+
+impl WithIsa for PackLeaders<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_isa<I: Isa>(self, isa: I) {
+        let mut gathered = Gathered::default();
+        gather(isa, self.codes, self.leading, &mut gathered);
+        self.panels.pack(isa, &gathered);
+    }
+}
+
 /// The nearest `fan` leaders of each row, `[rows, fan]`.
 struct Assign<'a> {
     codes: &'a Codes,
@@ -114,7 +131,7 @@ struct Assign<'a> {
     leading: &'a [u32],
     panels: &'a Panels,
     fan: usize,
-    products: &'a mut Vec<i32>,
+    scratch: &'a mut (Gathered, Products),
 }
 
 impl WithIsa for Assign<'_> {
@@ -128,18 +145,14 @@ impl WithIsa for Assign<'_> {
             leading,
             panels,
             fan,
-            products,
+            scratch: (gathered, products),
         } = self;
         let stride = panels.stride();
-        let left: Vec<I8Query<'_>> = rows
-            .iter()
-            .map(|&row| I8Query::new(codes.row(row as usize)))
-            .collect();
-        products.resize(rows.len() * stride, 0);
-        multiply(isa, &left, panels, products);
-        let keys = to_distances(codes, rows, leading, products, stride);
+        gather(isa, codes, rows, gathered);
+        multiply(isa, gathered, panels, products);
+        let keys = to_distances(codes, rows, leading, products);
         let mut joined = Vec::with_capacity(rows.len() * fan);
-        for keys in keys.chunks_exact_mut(stride) {
+        for keys in keys.chunks_exact_mut(stride).take(rows.len()) {
             for _ in 0..fan {
                 // As many leaders as `fan` there are, so a place is always found.
                 let place = nearest(keys).map_or(0, |(_, place)| place);

@@ -24,7 +24,7 @@ fn levels() -> &'static [Level] {
         let found = Level::available();
         let has = |name: &str| found.iter().any(|level| level.name() == name);
         let all: &[&str] = match () {
-            () if cfg!(target_arch = "x86_64") => &["avx512", "avx2", "scalar"],
+            () if cfg!(target_arch = "x86_64") => &["amx", "avx512", "avx2", "scalar"],
             () if cfg!(target_arch = "aarch64") => &["neondot", "neon", "scalar"],
             () => &["scalar"],
         };
