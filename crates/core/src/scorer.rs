@@ -31,7 +31,7 @@ impl<'a> NodeScorer<'a> {
         let row = node as usize;
         Self {
             codes,
-            query: I8Query::new(codes.row(row)),
+            query: codes.query(row),
             norm: codes.norm(row),
             extra: codes.extra(row),
         }
@@ -42,6 +42,13 @@ impl<'a> NodeScorer<'a> {
     pub(crate) fn distance<I: Isa>(&self, isa: I, node: u32) -> u32 {
         let [dot] = isa.dots_i8(self.query, [self.codes.row(node as usize)]);
         self.key(node, dot)
+    }
+
+    /// The distances to four nodes.
+    #[inline(always)]
+    pub(crate) fn distances<I: Isa>(&self, isa: I, nodes: [u32; 4]) -> [u32; 4] {
+        let dots = isa.dots_i8(self.query, nodes.map(|node| self.codes.row(node as usize)));
+        std::array::from_fn(|i| self.key(nodes[i], dots[i]))
     }
 
     /// Wraps where an intermediate sum does; the distance itself fits u32 (see `Codes`).

@@ -20,17 +20,34 @@ pub(crate) fn select<I: Isa>(
     cap: usize,
 ) -> Vec<Candidate> {
     let mut kept: Vec<Candidate> = Vec::with_capacity(cap);
-    // The kept ask, not the candidates: there are fewer of them to prepare.
-    let mut scorers: Vec<NodeScorer<'_>> = Vec::with_capacity(cap);
     for &candidate in candidates {
         if kept.len() == cap {
             break;
         }
-        let nearer = |scorer: &NodeScorer<'_>| scorer.distance(isa, candidate.node) < candidate.key;
-        if !scorers.iter().any(nearer) {
+        if !is_nearer_to_one(isa, codes, candidate, &kept) {
             kept.push(candidate);
-            scorers.push(NodeScorer::new(codes, candidate.node));
         }
     }
     kept
+}
+
+/// Four at a time: one distance alone waits longer for memory and for its own sum than it computes.
+#[inline(always)]
+fn is_nearer_to_one<I: Isa>(
+    isa: I,
+    codes: &Codes,
+    candidate: Candidate,
+    kept: &[Candidate],
+) -> bool {
+    let scorer = NodeScorer::new(codes, candidate.node);
+    let (fours, rest) = kept.as_chunks::<4>();
+    let nearer = |key: u32| key < candidate.key;
+    fours.iter().any(|four| {
+        scorer
+            .distances(isa, four.map(|one| one.node))
+            .into_iter()
+            .any(nearer)
+    }) || rest
+        .iter()
+        .any(|one| nearer(scorer.distance(isa, one.node)))
 }

@@ -1,13 +1,13 @@
 //! The codes of many rows, with what distances need beside them.
 //!
 //! Everything beside the code bytes is a function of them and the codebook, so that only the bytes are
-//! stored: `norm = |code|^2 + extra^2`, `extra`, the added coordinate that turns dot product into L2, and
+//! stored: `sum`, of the codes; `norm = |code|^2 + extra^2`; `extra`, the added coordinate that turns dot product into L2, and
 //! `term`, a row's share of a query's distance.
 //!
 //! The distance between two rows is an integer, `norm_a + norm_b - 2 (code_a . code_b + extra_a extra_b)`,
 //! and fits u32 for up to 65,536 dimensions: 254^2 * 65,536 < 2^32, and `extra` is capped to what is left.
 
-use proxime_simd::{AlignedRows, Isa, Level, Metric, Rows, WithIsa};
+use proxime_simd::{AlignedRows, I8Query, Isa, Level, Metric, Rows, WithIsa};
 
 use crate::scalar::lane_sum;
 use crate::{Error, ScalarI8};
@@ -21,6 +21,7 @@ pub struct Codes {
     dim: usize,
     metric: Metric,
     rows: AlignedRows<i8>,
+    sums: Vec<i32>,
     norms: Vec<u32>,
     terms: Vec<f32>,
     /// Empty unless the metric is dot product.
@@ -35,6 +36,7 @@ impl Codes {
             dim: codec.dim(),
             metric: codec.metric(),
             rows: AlignedRows::zeroed(n, codec.dim()),
+            sums: vec![0; n],
             norms: vec![0; n],
             terms: vec![0.0; n],
             extras: vec![0; extras],
@@ -69,6 +71,7 @@ impl Codes {
             rows,
             ..Self::zeroed(codec, 0)
         };
+        codes.sums = vec![0; n];
         codes.norms = vec![0; n];
         codes.terms = vec![0.0; n];
         codes.extras = vec![0; if codec.metric() == Metric::Dot { n } else { 0 }];
@@ -94,6 +97,7 @@ impl Codes {
             dim: self.dim,
             metric: self.metric,
             rows: codes,
+            sums: rows.iter().map(|&row| self.sums[row as usize]).collect(),
             norms: rows.iter().map(|&row| self.norms[row as usize]).collect(),
             terms: rows.iter().map(|&row| self.terms[row as usize]).collect(),
             extras: rows
@@ -130,6 +134,12 @@ impl Codes {
         self.rows.row(row)
     }
 
+    /// A row as what many others are compared with.
+    #[inline(always)]
+    pub fn query(&self, row: usize) -> I8Query<'_> {
+        I8Query::with_sum(self.row(row), self.sums[row])
+    }
+
     /// A row's squared norm in code units, the added coordinate included.
     #[inline(always)]
     pub fn norm(&self, row: usize) -> u32 {
@@ -152,13 +162,18 @@ impl Codes {
     pub fn chunks_mut(&mut self, rows: usize) -> Vec<CodesMut<'_>> {
         let has_extras = !self.extras.is_empty();
         let mut extras = self.extras.chunks_mut(rows);
-        let columns = self.norms.chunks_mut(rows).zip(self.terms.chunks_mut(rows));
+        let columns = self
+            .sums
+            .chunks_mut(rows)
+            .zip(self.norms.chunks_mut(rows))
+            .zip(self.terms.chunks_mut(rows));
         self.rows
             .chunks_mut(rows)
             .zip(columns)
-            .map(|(rows, (norms, terms))| CodesMut {
+            .map(|(rows, ((sums, norms), terms))| CodesMut {
                 stride: rows.len() / norms.len(),
                 rows,
+                sums,
                 norms,
                 terms,
                 extras: if has_extras {
@@ -176,6 +191,7 @@ impl Codes {
 pub struct CodesMut<'a> {
     stride: usize,
     rows: &'a mut [i8],
+    sums: &'a mut [i32],
     norms: &'a mut [u32],
     terms: &'a mut [f32],
     extras: &'a mut [u16],
@@ -195,7 +211,10 @@ impl CodesMut<'_> {
     #[inline(always)]
     pub(crate) fn derive<I: Isa>(&mut self, isa: I, codec: &ScalarI8, row: usize) {
         let code = &self.rows[row * self.stride..(row + 1) * self.stride];
-        let code_sq = isa.dot_i8(code, code) as u32;
+        let query = I8Query::new(code);
+        let [code_sq] = isa.dots_i8(query, [code]);
+        let code_sq = code_sq as u32;
+        self.sums[row] = query.sum();
         if codec.metric() != Metric::Dot {
             self.norms[row] = code_sq;
             self.terms[row] = code_sq as f32;

@@ -11,7 +11,7 @@ use std::hint::black_box;
 use std::time::Instant;
 
 use proxime_simd::block::{Gathered, Panels, Products, all_pairs, multiply};
-use proxime_simd::{AlignedRows, Isa, Level, WithIsa};
+use proxime_simd::{AlignedRows, I8Query, Isa, Level, WithIsa};
 
 const DIM: usize = 768;
 const ROUNDS: usize = 31;
@@ -127,7 +127,11 @@ impl WithIsa for Run<'_> {
             out,
         } = self.lab;
         if self.what != What::Product || left.n() == 0 {
-            left.gather(isa, rows.stride(), (0..rows.n()).map(|i| rows.row(i)));
+            left.gather(
+                isa,
+                rows.stride(),
+                (0..rows.n()).map(|i| I8Query::new(rows.row(i))),
+            );
             panels.pack(isa, left);
         }
         match self.what {

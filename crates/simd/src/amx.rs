@@ -115,6 +115,11 @@ impl KeyLanes for Amx {
     fn less(self, a: &[u32; 16], b: &[u32; 16]) -> u16 {
         self.0.less(a, b)
     }
+
+    #[inline(always)]
+    fn pick(self, keys: &[u32], places: &[u32; 16]) -> [u32; 16] {
+        self.0.pick(keys, places)
+    }
 }
 
 impl I8Tiles for Amx {

@@ -11,7 +11,7 @@ use std::ops::Range;
 
 use bytemuck::Zeroable;
 
-use crate::codes::sum;
+use crate::codes::I8Query;
 use crate::isa::Isa;
 use crate::raw::Line;
 use crate::transpose::{self, Words, transpose};
@@ -86,7 +86,7 @@ impl Gathered {
         &mut self,
         isa: I,
         len: usize,
-        rows: impl ExactSizeIterator<Item = &'a [i8]> + Clone,
+        rows: impl ExactSizeIterator<Item = I8Query<'a>> + Clone,
     ) {
         assert!(len > 0, "a row has at least one code");
         self.depth = len.div_ceil(LINE_CODES);
@@ -101,13 +101,13 @@ impl Gathered {
         let mut ahead = rows.clone().skip(ROWS_AHEAD);
         for (row, lines) in rows.zip(self.lines.chunks_exact_mut(self.depth)) {
             if let Some(row) = ahead.next() {
-                isa.prefetch(row);
+                isa.prefetch(row.codes());
             }
             let codes: &mut [i8] = bytemuck::cast_slice_mut(lines);
-            let (copied, rest) = codes.split_at_mut(row.len());
-            copied.copy_from_slice(row);
+            let (copied, rest) = codes.split_at_mut(row.codes().len());
+            copied.copy_from_slice(row.codes());
             rest.fill(0);
-            self.sums.push(sum(row));
+            self.sums.push(row.sum());
         }
     }
 
@@ -233,9 +233,9 @@ impl Products {
 ///
 /// ```
 /// use proxime_simd::block::{Gathered, Panels, Products, multiply};
-/// use proxime_simd::Scalar;
+/// use proxime_simd::{I8Query, Scalar};
 ///
-/// let rows: [&[i8]; 2] = [&[1, 2, 3, 4], &[0, 0, 0, -1]];
+/// let rows = [I8Query::new(&[1, 2, 3, 4]), I8Query::new(&[0, 0, 0, -1])];
 /// let (mut left, mut right, mut out) = (Gathered::default(), Panels::default(), Products::default());
 /// left.gather(Scalar, 4, rows.into_iter());
 /// right.pack(Scalar, &left);

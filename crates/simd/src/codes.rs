@@ -35,6 +35,12 @@ impl<'a> I8Query<'a> {
         }
     }
 
+    /// A row whose sum is known; with another number the products would be wrong.
+    #[inline(always)]
+    pub fn with_sum(codes: &'a [i8], sum: i32) -> Self {
+        Self { codes, sum }
+    }
+
     /// The codes, as given.
     #[inline(always)]
     pub fn codes(&self) -> &'a [i8] {
@@ -50,7 +56,7 @@ impl<'a> I8Query<'a> {
 
 /// The sum of codes, in 16-bit lanes that 256 codes cannot overflow: half the work of wider ones.
 #[inline(always)]
-pub(crate) fn sum(codes: &[i8]) -> i32 {
+fn sum(codes: &[i8]) -> i32 {
     const LANES: usize = 32;
     let mut sum = 0i32;
     for part in codes.chunks(256 * LANES) {

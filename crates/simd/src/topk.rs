@@ -19,6 +19,12 @@ pub trait KeyLanes: Copy {
         }
         bits
     }
+
+    /// The keys at some places, none of which may be behind the last.
+    #[inline(always)]
+    fn pick(self, keys: &[u32], places: &[u32; LANES]) -> [u32; LANES] {
+        places.map(|place| keys[place as usize])
+    }
 }
 
 /// Halvings of the range of keys: a thousandth of it is as near as a count needs.
@@ -50,11 +56,12 @@ pub fn threshold<I: Isa>(isa: I, keys: &[u32], wanted: usize) -> u32 {
 /// The least key, and the greatest below `u32::MAX`.
 #[inline(always)]
 fn range(keys: &[u32]) -> (u32, u32) {
-    let known = |key: u32| if key == u32::MAX { 0 } else { key };
-    let (low, high) = keys.iter().fold((u32::MAX, 0), |(low, high), &key| {
-        (low.min(key), high.max(known(key)))
-    });
-    (low.min(high), high)
+    let low = keys.iter().fold(u32::MAX, |low, &key| low.min(key));
+    // One more, so that the greatest of all numbers wraps around to the least.
+    let above = keys
+        .iter()
+        .fold(0, |above, &key| above.max(key.wrapping_add(1)));
+    (low.min(above.saturating_sub(1)), above.saturating_sub(1))
 }
 
 #[inline(always)]
@@ -122,13 +129,13 @@ impl<const N: usize> Few<N> {
 
     /// Strikes out every key that is greater than what stands at its place in `others`.
     #[inline(always)]
-    pub fn strike_above(&mut self, others: &[u32]) {
-        for (key, &place) in self.keys.iter_mut().zip(&self.places) {
-            *key = if others[place as usize] < *key {
-                u32::MAX
-            } else {
-                *key
-            };
+    pub fn strike_above<I: Isa>(&mut self, isa: I, others: &[u32]) {
+        let lines = self.keys.as_chunks_mut::<LANES>().0.iter_mut();
+        for (keys, places) in lines.zip(self.places.as_chunks::<LANES>().0) {
+            let others = isa.pick(others, places);
+            for (key, other) in keys.iter_mut().zip(others) {
+                *key = if other < *key { u32::MAX } else { *key };
+            }
         }
     }
 }

@@ -162,6 +162,18 @@ impl KeyLanes for V4x {
     fn less(self, a: &[u32; 16], b: &[u32; 16]) -> u16 {
         self.avx512f._mm512_cmplt_epu32_mask(cast(*a), cast(*b))
     }
+
+    #[inline(always)]
+    fn pick(self, keys: &[u32], places: &[u32; 16]) -> [u32; 16] {
+        let greatest = self.avx512f._mm512_reduce_max_epu32(cast(*places));
+        assert!(
+            (greatest as usize) < keys.len() && keys.len() <= i32::MAX as usize,
+            "place {greatest} of {}",
+            keys.len()
+        );
+        // SAFETY: the token exists only on CPUs with avx512f, and no place is behind the last key.
+        cast(unsafe { _mm512_i32gather_epi32::<4>(cast(*places), keys.as_ptr().cast()) })
+    }
 }
 
 impl KeyLanes for V3 {}

@@ -10,7 +10,7 @@ pub(crate) const FARTHEST: u32 = u32::MAX;
 /// Gathers the codes of some rows.
 #[inline(always)]
 pub(crate) fn gather<I: Isa>(isa: I, codes: &Codes, rows: &[u32], out: &mut Gathered) {
-    let rows = rows.iter().map(|&row| codes.row(row as usize));
+    let rows = rows.iter().map(|&row| codes.query(row as usize));
     out.gather(isa, codes.dim(), rows);
 }
 

@@ -80,7 +80,7 @@ impl WithIsa for LinkLeaf<'_> {
                 let Some((key, to)) = near.take_least() else {
                     break;
                 };
-                near.strike_above(&matrix[to as usize * stride..][..stride]);
+                near.strike_above(isa, &matrix[to as usize * stride..][..stride]);
                 chosen.push(Chosen {
                     from: from as u16,
                     to: to as u16,

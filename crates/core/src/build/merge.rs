@@ -42,23 +42,31 @@ pub(crate) fn merge(
                 .map(move |(&row, list)| (row, Place { leaf, list }))
         })
     });
+    let order = in_home_order(leaves, &places);
     let gathered = |row: u32, gathered: &mut Vec<Candidate>| {
         for place in places.get(row as usize) {
             gathered.extend_from_slice(lists[place.leaf as usize].get(place.list as usize));
         }
     };
-    let pruned: Vec<Lists<Candidate>> = (0..codes.n().div_ceil(CHUNK_ROWS))
-        .into_par_iter()
-        .map(|chunk| {
+    let pruned: Vec<Lists<Candidate>> = order
+        .par_chunks(CHUNK_ROWS)
+        .map(|rows| {
             Level::detect().dispatch(PruneChunk {
                 codes,
-                chunk,
+                rows,
                 cap,
                 gathered,
             })
         })
         .collect();
-    let list = |row: u32| pruned[row as usize / CHUNK_ROWS].get(row as usize % CHUNK_ROWS);
+    let mut turns = vec![0; codes.n()];
+    for (&row, turn) in order.iter().zip(0..) {
+        turns[row as usize] = turn;
+    }
+    let list = |row: u32| {
+        let turn = turns[row as usize];
+        pruned[turn / CHUNK_ROWS].get(turn % CHUNK_ROWS)
+    };
     let offered = Lists::sorted_out(codes.n(), || {
         let rows = 0..codes.n() as u32;
         rows.flat_map(|row| {
@@ -91,10 +99,24 @@ pub(crate) fn merge(
     Links::from_slots(slots, stride)
 }
 
-/// Prunes the gathered candidates of the rows of a chunk.
+/// All rows, those of one leaf beside each other: their candidates are mostly the same, and stay in cache.
+fn in_home_order(leaves: &[Vec<u32>], places: &Lists<Place>) -> Vec<u32> {
+    let is_home = |row: u32, leaf: u32| {
+        places
+            .get(row as usize)
+            .first()
+            .is_some_and(|home| home.leaf == leaf)
+    };
+    let homes = leaves.iter().zip(0..);
+    homes
+        .flat_map(|(rows, leaf)| rows.iter().copied().filter(move |&row| is_home(row, leaf)))
+        .collect()
+}
+
+/// Prunes the gathered candidates of some rows.
 struct PruneChunk<'a, G> {
     codes: &'a Codes,
-    chunk: usize,
+    rows: &'a [u32],
     cap: usize,
     gathered: G,
 }
@@ -106,13 +128,12 @@ impl<G: Fn(u32, &mut Vec<Candidate>)> WithIsa for PruneChunk<'_, G> {
     fn with_isa<I: Isa>(self, isa: I) -> Lists<Candidate> {
         let Self {
             codes,
-            chunk,
+            rows,
             cap,
             gathered,
         } = self;
-        let (first, end) = (chunk * CHUNK_ROWS, codes.n().min((chunk + 1) * CHUNK_ROWS));
         let (mut lists, mut candidates) = (Lists::new(), Vec::new());
-        for row in first as u32..end as u32 {
+        for &row in rows {
             candidates.clear();
             gathered(row, &mut candidates);
             sort_and_dedup(&mut candidates);

@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 use proxime_simd::block::{BLOCK_ROWS, Gathered, Panels, Products, all_pairs, multiply};
-use proxime_simd::{Isa, Level, WithIsa, reference};
+use proxime_simd::{I8Query, Isa, Level, WithIsa, reference};
 
 /// Both ways to multiply, in memory that an earlier and larger use has left full.
 #[derive(Default)]
@@ -23,10 +23,12 @@ impl WithIsa for Multiply<'_> {
         let Self(memory, left, right) = self;
         memory
             .left
-            .gather(isa, left[0].len(), left.iter().map(Vec::as_slice));
-        memory
-            .right
-            .gather(isa, left[0].len(), right.iter().map(Vec::as_slice));
+            .gather(isa, left[0].len(), left.iter().map(|row| I8Query::new(row)));
+        memory.right.gather(
+            isa,
+            left[0].len(),
+            right.iter().map(|row| I8Query::new(row)),
+        );
         memory.panels.pack(isa, &memory.right);
         multiply(isa, &memory.left, &memory.panels, &mut memory.out);
     }
@@ -42,7 +44,7 @@ impl WithIsa for AllPairs<'_> {
         let Self(memory, rows) = self;
         memory
             .left
-            .gather(isa, rows[0].len(), rows.iter().map(Vec::as_slice));
+            .gather(isa, rows[0].len(), rows.iter().map(|row| I8Query::new(row)));
         memory.panels.pack(isa, &memory.left);
         all_pairs(isa, &memory.left, &memory.panels, &mut memory.out);
     }
