@@ -111,13 +111,55 @@ impl I8Lanes for Amx {
 }
 
 impl KeyLanes for Amx {
+    type Keys = <V4x as KeyLanes>::Keys;
+
     #[inline(always)]
-    fn less(self, a: &[u32; 16], b: &[u32; 16]) -> u16 {
+    fn load(self, keys: &[u32; 16]) -> Self::Keys {
+        self.0.load(keys)
+    }
+
+    #[inline(always)]
+    fn line(self, keys: Self::Keys) -> [u32; 16] {
+        self.0.line(keys)
+    }
+
+    #[inline(always)]
+    fn splat(self, key: u32) -> Self::Keys {
+        self.0.splat(key)
+    }
+
+    #[inline(always)]
+    fn min(self, a: Self::Keys, b: Self::Keys) -> Self::Keys {
+        self.0.min(a, b)
+    }
+
+    #[inline(always)]
+    fn least(self, keys: Self::Keys) -> u32 {
+        self.0.least(keys)
+    }
+
+    #[inline(always)]
+    fn less(self, a: Self::Keys, b: Self::Keys) -> u16 {
         self.0.less(a, b)
     }
 
     #[inline(always)]
-    fn pick(self, keys: &[u32], places: &[u32; 16]) -> [u32; 16] {
+    fn equal(self, a: Self::Keys, b: Self::Keys) -> u16 {
+        self.0.equal(a, b)
+    }
+
+    #[inline(always)]
+    fn set(self, keys: Self::Keys, bits: u16, key: u32) -> Self::Keys {
+        self.0.set(keys, bits, key)
+    }
+
+    #[inline(always)]
+    fn compress(self, keys: Self::Keys, bits: u16) -> Self::Keys {
+        self.0.compress(keys, bits)
+    }
+
+    #[inline(always)]
+    fn pick(self, keys: &[u32], places: Self::Keys) -> Self::Keys {
         self.0.pick(keys, places)
     }
 }

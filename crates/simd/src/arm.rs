@@ -18,7 +18,7 @@ use crate::codes::{I8Lanes, I8Query};
 use crate::enter::enter;
 use crate::isa::sealed::Tier;
 use crate::lanes::Lanes;
-use crate::topk::KeyLanes;
+use crate::topk::plain_keys;
 
 pulp::simd_type! {
     /// Token of the NEON tier with the dot product extension.
@@ -125,8 +125,8 @@ impl I8Lanes for Neon {
     }
 }
 
-impl KeyLanes for NeonDot {}
-impl KeyLanes for Neon {}
+plain_keys!(NeonDot);
+plain_keys!(Neon);
 
 /// A line is four registers, each four codes of four rows.
 impl I8Tiles for NeonDot {

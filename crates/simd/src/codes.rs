@@ -9,7 +9,7 @@ use std::ops::Range;
 use crate::block::{self, Gathered, I8Tiles, PANEL_ROWS, PanelLine, Panels, Products};
 use crate::isa::{Isa, Scalar, WithIsa};
 use crate::lanes::{Lanes, accumulate, assert_same_length};
-use crate::topk::KeyLanes;
+use crate::topk::plain_keys;
 
 /// A row that is compared with many others, with what its kernels need to know beforehand.
 ///
@@ -173,7 +173,7 @@ impl I8Lanes for Scalar {
     }
 }
 
-impl KeyLanes for Scalar {}
+plain_keys!(Scalar);
 
 impl I8Tiles for Scalar {
     type Tile = [i32; PANEL_ROWS];

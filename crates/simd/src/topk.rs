@@ -1,31 +1,104 @@
 //! The smallest few of many keys: selection that costs less than the products it follows.
 //!
 //! A selection that moves keys waits for each comparison. These only compare and count, 16 keys at a time, until few enough
-//! are left to be moved.
+//! are left to stay in registers.
 
 use crate::isa::Isa;
 
-/// Keys compared at once.
+/// Keys in a line.
 const LANES: usize = 16;
 
-/// How a tier compares keys.
-pub trait KeyLanes: Copy {
-    /// A bit for each place where `a` is less than `b`.
-    #[inline(always)]
-    fn less(self, a: &[u32; LANES], b: &[u32; LANES]) -> u16 {
-        let mut bits = 0;
-        for lane in 0..LANES {
-            bits |= u16::from(a[lane] < b[lane]) << lane;
-        }
-        bits
-    }
+/// A line of keys in memory.
+type Line = [u32; LANES];
 
-    /// The keys at some places, none of which may be behind the last.
-    #[inline(always)]
-    fn pick(self, keys: &[u32], places: &[u32; LANES]) -> [u32; LANES] {
-        places.map(|place| keys[place as usize])
-    }
+/// How a tier works on 16 keys at once. The defaults of [`plain_keys`] are the definition.
+pub trait KeyLanes: Copy {
+    /// 16 keys.
+    type Keys: Copy;
+
+    fn load(self, keys: &Line) -> Self::Keys;
+    fn line(self, keys: Self::Keys) -> Line;
+    fn splat(self, key: u32) -> Self::Keys;
+    /// The lesser of each pair.
+    fn min(self, a: Self::Keys, b: Self::Keys) -> Self::Keys;
+    /// The least of all.
+    fn least(self, keys: Self::Keys) -> u32;
+    /// A bit for each place where `a` is less than `b`.
+    fn less(self, a: Self::Keys, b: Self::Keys) -> u16;
+    /// A bit for each place where they are equal.
+    fn equal(self, a: Self::Keys, b: Self::Keys) -> u16;
+    /// `key` where a bit is set.
+    fn set(self, keys: Self::Keys, bits: u16, key: u32) -> Self::Keys;
+    /// Those whose bit is set, moved to the front; what is behind them is any number.
+    fn compress(self, keys: Self::Keys, bits: u16) -> Self::Keys;
+    /// What stands at some places, all below the length.
+    fn pick(self, keys: &[u32], places: Self::Keys) -> Self::Keys;
 }
+
+/// Implements [`KeyLanes`] by loops over arrays.
+macro_rules! plain_keys {
+    ($token:ty) => {
+        impl $crate::topk::KeyLanes for $token {
+            type Keys = [u32; 16];
+
+            #[inline(always)]
+            fn load(self, keys: &[u32; 16]) -> [u32; 16] {
+                *keys
+            }
+
+            #[inline(always)]
+            fn line(self, keys: [u32; 16]) -> [u32; 16] {
+                keys
+            }
+
+            #[inline(always)]
+            fn splat(self, key: u32) -> [u32; 16] {
+                [key; 16]
+            }
+
+            #[inline(always)]
+            fn min(self, a: [u32; 16], b: [u32; 16]) -> [u32; 16] {
+                std::array::from_fn(|i| a[i].min(b[i]))
+            }
+
+            #[inline(always)]
+            fn least(self, keys: [u32; 16]) -> u32 {
+                keys.into_iter().fold(u32::MAX, u32::min)
+            }
+
+            #[inline(always)]
+            fn less(self, a: [u32; 16], b: [u32; 16]) -> u16 {
+                (0..16).fold(0, |bits, i| bits | u16::from(a[i] < b[i]) << i)
+            }
+
+            #[inline(always)]
+            fn equal(self, a: [u32; 16], b: [u32; 16]) -> u16 {
+                (0..16).fold(0, |bits, i| bits | u16::from(a[i] == b[i]) << i)
+            }
+
+            #[inline(always)]
+            fn set(self, keys: [u32; 16], bits: u16, key: u32) -> [u32; 16] {
+                std::array::from_fn(|i| if bits >> i & 1 == 1 { key } else { keys[i] })
+            }
+
+            #[inline(always)]
+            fn compress(self, keys: [u32; 16], bits: u16) -> [u32; 16] {
+                let (mut front, mut n) = ([0; 16], 0);
+                for (i, key) in keys.into_iter().enumerate() {
+                    front[n % 16] = key;
+                    n += usize::from(bits >> i & 1);
+                }
+                front
+            }
+
+            #[inline(always)]
+            fn pick(self, keys: &[u32], places: [u32; 16]) -> [u32; 16] {
+                places.map(|place| keys[place as usize])
+            }
+        }
+    };
+}
+pub(crate) use plain_keys;
 
 /// Halvings of the range of keys: a thousandth of it is as near as a count needs.
 const BISECTIONS: usize = 10;
@@ -61,87 +134,83 @@ fn range(keys: &[u32]) -> (u32, u32) {
     let above = keys
         .iter()
         .fold(0, |above, &key| above.max(key.wrapping_add(1)));
-    (low.min(above.saturating_sub(1)), above.saturating_sub(1))
+    let high = above.saturating_sub(1);
+    (low.min(high), high)
 }
 
 #[inline(always)]
 fn count_to<I: Isa>(isa: I, keys: &[u32], limit: u32) -> usize {
-    let limit = [limit; LANES];
+    let limit = isa.splat(limit);
     let (lines, rest) = keys.as_chunks::<LANES>();
     assert!(rest.is_empty(), "{} keys are not whole lines", keys.len());
-    let above: u32 = lines
-        .iter()
-        .map(|line| isa.less(&limit, line).count_ones())
-        .sum();
-    keys.len() - above as usize
+    let above = |line: &Line| isa.less(limit, isa.load(line)).count_ones();
+    keys.len() - lines.iter().map(above).sum::<u32>() as usize
 }
 
-/// Up to `N` keys, a multiple of 16, with where they stood.
-#[derive(Clone, Debug)]
-pub struct Few<const N: usize> {
-    keys: [u32; N],
-    places: [u32; N],
-    n: usize,
+/// Up to `16 * L` keys in registers, with where they stood.
+#[derive(Clone, Copy, Debug)]
+pub struct Few<I: Isa, const L: usize> {
+    keys: [I::Keys; L],
+    places: [I::Keys; L],
 }
 
-impl<const N: usize> Few<N> {
-    /// None.
-    pub fn new() -> Self {
-        Self {
-            keys: [u32::MAX; N],
-            places: [0; N],
-            n: 0,
-        }
-    }
-
-    /// The first `N` keys that are at most `limit`, in their order.
+impl<I: Isa, const L: usize> Few<I, L> {
+    /// The first `16 * L` of the keys that are at most `limit`.
+    ///
+    /// Cost: one pass that branches nowhere.
     #[inline(always)]
-    pub fn collect<I: Isa>(&mut self, isa: I, keys: &[u32], limit: u32) {
-        // The places too: an earlier row may have been longer.
-        *self = Self::new();
-        let limit = [limit; LANES];
+    pub fn collect(isa: I, keys: &[u32], limit: u32) -> Self {
+        // One line more: a line is written whole, however few of it count.
+        let mut few = [[[u32::MAX; LANES]; 2]; L];
+        let mut places = [[[0; LANES]; 2]; L];
+        let few: &mut [u32] = few.as_flattened_mut().as_flattened_mut();
+        let places_of: &mut [u32] = places.as_flattened_mut().as_flattened_mut();
+        let (above, mut n) = (isa.splat(limit), 0);
+        let mut at = isa.load(&std::array::from_fn(|i| i as u32));
         for (line, first) in keys.as_chunks::<LANES>().0.iter().zip((0..).step_by(LANES)) {
-            let mut bits = !isa.less(&limit, line);
-            while bits != 0 && self.n < N {
-                let lane = bits.trailing_zeros();
-                self.keys[self.n] = line[lane as usize % LANES];
-                self.places[self.n] = first + lane;
-                self.n += 1;
-                bits &= bits - 1;
-            }
+            let line = isa.load(line);
+            let bits = !isa.less(above, line);
+            few[n..n + LANES].copy_from_slice(&isa.line(isa.compress(line, bits)));
+            places_of[n..n + LANES].copy_from_slice(&isa.line(isa.compress(at, bits)));
+            n = (n + bits.count_ones() as usize).min(L * LANES);
+            at = isa.load(&std::array::from_fn(|i| (first + LANES + i) as u32));
+        }
+        few[n..n + LANES].fill(u32::MAX);
+        places_of[n..n + LANES].fill(0);
+        let (few, places) = (few.as_chunks::<LANES>().0, places_of.as_chunks::<LANES>().0);
+        Self {
+            keys: std::array::from_fn(|i| isa.load(&few[i])),
+            places: std::array::from_fn(|i| isa.load(&places[i])),
         }
     }
 
-    /// Takes the least key, the first of equal ones, and its place; none when all are taken or struck out.
+    /// The least key, the first of equal ones, and its place; none when all are struck out.
     #[inline(always)]
-    pub fn take_least(&mut self) -> Option<(u32, u32)> {
-        let least = self
-            .keys
+    pub fn least(&self, isa: I) -> Option<(u32, u32)> {
+        let least = self.keys[1..]
             .iter()
-            .fold(u32::MAX, |least, &key| least.min(key));
-        let at = self.keys.iter().position(|&key| key == least)?;
+            .fold(self.keys[0], |least, &keys| isa.min(least, keys));
+        let least = isa.least(least);
         if least == u32::MAX {
             return None;
         }
-        self.keys[at] = u32::MAX;
-        Some((least, self.places[at]))
-    }
-
-    /// Strikes out every key that is greater than what stands at its place in `others`.
-    #[inline(always)]
-    pub fn strike_above<I: Isa>(&mut self, isa: I, others: &[u32]) {
-        let lines = self.keys.as_chunks_mut::<LANES>().0.iter_mut();
-        for (keys, places) in lines.zip(self.places.as_chunks::<LANES>().0) {
-            let others = isa.pick(others, places);
-            for (key, other) in keys.iter_mut().zip(others) {
-                *key = if other < *key { u32::MAX } else { *key };
-            }
+        let wanted = isa.splat(least);
+        let (mut line, mut bits) = (L - 1, 0);
+        for i in (0..L).rev() {
+            let here = isa.equal(self.keys[i], wanted);
+            (line, bits) = if here == 0 { (line, bits) } else { (i, here) };
         }
+        let places: [Line; L] = self.places.map(|places| isa.line(places));
+        Some((least, places[line][bits.trailing_zeros() as usize % LANES]))
     }
-}
 
-impl<const N: usize> Default for Few<N> {
-    fn default() -> Self {
-        Self::new()
+    /// Strikes out the key of a place, and every key that is greater than what stands at its place in `others`.
+    #[inline(always)]
+    pub fn strike(&mut self, isa: I, place: u32, others: &[u32]) {
+        for (keys, &places) in self.keys.iter_mut().zip(&self.places) {
+            let nearer = isa.less(isa.pick(others, places), *keys);
+            let taken = isa.equal(places, isa.splat(place));
+            *keys = isa.set(*keys, nearer | taken, u32::MAX);
+        }
     }
 }

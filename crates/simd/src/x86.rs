@@ -17,7 +17,7 @@ use crate::codes::{I8Lanes, I8Query};
 use crate::enter::enter;
 use crate::isa::sealed::Tier;
 use crate::lanes::Lanes;
-use crate::topk::KeyLanes;
+use crate::topk::{KeyLanes, plain_keys};
 use crate::transpose::Words;
 
 pulp::simd_type! {
@@ -158,25 +158,65 @@ impl I8Lanes for V3 {
 }
 
 impl KeyLanes for V4x {
+    type Keys = __m512i;
+
     #[inline(always)]
-    fn less(self, a: &[u32; 16], b: &[u32; 16]) -> u16 {
-        self.avx512f._mm512_cmplt_epu32_mask(cast(*a), cast(*b))
+    fn load(self, keys: &[u32; 16]) -> __m512i {
+        cast(*keys)
     }
 
     #[inline(always)]
-    fn pick(self, keys: &[u32], places: &[u32; 16]) -> [u32; 16] {
-        let greatest = self.avx512f._mm512_reduce_max_epu32(cast(*places));
-        assert!(
-            (greatest as usize) < keys.len() && keys.len() <= i32::MAX as usize,
-            "place {greatest} of {}",
-            keys.len()
-        );
-        // SAFETY: the token exists only on CPUs with avx512f, and no place is behind the last key.
-        cast(unsafe { _mm512_i32gather_epi32::<4>(cast(*places), keys.as_ptr().cast()) })
+    fn line(self, keys: __m512i) -> [u32; 16] {
+        cast(keys)
+    }
+
+    #[inline(always)]
+    fn splat(self, key: u32) -> __m512i {
+        self.avx512f._mm512_set1_epi32(key as i32)
+    }
+
+    #[inline(always)]
+    fn min(self, a: __m512i, b: __m512i) -> __m512i {
+        self.avx512f._mm512_min_epu32(a, b)
+    }
+
+    #[inline(always)]
+    fn least(self, keys: __m512i) -> u32 {
+        self.avx512f._mm512_reduce_min_epu32(keys)
+    }
+
+    #[inline(always)]
+    fn less(self, a: __m512i, b: __m512i) -> u16 {
+        self.avx512f._mm512_cmplt_epu32_mask(a, b)
+    }
+
+    #[inline(always)]
+    fn equal(self, a: __m512i, b: __m512i) -> u16 {
+        self.avx512f._mm512_cmpeq_epu32_mask(a, b)
+    }
+
+    #[inline(always)]
+    fn set(self, keys: __m512i, bits: u16, key: u32) -> __m512i {
+        self.avx512f
+            ._mm512_mask_mov_epi32(keys, bits, self.splat(key))
+    }
+
+    #[inline(always)]
+    fn compress(self, keys: __m512i, bits: u16) -> __m512i {
+        self.avx512f._mm512_maskz_compress_epi32(bits, keys)
+    }
+
+    #[inline(always)]
+    fn pick(self, keys: &[u32], places: __m512i) -> __m512i {
+        assert!(keys.len() <= i32::MAX as usize);
+        let within = self.less(places, self.splat(keys.len() as u32));
+        assert_eq!(within, u16::MAX, "a place behind the last key");
+        // SAFETY: the token exists only on CPUs with avx512f, and every place is one of a key.
+        unsafe { _mm512_i32gather_epi32::<4>(places, keys.as_ptr().cast()) }
     }
 }
 
-impl KeyLanes for V3 {}
+plain_keys!(V3);
 
 /// A line of a panel is a register: four codes of 16 rows.
 impl I8Tiles for V4x {

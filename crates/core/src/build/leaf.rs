@@ -19,12 +19,11 @@ pub(crate) struct LeafScratch {
     gathered: Gathered,
     panels: Panels,
     products: Products,
-    near: Few<NEAR_MAX>,
     chosen: Vec<Chosen>,
 }
 
-/// Candidates of a row at most: of more that are equally near, the first.
-const NEAR_MAX: usize = 48;
+/// Candidates of a row at most, in lines of 16: of more that are equally near, the first.
+const NEAR_LINES: usize = 3;
 
 /// A link between two rows, by their places in the leaf.
 #[derive(Clone, Copy, Debug)]
@@ -62,7 +61,6 @@ impl WithIsa for LinkLeaf<'_> {
             gathered,
             panels,
             products,
-            near,
             chosen,
         } = scratch;
         gather(isa, codes, rows, gathered);
@@ -75,12 +73,13 @@ impl WithIsa for LinkLeaf<'_> {
             // A row is no neighbour of its own.
             matrix[from * stride + from] = FARTHEST;
             let keys = &matrix[from * stride..][..stride];
-            near.collect(isa, keys, threshold(isa, keys, candidates));
+            let limit = threshold(isa, keys, candidates);
+            let mut near = Few::<I, NEAR_LINES>::collect(isa, keys, limit);
             for _ in 0..keep {
-                let Some((key, to)) = near.take_least() else {
+                let Some((key, to)) = near.least(isa) else {
                     break;
                 };
-                near.strike_above(isa, &matrix[to as usize * stride..][..stride]);
+                near.strike(isa, to, &matrix[to as usize * stride..][..stride]);
                 chosen.push(Chosen {
                     from: from as u16,
                     to: to as u16,
