@@ -9,10 +9,12 @@ pub(crate) struct Lists<T> {
 }
 
 impl<T: Copy + Default> Lists<T> {
-    pub(crate) fn new() -> Self {
+    pub(crate) fn with_capacity(lists: usize, items: usize) -> Self {
+        let mut starts = Vec::with_capacity(lists + 1);
+        starts.push(0);
         Self {
-            starts: vec![0],
-            items: Vec::new(),
+            starts,
+            items: Vec::with_capacity(items),
         }
     }
 
@@ -20,10 +22,20 @@ impl<T: Copy + Default> Lists<T> {
         &self.items[self.starts[list] as usize..self.starts[list + 1] as usize]
     }
 
+    /// Appends to the list that has not ended.
+    pub(crate) fn push_item(&mut self, item: T) {
+        self.items.push(item);
+    }
+
+    /// Ends a list; the next begins.
+    pub(crate) fn end_list(&mut self) {
+        self.starts.push(self.items.len() as u32);
+    }
+
     /// Appends a list.
     pub(crate) fn push(&mut self, items: &[T]) {
         self.items.extend_from_slice(items);
-        self.starts.push(self.items.len() as u32);
+        self.end_list();
     }
 
     /// `lists` lists from items that say which they belong to, each in the items' order.

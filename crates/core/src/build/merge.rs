@@ -132,7 +132,8 @@ impl<G: Fn(u32, &mut Vec<Candidate>)> WithIsa for PruneChunk<'_, G> {
             cap,
             gathered,
         } = self;
-        let (mut lists, mut candidates) = (Lists::new(), Vec::new());
+        let mut lists = Lists::with_capacity(rows.len(), rows.len() * cap);
+        let mut candidates = Vec::new();
         for &row in rows {
             candidates.clear();
             gathered(row, &mut candidates);
