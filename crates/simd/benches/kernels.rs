@@ -127,12 +127,8 @@ impl WithIsa for Run<'_> {
             out,
         } = self.lab;
         if self.what != What::Product || left.n() == 0 {
-            left.gather(
-                isa,
-                rows.stride(),
-                (0..rows.n()).map(|i| I8Query::new(rows.row(i))),
-            );
-            panels.pack(isa, left);
+            let queries = (0..rows.n()).map(|i| I8Query::new(rows.row(i)));
+            panels.pack(isa, rows.stride(), queries, left);
         }
         match self.what {
             What::AllPairs => all_pairs(isa, left, panels, out),

@@ -134,6 +134,16 @@ impl KeyLanes for Amx {
     }
 
     #[inline(always)]
+    fn max(self, a: Self::Keys, b: Self::Keys) -> Self::Keys {
+        self.0.max(a, b)
+    }
+
+    #[inline(always)]
+    fn greatest(self, keys: Self::Keys) -> u32 {
+        self.0.greatest(keys)
+    }
+
+    #[inline(always)]
     fn least(self, keys: Self::Keys) -> u32 {
         self.0.least(keys)
     }
@@ -165,6 +175,7 @@ impl KeyLanes for Amx {
 }
 
 impl I8Tiles for Amx {
+    const MIRRORS: bool = false;
     type Tile = <V4x as I8Tiles>::Tile;
 
     #[inline(always)]
@@ -246,20 +257,24 @@ impl Tiles {
         panel: usize,
         out: &mut Products,
     ) {
+        let (upper, lower) = (
+            left.panel(row / PANEL_ROWS),
+            left.panel(row / PANEL_ROWS + 1),
+        );
         let (low, high) = (right.panel(panel), right.panel(panel + 1));
-        let (rows, row_bytes) = left.lines_from(row);
-        let (products, product_bytes) = out.lines_from(row, panel);
+        let (products, row_bytes) = out.lines_from(row, panel);
         let steps = low.len() / PANEL_ROWS;
-        let lines = |bytes: usize| bytes / size_of::<Line>() * (BLOCK_ROWS - 1);
+        let lines = row_bytes / size_of::<Line>() * (BLOCK_ROWS - 1) + BLOCK_ROWS / PANEL_ROWS;
         assert!(
             steps > 0
-                && high.len() == low.len()
-                && rows.len() >= lines(row_bytes) + steps
-                && products.len() >= lines(product_bytes) + BLOCK_ROWS / PANEL_ROWS,
+                && [upper, lower, low, high]
+                    .iter()
+                    .all(|panel| panel.len() == steps * PANEL_ROWS)
+                && products.len() >= lines,
             "whole blocks"
         );
-        // SAFETY: `self` says that the tiles are configured. Step `s` reads line `s` of 32 rows and lines `16s..16s + 16` of
-        // both panels; then two lines of 32 rows of products are written: all within what was just asserted.
+        // SAFETY: `self` says that the tiles are configured. Each step reads a square of four panels; then two
+        // lines of 32 rows of products are written: all within what was just asserted.
         unsafe {
             asm!(
                 "tilezero tmm0",
@@ -267,34 +282,33 @@ impl Tiles {
                 "tilezero tmm2",
                 "tilezero tmm3",
                 "2:",
-                "tileloadd tmm4, [{upper} + {row_bytes}*1]",
+                "tileloadd tmm4, [{upper} + {line}*1]",
                 "tileloadd tmm6, [{low} + {line}*1]",
-                "tileloadd tmm5, [{lower} + {row_bytes}*1]",
+                "tileloadd tmm5, [{lower} + {line}*1]",
                 "tileloadd tmm7, [{high} + {line}*1]",
                 "tdpbssd tmm0, tmm4, tmm6",
                 "tdpbssd tmm1, tmm4, tmm7",
                 "tdpbssd tmm2, tmm5, tmm6",
                 "tdpbssd tmm3, tmm5, tmm7",
-                "add {upper}, 64",
-                "add {lower}, 64",
+                "add {upper}, 1024",
+                "add {lower}, 1024",
                 "add {low}, 1024",
                 "add {high}, 1024",
                 "dec {steps}",
                 "jnz 2b",
-                "tilestored [{out} + {product_bytes}*1], tmm0",
-                "tilestored [{out} + {product_bytes}*1 + 64], tmm1",
-                "tilestored [{out_lower} + {product_bytes}*1], tmm2",
-                "tilestored [{out_lower} + {product_bytes}*1 + 64], tmm3",
-                upper = inout(reg) rows.as_ptr() => _,
-                lower = inout(reg) rows.as_ptr().wrapping_byte_add(row_bytes * PANEL_ROWS) => _,
+                "tilestored [{out} + {row_bytes}*1], tmm0",
+                "tilestored [{out} + {row_bytes}*1 + 64], tmm1",
+                "tilestored [{out_lower} + {row_bytes}*1], tmm2",
+                "tilestored [{out_lower} + {row_bytes}*1 + 64], tmm3",
+                upper = inout(reg) upper.as_ptr() => _,
+                lower = inout(reg) lower.as_ptr() => _,
                 low = inout(reg) low.as_ptr() => _,
                 high = inout(reg) high.as_ptr() => _,
                 steps = inout(reg) steps => _,
                 line = in(reg) LINE_BYTES,
-                row_bytes = in(reg) row_bytes,
                 out = in(reg) products.as_mut_ptr(),
-                out_lower = in(reg) products.as_mut_ptr().wrapping_byte_add(product_bytes * PANEL_ROWS),
-                product_bytes = in(reg) product_bytes,
+                out_lower = in(reg) products.as_mut_ptr().wrapping_byte_add(row_bytes * PANEL_ROWS),
+                row_bytes = in(reg) row_bytes,
                 out("tmm0") _, out("tmm1") _, out("tmm2") _, out("tmm3") _,
                 out("tmm4") _, out("tmm5") _, out("tmm6") _, out("tmm7") _,
                 options(nostack),

@@ -1,8 +1,8 @@
 //! Products of many `int8` rows with many: what a blocked matrix product does 10 to 100 times cheaper than one pair at a time.
 //!
-//! Both sides are copied first. The left-hand rows stand beside each other ([`Gathered`]), so that a block of them is read
-//! with one stride; the right-hand rows are packed into [`Panels`] of 16, four codes of each beside each other, so that a
-//! register holds four codes of 16 rows and one multiply-add serves them all. A block of left rows times panels stays in
+//! Both sides are copied first, 16 rows at a time. The left-hand rows are dealt into squares of 16 cache lines, one of each row
+//! ([`Gathered`]); the right-hand squares are turned over as well ([`Panels`]), so that a register holds four codes of 16 rows
+//! and one multiply-add serves them all. So everything is read in the order in which it lies. A block of left rows times panels stays in
 //! registers for the whole length of a row: no partial sum is ever stored.
 //!
 //! Exact, with the contract of [`dots_i8`](crate::Isa::dots_i8): the order of additions is of no consequence.
@@ -45,6 +45,9 @@ pub trait I8Tiles: Copy {
     /// Sums for the rows of a panel, in the tier's own order.
     type Tile: Copy;
 
+    /// Whether to turn over half of a symmetric product is cheaper than to multiply it.
+    const MIRRORS: bool = true;
+
     /// The words of two lines in turn: the first halves, then the second.
     #[inline(always)]
     fn deal(self, a: Words, b: Words) -> (Words, Words) {
@@ -68,7 +71,9 @@ pub trait I8Tiles: Copy {
     );
 }
 
-/// Copies of rows, one behind the other; keeps its memory from one use to the next.
+/// Copies of rows; keeps its memory from one use to the next.
+///
+/// Line `j` of row `i` is line `i % 16` of square `j` of panel `i / 16`.
 #[derive(Debug, Default)]
 pub struct Gathered {
     lines: Vec<Line>,
@@ -88,26 +93,39 @@ impl Gathered {
         len: usize,
         rows: impl ExactSizeIterator<Item = I8Query<'a>> + Clone,
     ) {
+        self.fill(isa, len, rows, |_, _| ());
+    }
+
+    /// Gathers, and hands over each panel's rows as soon as they are there, with the panel's number.
+    #[inline(always)]
+    fn fill<'a, I: Isa>(
+        &mut self,
+        isa: I,
+        len: usize,
+        mut rows: impl ExactSizeIterator<Item = I8Query<'a>> + Clone,
+        mut then: impl FnMut(usize, &[Line]),
+    ) {
         assert!(len > 0, "a row has at least one code");
         self.depth = len.div_ceil(LINE_CODES);
         self.sums.clear();
-        // What an earlier use left is zeroed where no row is copied over it: behind each row, and behind the last.
-        let used = rows.len() * self.depth;
-        self.lines.truncate(used);
-        self.lines.resize(
-            rows.len().next_multiple_of(BLOCK_ROWS) * self.depth,
-            Line::zeroed(),
-        );
+        let padded = rows.len().next_multiple_of(BLOCK_ROWS);
+        self.lines.resize(padded * self.depth, Line::zeroed());
         let mut ahead = rows.clone().skip(ROWS_AHEAD);
-        for (row, lines) in rows.zip(self.lines.chunks_exact_mut(self.depth)) {
-            if let Some(row) = ahead.next() {
-                isa.prefetch(row.codes());
+        let panels = self.lines.chunks_exact_mut(PANEL_ROWS * self.depth);
+        for (panel, lines) in panels.enumerate() {
+            for at in 0..PANEL_ROWS {
+                let places = lines[at..].iter_mut().step_by(PANEL_ROWS);
+                let Some(row) = rows.next() else {
+                    places.for_each(|line| *line = Line::zeroed());
+                    continue;
+                };
+                if let Some(row) = ahead.next() {
+                    isa.prefetch(row.codes());
+                }
+                deal_out(row.codes(), places);
+                self.sums.push(row.sum());
             }
-            let codes: &mut [i8] = bytemuck::cast_slice_mut(lines);
-            let (copied, rest) = codes.split_at_mut(row.codes().len());
-            copied.copy_from_slice(row.codes());
-            rest.fill(0);
-            self.sums.push(row.sum());
+            then(panel, lines);
         }
     }
 
@@ -116,19 +134,32 @@ impl Gathered {
         self.sums.len()
     }
 
+    /// The line of a row that holds its first codes; the next is 16 lines on.
     #[inline(always)]
-    fn groups(&self, row: usize) -> &[[i8; GROUP]] {
-        bytemuck::cast_slice(&self.lines[row * self.depth..][..self.depth])
+    fn start(&self, row: usize) -> usize {
+        row / PANEL_ROWS * PANEL_ROWS * self.depth + row % PANEL_ROWS
     }
 
-    /// Where a row starts, and bytes from one row to the next.
+    /// The squares of a panel.
     #[cfg(target_arch = "x86_64")]
     #[inline(always)]
-    pub(crate) fn lines_from(&self, row: usize) -> (&[Line], usize) {
-        (
-            &self.lines[row * self.depth..],
-            self.depth * size_of::<Line>(),
-        )
+    pub(crate) fn panel(&self, panel: usize) -> &[Line] {
+        let lines = PANEL_ROWS * self.depth;
+        &self.lines[panel * lines..][..lines]
+    }
+}
+
+/// Copies a row to the lines that are its places, the last filled up with zeros.
+#[inline(always)]
+fn deal_out<'a>(codes: &[i8], mut places: impl Iterator<Item = &'a mut Line>) {
+    let (whole, rest) = codes.as_chunks::<LINE_CODES>();
+    for (codes, place) in whole.iter().zip(&mut places) {
+        *place = bytemuck::cast(*codes);
+    }
+    for place in places {
+        let mut last = [0; LINE_CODES];
+        last[..rest.len()].copy_from_slice(rest);
+        *place = bytemuck::cast(last);
     }
 }
 
@@ -144,25 +175,25 @@ pub struct Panels {
 }
 
 impl Panels {
-    /// Packs all rows that were gathered, for products on the same tier.
+    /// Gathers rows as [`Gathered::gather`] does, and packs them for products on the same tier.
     ///
     /// Cost: one pass over the rows.
     #[inline(always)]
-    pub fn pack<I: Isa>(&mut self, isa: I, rows: &Gathered) {
-        (self.n, self.flip) = (rows.n(), I::FLIP);
-        let flip = i32::from_le_bytes([I::FLIP as u8; GROUP]);
-        self.depth = rows.depth * PANEL_ROWS;
-        self.lines.resize(rows.lines.len(), Line::zeroed());
-        let panels = self.lines.chunks_exact_mut(self.depth);
-        for (panel, rows) in panels.zip(rows.lines.chunks_exact(self.depth)) {
-            let depth = rows.len() / PANEL_ROWS;
-            for (at, square) in panel.as_chunks_mut::<PANEL_ROWS>().0.iter_mut().enumerate() {
-                let lines = std::array::from_fn(|row| {
-                    bytemuck::cast::<_, Words>(rows[row * depth + at]).map(|word| word ^ flip)
-                });
-                *square = bytemuck::cast(transpose(isa, lines));
-            }
-        }
+    pub fn pack<'a, I: Isa>(
+        &mut self,
+        isa: I,
+        len: usize,
+        rows: impl ExactSizeIterator<Item = I8Query<'a>> + Clone,
+        gathered: &mut Gathered,
+    ) {
+        (self.n, self.flip) = (rows.len(), I::FLIP);
+        self.depth = len.div_ceil(LINE_CODES) * PANEL_ROWS;
+        self.lines.resize(self.count() * self.depth, Line::zeroed());
+        let (lines, panel_depth) = (&mut self.lines, self.depth);
+        gathered.fill(isa, len, rows, |panel, rows| {
+            let panel = &mut lines[panel * panel_depth..][..panel_depth];
+            turn_over(isa, rows, panel);
+        });
     }
 
     /// Rows packed.
@@ -170,19 +201,30 @@ impl Panels {
         self.n
     }
 
-    /// Products of a left row: `n` rounded up to whole blocks.
-    pub fn stride(&self) -> usize {
-        self.n.next_multiple_of(BLOCK_ROWS)
-    }
-
     fn count(&self) -> usize {
-        self.stride() / PANEL_ROWS
+        self.n.next_multiple_of(BLOCK_ROWS) / PANEL_ROWS
     }
 
     /// The lines of a panel.
     #[inline(always)]
     pub(crate) fn panel(&self, panel: usize) -> &[Line] {
         &self.lines[panel * self.depth..][..self.depth]
+    }
+}
+
+/// Turns over each square of a panel: rows of codes become groups of four codes of each row.
+#[inline(always)]
+fn turn_over<I: Isa>(isa: I, squares: &[Line], panel: &mut [Line]) {
+    let flip = i32::from_le_bytes([I::FLIP as u8; GROUP]);
+    let squares = squares.as_chunks::<PANEL_ROWS>().0;
+    for (to, from) in panel
+        .as_chunks_mut::<PANEL_ROWS>()
+        .0
+        .iter_mut()
+        .zip(squares)
+    {
+        let words = from.map(|line| bytemuck::cast::<_, Words>(line).map(|word| word ^ flip));
+        *to = bytemuck::cast(transpose(isa, words));
     }
 }
 
@@ -194,13 +236,16 @@ pub struct Products {
 }
 
 impl Products {
-    fn resize(&mut self, rows: usize, stride: usize) {
-        self.stride = stride;
-        let lines = rows.next_multiple_of(BLOCK_ROWS) * stride / PANEL_ROWS;
+    /// Makes room. A row is an odd number of lines: were it a multiple of 4 KB, all rows would compete for the same few
+    /// places in the cache.
+    fn resize(&mut self, rows: usize, panels: usize) {
+        let row_lines = panels | 1;
+        self.stride = row_lines * PANEL_ROWS;
+        let lines = rows.next_multiple_of(BLOCK_ROWS) * row_lines;
         self.lines.resize(lines, Line::zeroed());
     }
 
-    /// Products of a row, from one row to the next.
+    /// From one row to the next: more than it has products.
     pub fn stride(&self) -> usize {
         self.stride
     }
@@ -227,8 +272,8 @@ impl Products {
 
 /// The products of every left row with every packed row.
 ///
-/// Shapes: `left [m, dim]`, `right [n, dim]`, `out [m, stride]` with the panels' stride, both sides gathered at one length;
-/// what is behind the `n`-th product of a row is zero.
+/// Shapes: `left [m, dim]`, `right [n, dim]`, both gathered at one length, `out [m, stride]`; what is behind the `n`-th
+/// product of a row means nothing.
 /// Cost: `m * n * dim` multiply-adds at nearly the instruction's rate.
 ///
 /// ```
@@ -237,8 +282,7 @@ impl Products {
 ///
 /// let rows = [I8Query::new(&[1, 2, 3, 4]), I8Query::new(&[0, 0, 0, -1])];
 /// let (mut left, mut right, mut out) = (Gathered::default(), Panels::default(), Products::default());
-/// left.gather(Scalar, 4, rows.into_iter());
-/// right.pack(Scalar, &left);
+/// right.pack(Scalar, 4, rows.into_iter(), &mut left);
 /// multiply(Scalar, &left, &right, &mut out);
 /// assert_eq!(out.as_slice()[..2], [30, -4]);
 /// assert_eq!(out.as_slice()[out.stride()..][..2], [-4, 1]);
@@ -250,21 +294,25 @@ pub fn multiply<I: Isa>(isa: I, left: &Gathered, right: &Panels, out: &mut Produ
         (right.depth, right.flip),
         "rows of one length, packed by one tier"
     );
-    out.resize(left.n(), right.stride());
+    out.resize(left.n(), right.count());
     isa.multiply(left, 0..left.n(), right, 0..right.count(), out);
 }
 
-/// The products of all rows with each other: [`multiply`] of rows with themselves, for little more than half of its cost.
+/// The products of all rows with each other: [`multiply`] of rows with themselves, for little more than half of its cost
+/// where the multiplications are what costs.
 ///
 /// `right` is packed from `rows`. Out: `[n, stride]`, symmetric.
 #[inline(always)]
 pub fn all_pairs<I: Isa>(isa: I, rows: &Gathered, right: &Panels, out: &mut Products) {
+    if !I::MIRRORS {
+        return multiply(isa, rows, right, out);
+    }
     assert_eq!(
         (rows.n(), rows.depth * PANEL_ROWS, I::FLIP),
         (right.n, right.depth, right.flip),
         "the same rows on both sides, packed by one tier"
     );
-    out.resize(rows.n(), right.stride());
+    out.resize(rows.n(), right.count());
     for start in (0..rows.n()).step_by(STRIP_ROWS) {
         let strip = start..rows.n().min(start + STRIP_ROWS);
         let panels = start / PANEL_ROWS..right.count();
@@ -276,7 +324,7 @@ pub fn all_pairs<I: Isa>(isa: I, rows: &Gathered, right: &Panels, out: &mut Prod
 /// Fills the products of a strip's rows with earlier rows from those of the earlier rows with the strip's.
 #[inline(always)]
 fn mirror<I: Isa>(isa: I, start: usize, out: &mut Products) {
-    let end = (start + STRIP_ROWS).min(out.stride);
+    let end = (start + STRIP_ROWS).min(out.lines.len() / (out.stride / PANEL_ROWS));
     for row in (start..end).step_by(PANEL_ROWS) {
         for earlier in (0..start).step_by(PANEL_ROWS) {
             let (from, step) = out.square(earlier, row / PANEL_ROWS);
@@ -338,16 +386,19 @@ fn tile<T: I8Tiles, const M: usize, const P: usize>(
     first: usize,
     out: &mut Products,
 ) {
-    let depth = panels.depth;
-    // Of one length, said so that no index in the loop is checked.
-    let left: [&[[i8; GROUP]]; M] = std::array::from_fn(|m| &rows.groups(row + m)[..depth]);
-    let right: [&[PanelLine]; P] =
-        std::array::from_fn(|p| &bytemuck::cast_slice(panels.panel(first + p))[..depth]);
+    let right: [&[[Line; PANEL_ROWS]]; P] =
+        std::array::from_fn(|p| panels.panel(first + p).as_chunks().0);
     let mut sums = [[tiles.tile_zero(); P]; M];
-    for t in 0..depth {
-        for p in 0..P {
-            for m in 0..M {
-                sums[m][p] = tiles.tile_add(sums[m][p], left[m][t], &right[p][t]);
+    for step in 0..rows.depth {
+        let left: [[[i8; GROUP]; PANEL_ROWS]; M] = std::array::from_fn(|m| {
+            bytemuck::cast(rows.lines[rows.start(row + m) + step * PANEL_ROWS])
+        });
+        for group in 0..PANEL_ROWS {
+            for p in 0..P {
+                let line = bytemuck::cast_ref(&right[p][step][group]);
+                for m in 0..M {
+                    sums[m][p] = tiles.tile_add(sums[m][p], left[m][group], line);
+                }
             }
         }
     }

@@ -11,16 +11,23 @@ const LANES: usize = 16;
 /// A line of keys in memory.
 type Line = [u32; LANES];
 
-/// How a tier works on 16 keys at once. The defaults of [`plain_keys`] are the definition.
+/// How a tier works on 16 keys at once. The loops of `plain_keys` are the definition.
 pub trait KeyLanes: Copy {
     /// 16 keys.
     type Keys: Copy;
 
+    /// From memory.
     fn load(self, keys: &Line) -> Self::Keys;
+    /// To memory.
     fn line(self, keys: Self::Keys) -> Line;
+    /// One key 16 times.
     fn splat(self, key: u32) -> Self::Keys;
     /// The lesser of each pair.
     fn min(self, a: Self::Keys, b: Self::Keys) -> Self::Keys;
+    /// The greater of each pair.
+    fn max(self, a: Self::Keys, b: Self::Keys) -> Self::Keys;
+    /// The greatest of all.
+    fn greatest(self, keys: Self::Keys) -> u32;
     /// The least of all.
     fn least(self, keys: Self::Keys) -> u32;
     /// A bit for each place where `a` is less than `b`.
@@ -59,6 +66,16 @@ macro_rules! plain_keys {
             #[inline(always)]
             fn min(self, a: [u32; 16], b: [u32; 16]) -> [u32; 16] {
                 std::array::from_fn(|i| a[i].min(b[i]))
+            }
+
+            #[inline(always)]
+            fn max(self, a: [u32; 16], b: [u32; 16]) -> [u32; 16] {
+                std::array::from_fn(|i| a[i].max(b[i]))
+            }
+
+            #[inline(always)]
+            fn greatest(self, keys: [u32; 16]) -> u32 {
+                keys.into_iter().fold(0, u32::max)
             }
 
             #[inline(always)]
@@ -110,7 +127,7 @@ const BISECTIONS: usize = 10;
 /// Cost: at most twelve passes that move nothing.
 #[inline(always)]
 pub fn threshold<I: Isa>(isa: I, keys: &[u32], wanted: usize) -> u32 {
-    let (mut low, mut high) = range(keys);
+    let (mut low, mut high) = range(isa, keys);
     for _ in 0..BISECTIONS {
         let middle = low + (high - low) / 2;
         let count = count_to(isa, keys, middle);
@@ -128,14 +145,16 @@ pub fn threshold<I: Isa>(isa: I, keys: &[u32], wanted: usize) -> u32 {
 
 /// The least key, and the greatest below `u32::MAX`.
 #[inline(always)]
-fn range(keys: &[u32]) -> (u32, u32) {
-    let low = keys.iter().fold(u32::MAX, |low, &key| low.min(key));
-    // One more, so that the greatest of all numbers wraps around to the least.
-    let above = keys
-        .iter()
-        .fold(0, |above, &key| above.max(key.wrapping_add(1)));
-    let high = above.saturating_sub(1);
-    (low.min(high), high)
+fn range<I: Isa>(isa: I, keys: &[u32]) -> (u32, u32) {
+    let (mut low, mut above) = (isa.splat(u32::MAX), isa.splat(0));
+    for line in keys.as_chunks::<LANES>().0 {
+        let keys = isa.load(line);
+        low = isa.min(low, keys);
+        // One more, so that the greatest of all numbers wraps around to the least.
+        above = isa.max(above, isa.load(&line.map(|key| key.wrapping_add(1))));
+    }
+    let high = isa.greatest(above).saturating_sub(1);
+    (isa.least(low).min(high), high)
 }
 
 #[inline(always)]

@@ -181,6 +181,16 @@ impl KeyLanes for V4x {
     }
 
     #[inline(always)]
+    fn max(self, a: __m512i, b: __m512i) -> __m512i {
+        self.avx512f._mm512_max_epu32(a, b)
+    }
+
+    #[inline(always)]
+    fn greatest(self, keys: __m512i) -> u32 {
+        self.avx512f._mm512_reduce_max_epu32(keys)
+    }
+
+    #[inline(always)]
     fn least(self, keys: __m512i) -> u32 {
         self.avx512f._mm512_reduce_min_epu32(keys)
     }

@@ -1,17 +1,19 @@
 //! Elementwise work on rows of a distance matrix. Plain loops: inside a tier the compiler makes vectors of them.
 
 use proxime_quant::Codes;
-use proxime_simd::Isa;
-use proxime_simd::block::{Gathered, Products};
+use proxime_simd::I8Query;
+use proxime_simd::block::Products;
 
 /// What stands for no distance: farther than any.
 pub(crate) const FARTHEST: u32 = u32::MAX;
 
-/// Gathers the codes of some rows.
+/// The codes of some rows, as the block product takes them.
 #[inline(always)]
-pub(crate) fn gather<I: Isa>(isa: I, codes: &Codes, rows: &[u32], out: &mut Gathered) {
-    let rows = rows.iter().map(|&row| codes.query(row as usize));
-    out.gather(isa, codes.dim(), rows);
+pub(crate) fn queries<'a>(
+    codes: &'a Codes,
+    rows: &'a [u32],
+) -> impl ExactSizeIterator<Item = I8Query<'a>> + Clone {
+    rows.iter().map(|&row| codes.query(row as usize))
 }
 
 /// Turns the products of `rows` with `columns` into their distances, in place; what is behind the columns is farthest.

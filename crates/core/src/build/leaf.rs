@@ -5,11 +5,11 @@
 //! two rows of the matrix: nothing is sorted, and no distance is computed twice.
 
 use proxime_quant::Codes;
-use proxime_simd::block::{BLOCK_ROWS, Gathered, Panels, Products, all_pairs};
+use proxime_simd::block::{Gathered, Panels, Products, all_pairs};
 use proxime_simd::topk::{Few, threshold};
 use proxime_simd::{Isa, WithIsa};
 
-use super::distances::{FARTHEST, gather, to_distances};
+use super::distances::{FARTHEST, queries, to_distances};
 use super::lists::Lists;
 use crate::search::Candidate;
 
@@ -43,20 +43,23 @@ impl WithIsa for LinkLeaf<'_> {
             scratch,
             ..
         } = self;
-        gather(isa, codes, rows, &mut scratch.gathered);
-        scratch.panels.pack(isa, &scratch.gathered);
+        let queries = queries(codes, rows);
+        scratch
+            .panels
+            .pack(isa, codes.dim(), queries, &mut scratch.gathered);
         all_pairs(
             isa,
             &scratch.gathered,
             &scratch.panels,
             &mut scratch.products,
         );
+        let stride = scratch.products.stride();
         let matrix = to_distances(codes, rows, rows, &mut scratch.products);
         // As few lines as hold the candidates and what a threshold lets through beside them.
         match self.candidates {
-            ..=28 => choose::<I, 2>(isa, rows, matrix, self.candidates, self.keep),
-            ..=56 => choose::<I, 4>(isa, rows, matrix, self.candidates, self.keep),
-            _ => choose::<I, 14>(isa, rows, matrix, self.candidates, self.keep),
+            ..=28 => choose::<I, 2>(isa, rows, matrix, stride, self.candidates, self.keep),
+            ..=56 => choose::<I, 4>(isa, rows, matrix, stride, self.candidates, self.keep),
+            _ => choose::<I, 14>(isa, rows, matrix, stride, self.candidates, self.keep),
         }
     }
 }
@@ -67,10 +70,10 @@ fn choose<I: Isa, const L: usize>(
     isa: I,
     rows: &[u32],
     matrix: &mut [u32],
+    stride: usize,
     candidates: usize,
     keep: usize,
 ) -> Lists<Candidate> {
-    let stride = matrix.len() / rows.len().next_multiple_of(BLOCK_ROWS);
     let mut lists = Lists::with_capacity(rows.len(), rows.len() * keep);
     for from in 0..rows.len() {
         // A row is no neighbour of its own.

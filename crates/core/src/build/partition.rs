@@ -10,7 +10,7 @@ use proxime_quant::Codes;
 use proxime_simd::block::{Gathered, Panels, Products, multiply};
 use proxime_simd::{Isa, Level, WithIsa};
 
-use super::distances::{FARTHEST, gather, nearest, to_distances};
+use super::distances::{FARTHEST, nearest, queries, to_distances};
 use super::{LEAF_MAX, LEAF_MEAN, Watch};
 use crate::level::node_hash;
 use crate::pool::Pool;
@@ -119,8 +119,9 @@ impl WithIsa for PackLeaders<'_> {
     #[inline(always)]
     fn with_isa<I: Isa>(self, isa: I) {
         let mut gathered = Gathered::default();
-        gather(isa, self.codes, self.leading, &mut gathered);
-        self.panels.pack(isa, &gathered);
+        let leaders = queries(self.codes, self.leading);
+        self.panels
+            .pack(isa, self.codes.dim(), leaders, &mut gathered);
     }
 }
 
@@ -147,9 +148,9 @@ impl WithIsa for Assign<'_> {
             fan,
             scratch: (gathered, products),
         } = self;
-        let stride = panels.stride();
-        gather(isa, codes, rows, gathered);
+        gathered.gather(isa, codes.dim(), queries(codes, rows));
         multiply(isa, gathered, panels, products);
+        let stride = products.stride();
         let keys = to_distances(codes, rows, leading, products);
         let mut joined = Vec::with_capacity(rows.len() * fan);
         for keys in keys.chunks_exact_mut(stride).take(rows.len()) {
