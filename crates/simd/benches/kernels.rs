@@ -131,7 +131,7 @@ impl WithIsa for Run<'_> {
             panels.pack(isa, rows.stride(), queries, left);
         }
         match self.what {
-            What::AllPairs => all_pairs(isa, left, panels, out),
+            What::AllPairs => all_pairs(isa, left, panels, out, |_, _, _| ()),
             What::Product | What::Packed => multiply(isa, left, panels, out),
         }
     }

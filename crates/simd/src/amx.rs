@@ -175,7 +175,6 @@ impl KeyLanes for Amx {
 }
 
 impl I8Tiles for Amx {
-    const MIRRORS: bool = false;
     type Tile = <V4x as I8Tiles>::Tile;
 
     #[inline(always)]

@@ -28,7 +28,8 @@ pub(crate) const GROUP: usize = 4;
 /// Codes in a line, and what the length of a row is rounded up to.
 const LINE_CODES: usize = PANEL_ROWS * GROUP;
 
-/// Rows of [`all_pairs`] that are multiplied with the panels from their own on: whole blocks on every tier.
+/// Rows of [`all_pairs`] that are multiplied with as many others at a time: whole blocks on every tier, and the products stay
+/// in cache until they are finished.
 const STRIP_ROWS: usize = 96;
 
 /// Rows on their way while one is copied: from memory at random, each would be waited for.
@@ -44,9 +45,6 @@ pub trait I8Tiles: Copy {
 
     /// Sums for the rows of a panel, in the tier's own order.
     type Tile: Copy;
-
-    /// Whether to turn over half of a symmetric product is cheaper than to multiply it.
-    const MIRRORS: bool = true;
 
     /// The words of two lines in turn: the first halves, then the second.
     #[inline(always)]
@@ -298,15 +296,20 @@ pub fn multiply<I: Isa>(isa: I, left: &Gathered, right: &Panels, out: &mut Produ
     isa.multiply(left, 0..left.n(), right, 0..right.count(), out);
 }
 
-/// The products of all rows with each other: [`multiply`] of rows with themselves, for little more than half of its cost
-/// where the multiplications are what costs.
+/// The products of all rows with each other, finished: [`multiply`] of rows with themselves for little more than half of its
+/// cost.
 ///
-/// `right` is packed from `rows`. Out: `[n, stride]`, symmetric.
+/// `right` is packed from `rows`. `finish(i, j, products)` turns 16 products of row `i` with the rows from `j` on into what they
+/// are wanted for, the same for `i` with `j` as for `j` with `i`; rows from `n` on are there to be filled up with anything.
+/// Out: `[n, stride]`, symmetric.
 #[inline(always)]
-pub fn all_pairs<I: Isa>(isa: I, rows: &Gathered, right: &Panels, out: &mut Products) {
-    if !I::MIRRORS {
-        return multiply(isa, rows, right, out);
-    }
+pub fn all_pairs<I: Isa>(
+    isa: I,
+    rows: &Gathered,
+    right: &Panels,
+    out: &mut Products,
+    finish: impl Fn(usize, usize, &mut [i32; PANEL_ROWS]),
+) {
     assert_eq!(
         (rows.n(), rows.depth * PANEL_ROWS, I::FLIP),
         (right.n, right.depth, right.flip),
@@ -315,22 +318,43 @@ pub fn all_pairs<I: Isa>(isa: I, rows: &Gathered, right: &Panels, out: &mut Prod
     out.resize(rows.n(), right.count());
     for start in (0..rows.n()).step_by(STRIP_ROWS) {
         let strip = start..rows.n().min(start + STRIP_ROWS);
-        let panels = start / PANEL_ROWS..right.count();
-        isa.multiply(rows, strip, right, panels, out);
-        mirror(isa, start, out);
+        for first in (start..rows.n()).step_by(STRIP_ROWS) {
+            let end = right.count().min((first + STRIP_ROWS) / PANEL_ROWS);
+            let panels = first / PANEL_ROWS..end;
+            isa.multiply(rows, strip.clone(), right, panels.clone(), out);
+            finish_block(strip.clone(), panels.clone(), out, &finish);
+            if first > start {
+                mirror(isa, strip.clone(), panels, out);
+            }
+        }
     }
 }
 
-/// Fills the products of a strip's rows with earlier rows from those of the earlier rows with the strip's.
+/// Finishes the products of some rows with some panels, while they are in cache.
 #[inline(always)]
-fn mirror<I: Isa>(isa: I, start: usize, out: &mut Products) {
-    let end = (start + STRIP_ROWS).min(out.lines.len() / (out.stride / PANEL_ROWS));
-    for row in (start..end).step_by(PANEL_ROWS) {
-        for earlier in (0..start).step_by(PANEL_ROWS) {
-            let (from, step) = out.square(earlier, row / PANEL_ROWS);
+fn finish_block(
+    rows: Range<usize>,
+    panels: Range<usize>,
+    out: &mut Products,
+    finish: &impl Fn(usize, usize, &mut [i32; PANEL_ROWS]),
+) {
+    for row in rows {
+        let (at, _) = out.square(row, panels.start);
+        for (line, panel) in out.lines[at..].iter_mut().zip(panels.clone()) {
+            finish(row, panel * PANEL_ROWS, bytemuck::cast_mut(line));
+        }
+    }
+}
+
+/// Copies the products of some rows with some panels to where the panels' rows have theirs with these rows.
+#[inline(always)]
+fn mirror<I: Isa>(isa: I, rows: Range<usize>, panels: Range<usize>, out: &mut Products) {
+    for panel in panels {
+        for row in rows.clone().step_by(PANEL_ROWS) {
+            let (from, step) = out.square(row, panel);
             let square = std::array::from_fn(|i| bytemuck::cast(out.lines[from + i * step]));
             let square = transpose(isa, square);
-            let (to, step) = out.square(row, earlier / PANEL_ROWS);
+            let (to, step) = out.square(panel * PANEL_ROWS, row / PANEL_ROWS);
             for (i, line) in square.into_iter().enumerate() {
                 out.lines[to + i * step] = bytemuck::cast(line);
             }

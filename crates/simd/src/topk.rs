@@ -166,6 +166,31 @@ fn count_to<I: Isa>(isa: I, keys: &[u32], limit: u32) -> usize {
     keys.len() - lines.iter().map(above).sum::<u32>() as usize
 }
 
+/// Strikes out the least key, the first of equal ones: it, and its place; none when all are struck out.
+///
+/// `keys` is a multiple of 16 long; `u32::MAX` is a key struck out.
+/// Cost: one pass, and one to the place.
+#[inline(always)]
+pub fn take_least<I: Isa>(isa: I, keys: &mut [u32]) -> Option<(u32, usize)> {
+    let lines = keys.as_chunks_mut::<LANES>().0;
+    let mut least = isa.splat(u32::MAX);
+    for line in &*lines {
+        least = isa.min(least, isa.load(line));
+    }
+    let key = isa.least(least);
+    if key == u32::MAX {
+        return None;
+    }
+    let wanted = isa.splat(key);
+    lines.iter_mut().enumerate().find_map(|(i, line)| {
+        let bits = isa.equal(isa.load(line), wanted);
+        let lane = bits.trailing_zeros() as usize;
+        let found = line.get_mut(lane)?;
+        *found = u32::MAX;
+        Some((key, i * LANES + lane))
+    })
+}
+
 /// Up to `16 * L` keys in registers, with where they stood.
 #[derive(Clone, Copy, Debug)]
 pub struct Few<I: Isa, const L: usize> {

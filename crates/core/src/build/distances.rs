@@ -1,8 +1,8 @@
-//! Elementwise work on rows of a distance matrix. Plain loops: inside a tier the compiler makes vectors of them.
+//! From products to distances. Plain loops: inside a tier the compiler makes vectors of them.
 
 use proxime_quant::Codes;
 use proxime_simd::I8Query;
-use proxime_simd::block::Products;
+use proxime_simd::block::BLOCK_ROWS;
 
 /// What stands for no distance: farther than any.
 pub(crate) const FARTHEST: u32 = u32::MAX;
@@ -16,41 +16,48 @@ pub(crate) fn queries<'a>(
     rows.iter().map(|&row| codes.query(row as usize))
 }
 
-/// Turns the products of `rows` with `columns` into their distances, in place; what is behind the columns is farthest.
-#[inline(always)]
-pub(crate) fn to_distances<'a>(
-    codes: &Codes,
-    rows: &[u32],
-    columns: &[u32],
-    products: &'a mut Products,
-) -> &'a mut [u32] {
-    let stride = products.stride();
-    let mut norms = vec![0u32; stride];
-    let mut extras = vec![0u32; stride];
-    for (at, &column) in columns.iter().enumerate() {
-        norms[at] = codes.norm(column as usize);
-        extras[at] = codes.extra(column as usize);
-    }
-    let keys: &mut [u32] = bytemuck::cast_slice_mut(products.as_mut_slice());
-    for (&row, keys) in rows.iter().zip(keys.chunks_exact_mut(stride)) {
-        let (norm, extra) = (codes.norm(row as usize), codes.extra(row as usize));
-        for ((key, &other_norm), &other_extra) in keys.iter_mut().zip(&norms).zip(&extras) {
-            let product = key.wrapping_add(extra.wrapping_mul(other_extra));
-            *key = norm
-                .wrapping_add(other_norm)
-                .wrapping_sub(product.wrapping_mul(2));
-        }
-        keys[columns.len()..].fill(FARTHEST);
-    }
-    keys
+/// What products become distances with: norms and added coordinates, one behind the other.
+#[derive(Debug, Default)]
+pub(crate) struct Norms {
+    norms: Vec<u32>,
+    extras: Vec<u32>,
 }
 
-/// The smallest key and its first place; none if all are farthest.
-#[inline(always)]
-pub(crate) fn nearest(keys: &[u32]) -> Option<(u32, usize)> {
-    let least = keys.iter().fold(FARTHEST, |least, &key| least.min(key));
-    let place = keys.iter().position(|&key| key == least);
-    place
-        .filter(|_| least != FARTHEST)
-        .map(|place| (least, place))
+impl Norms {
+    /// Those of some rows, and behind them of rows farther than any.
+    pub(crate) fn of(codes: &Codes, rows: &[u32]) -> Self {
+        let padded = rows.len().next_multiple_of(BLOCK_ROWS);
+        let gather = |one: &dyn Fn(usize) -> u32| {
+            let mut all: Vec<u32> = rows.iter().map(|&row| one(row as usize)).collect();
+            all.resize(padded, 0);
+            all
+        };
+        Self {
+            norms: gather(&|row| codes.norm(row)),
+            extras: gather(&|row| codes.extra(row)),
+        }
+    }
+
+    /// Turns a row's products with the 16 rows from `first` on into their distances; `n` rows there are.
+    #[inline(always)]
+    pub(crate) fn finish(&self, (norm, extra): (u32, u32), first: usize, products: &mut [i32; 16]) {
+        let norms = &self.norms[first..][..16];
+        let extras = &self.extras[first..][..16];
+        for ((product, &other), &other_extra) in products.iter_mut().zip(norms).zip(extras) {
+            let whole = (*product as u32).wrapping_add(extra.wrapping_mul(other_extra));
+            let distance = norm.wrapping_add(other).wrapping_sub(whole.wrapping_mul(2));
+            *product = distance as i32;
+        }
+    }
+
+    /// How many there are with those behind the last.
+    pub(crate) fn padded(&self) -> usize {
+        self.norms.len()
+    }
+
+    /// Of the row at a place.
+    #[inline(always)]
+    pub(crate) fn at(&self, place: usize) -> (u32, u32) {
+        (self.norms[place], self.extras[place])
+    }
 }

@@ -9,7 +9,7 @@ use proxime_simd::block::{Gathered, Panels, Products, all_pairs};
 use proxime_simd::topk::{Few, threshold};
 use proxime_simd::{Isa, WithIsa};
 
-use super::distances::{FARTHEST, queries, to_distances};
+use super::distances::{FARTHEST, Norms, queries};
 use super::lists::Lists;
 use crate::search::Candidate;
 
@@ -47,14 +47,18 @@ impl WithIsa for LinkLeaf<'_> {
         scratch
             .panels
             .pack(isa, codes.dim(), queries, &mut scratch.gathered);
-        all_pairs(
-            isa,
-            &scratch.gathered,
-            &scratch.panels,
-            &mut scratch.products,
-        );
-        let stride = scratch.products.stride();
-        let matrix = to_distances(codes, rows, rows, &mut scratch.products);
+        let norms = Norms::of(codes, rows);
+        let finish = |row: usize, first: usize, products: &mut [i32; 16]| {
+            norms.finish(norms.at(row), first, products);
+        };
+        let LeafScratch {
+            gathered,
+            panels,
+            products,
+        } = scratch;
+        all_pairs(isa, gathered, panels, products, finish);
+        let stride = products.stride();
+        let matrix: &mut [u32] = bytemuck::cast_slice_mut(products.as_mut_slice());
         // As few lines as hold the candidates and what a threshold lets through beside them.
         match self.candidates {
             ..=28 => choose::<I, 2>(isa, rows, matrix, stride, self.candidates, self.keep),
@@ -76,8 +80,9 @@ fn choose<I: Isa, const L: usize>(
 ) -> Lists<Candidate> {
     let mut lists = Lists::with_capacity(rows.len(), rows.len() * keep);
     for from in 0..rows.len() {
-        // A row is no neighbour of its own.
+        // A row is no neighbour of its own, nor is what fills up the last block.
         matrix[from * stride + from] = FARTHEST;
+        matrix[from * stride + rows.len()..][..stride - rows.len()].fill(FARTHEST);
         let keys = &matrix[from * stride..][..stride];
         let limit = threshold(isa, keys, candidates);
         let mut near = Few::<I, L>::collect(isa, keys, limit);

@@ -31,7 +31,7 @@ use self::partition::partition;
 use self::watch::Watch;
 use crate::connect::connect;
 use crate::level::{levels, node_hash};
-use crate::links::{Links, ROWS_MAX, degree_cap};
+use crate::links::{Links, ROWS_MAX, UpperLevel, degree_cap};
 use crate::pool::Pool;
 use crate::{Error, Graph, Params};
 
@@ -87,14 +87,17 @@ fn build(codes: &Codes, params: &Params, progress: Progress<'_>) -> Result<Graph
     graph.entry = entry;
     let watch = Watch::new(progress, FAN);
     let m = params.m();
-    graph.base = link(codes, params, degree_cap(m, 0), params.m0(), &watch);
-    if watch.stopped() {
-        return Err(Error::Interrupted);
-    }
     let silent = Watch::new(&|_| ControlFlow::Continue(()), 1);
-    for (upper, level) in graph.upper.iter_mut().zip(1..) {
+    let base = || link(codes, params, degree_cap(m, 0), params.m0(), &watch);
+    let above = |(upper, level): (&mut UpperLevel, usize)| {
         let codes = codes.select(upper.nodes());
         upper.set_links(link(&codes, params, degree_cap(m, level), m, &silent));
+    };
+    let upper = graph.upper.iter_mut().zip(1..);
+    // Beside each other, so that no thread is idle where one has a step of its own.
+    (graph.base, _) = rayon::join(base, || upper.for_each(above));
+    if watch.stopped() {
+        return Err(Error::Interrupted);
     }
     connect(&mut graph, codes, params.ef_construction());
     Ok(graph)

@@ -8,9 +8,10 @@ use rayon::prelude::*;
 
 use proxime_quant::Codes;
 use proxime_simd::block::{Gathered, Panels, Products, multiply};
+use proxime_simd::topk::take_least;
 use proxime_simd::{Isa, Level, WithIsa};
 
-use super::distances::{FARTHEST, nearest, queries, to_distances};
+use super::distances::{FARTHEST, Norms, queries};
 use super::{LEAF_MAX, LEAF_MEAN, Watch};
 use crate::level::node_hash;
 use crate::pool::Pool;
@@ -31,31 +32,32 @@ pub(crate) fn partition(codes: &Codes, fan: usize, seed: u64, watch: &Watch<'_>)
         return vec![all];
     }
     let leaders = (all.len() * fan / LEAF_MEAN).min(LEADERS_MAX);
-    let mut clusters = carve(codes, &all, leaders, fan, seed, watch);
-    let mut leaves = Vec::with_capacity(2 * clusters.len());
-    while let Some(cluster) = clusters.pop() {
-        match cluster.len() {
-            0 => {}
-            1..=LEAF_MAX => leaves.push(cluster),
-            size => {
-                let parts = carve(
-                    codes,
-                    &cluster,
-                    size.div_ceil(LEAF_MEAN),
-                    1,
-                    seed ^ size as u64,
-                    watch,
-                );
-                if parts.iter().any(|part| part.len() == size) {
-                    // Rows that no leader tells apart: equal ones, mostly.
-                    leaves.extend(cluster.chunks(LEAF_MAX).map(<[u32]>::to_vec));
-                } else {
-                    clusters.extend(parts);
-                }
-            }
-        }
+    let clusters = carve(codes, &all, leaders, fan, seed, watch);
+    let divided = clusters
+        .into_par_iter()
+        .map(|cluster| divide(codes, cluster, seed, watch))
+        .collect::<Vec<_>>();
+    divided.into_iter().flatten().collect()
+}
+
+/// A cluster as one leaf, or as several where it is too large for one.
+fn divide(codes: &Codes, cluster: Vec<u32>, seed: u64, watch: &Watch<'_>) -> Vec<Vec<u32>> {
+    let size = cluster.len();
+    match size {
+        0 => return Vec::new(),
+        1..=LEAF_MAX => return vec![cluster],
+        _ => {}
     }
-    leaves
+    let leaders = size.div_ceil(LEAF_MEAN);
+    let parts = carve(codes, &cluster, leaders, 1, seed ^ size as u64, watch);
+    if parts.iter().any(|part| part.len() == size) {
+        // Rows that no leader tells apart: equal ones, mostly.
+        return cluster.chunks(LEAF_MAX).map(<[u32]>::to_vec).collect();
+    }
+    let parts = parts.into_iter();
+    parts
+        .flat_map(|part| divide(codes, part, seed, watch))
+        .collect()
 }
 
 /// The rows nearest to each of some leaders; each row goes to its nearest `fan`.
@@ -77,6 +79,7 @@ fn carve(
         leading: &leading,
         panels: &mut panels,
     });
+    let norms = Norms::of(codes, &leading);
     let scratches = Pool::<(Gathered, Products)>::default();
     let assign = |rows: &[u32]| {
         if watch.stopped() {
@@ -88,6 +91,7 @@ fn carve(
                 rows,
                 leading: &leading,
                 panels: &panels,
+                norms: &norms,
                 fan,
                 scratch,
             })
@@ -131,6 +135,7 @@ struct Assign<'a> {
     rows: &'a [u32],
     leading: &'a [u32],
     panels: &'a Panels,
+    norms: &'a Norms,
     fan: usize,
     scratch: &'a mut (Gathered, Products),
 }
@@ -145,19 +150,25 @@ impl WithIsa for Assign<'_> {
             rows,
             leading,
             panels,
+            norms,
             fan,
             scratch: (gathered, products),
         } = self;
         gathered.gather(isa, codes.dim(), queries(codes, rows));
         multiply(isa, gathered, panels, products);
         let stride = products.stride();
-        let keys = to_distances(codes, rows, leading, products);
+        let keys: &mut [u32] = bytemuck::cast_slice_mut(products.as_mut_slice());
         let mut joined = Vec::with_capacity(rows.len() * fan);
-        for keys in keys.chunks_exact_mut(stride).take(rows.len()) {
+        for (&row, keys) in rows.iter().zip(keys.chunks_exact_mut(stride)) {
+            let own = (codes.norm(row as usize), codes.extra(row as usize));
+            let (lines, _) = keys.as_chunks_mut::<16>();
+            for (line, first) in lines.iter_mut().zip((0..norms.padded()).step_by(16)) {
+                norms.finish(own, first, bytemuck::cast_mut(line));
+            }
+            keys[leading.len()..].fill(FARTHEST);
             for _ in 0..fan {
                 // As many leaders as `fan` there are, so a place is always found.
-                let place = nearest(keys).map_or(0, |(_, place)| place);
-                keys[place] = FARTHEST;
+                let place = take_least(isa, keys).map_or(0, |(_, place)| place);
                 joined.push(place as u16);
             }
         }

@@ -43,7 +43,16 @@ impl WithIsa for AllPairs<'_> {
         let len = rows[0].len();
         let rows = rows.iter().map(|row| I8Query::new(row));
         memory.panels.pack(isa, len, rows, &mut memory.left);
-        all_pairs(isa, &memory.left, &memory.panels, &mut memory.out);
+        all_pairs(
+            isa,
+            &memory.left,
+            &memory.panels,
+            &mut memory.out,
+            |i, j, products| {
+                let product = |at: usize| (i * (j + at)) as i32;
+                (0..16).for_each(|at| products[at] = products[at].wrapping_add(product(at)));
+            },
+        );
     }
 }
 
@@ -54,19 +63,25 @@ fn check(left: &[Vec<i8>], right: &[Vec<i8>]) {
         level.dispatch(AllPairs(&mut memory, &ones));
         level.dispatch(Multiply(&mut memory, left, right));
         assert_eq!(memory.panels.n(), right.len());
-        expect(level, &memory.out, left, right);
+        expect(level, &memory.out, left, right, |_, _| 0);
         level.dispatch(AllPairs(&mut memory, right));
-        expect(level, &memory.out, right, right);
+        expect(level, &memory.out, right, right, |i, j| (i * j) as i64);
     }
 }
 
-fn expect(level: Level, out: &Products, left: &[Vec<i8>], right: &[Vec<i8>]) {
+fn expect(
+    level: Level,
+    out: &Products,
+    left: &[Vec<i8>],
+    right: &[Vec<i8>],
+    more: impl Fn(usize, usize) -> i64,
+) {
     assert!(out.stride() >= right.len());
     let rows = out.as_slice().chunks_exact(out.stride());
     assert!(rows.len() >= left.len());
     for (m, (row, products)) in left.iter().zip(rows).enumerate() {
         for (n, (&product, other)) in products.iter().zip(right).enumerate() {
-            let expected = reference::dot_i8(row, other);
+            let expected = reference::dot_i8(row, other) + more(m, n);
             assert_eq!(i64::from(product), expected, "{level}: row {m} with {n}");
         }
     }
