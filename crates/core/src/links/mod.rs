@@ -42,10 +42,6 @@ impl Links {
         self.slots.resize(lists * self.stride, NONE);
     }
 
-    pub(crate) fn stride(&self) -> usize {
-        self.stride
-    }
-
     pub(crate) fn lists(&self) -> usize {
         self.slots.len() / self.stride
     }
@@ -77,6 +73,13 @@ impl Links {
         row.fill(NONE);
         for (slot, node) in row.iter_mut().zip(neighbors) {
             *slot = node;
+        }
+    }
+
+    /// Appends one neighbour, in the place of the last one if no slot is free.
+    pub(crate) fn push_or_replace(&mut self, list: usize, node: u32) {
+        if !self.push(list, node) {
+            self.slots[(list + 1) * self.stride - 1] = node;
         }
     }
 

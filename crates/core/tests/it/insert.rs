@@ -73,6 +73,23 @@ fn inserted_rows_are_found() {
     }
 }
 
+/// Short lists and a narrow beam: every free slot that an attachment could take is taken at some point.
+#[test]
+fn small_calls_never_run_out_of_slots() {
+    let data = mixture(700, 24, 3);
+    let (codec, _) = encode(&data, 24, Metric::L2);
+    let params = Params::default().with_m(2).unwrap();
+    let params = params.with_ef_construction(1).unwrap();
+    let codes_of = |n| Codes::encode(&codec, Rows::new(&data[..n * 24], 24).unwrap()).unwrap();
+    let mut graph = build(&codes_of(200), &params, 1);
+    for n in 201usize..=700 {
+        graph
+            .insert(&codes_of(n), &params, &pool(1), &go_on)
+            .unwrap();
+        assert_eq!(graph.stats().unreachable, 0);
+    }
+}
+
 #[test]
 fn threads_do_not_matter() {
     let data = mixture(1500, 16, 4);
