@@ -12,7 +12,7 @@ use crate::Graph;
 use crate::scorer::NodeScorer;
 use crate::search::{Scratch, search_layer};
 
-/// Which nodes a walk over level 0 has met.
+/// Which nodes a walk over level 0 has met; deleted ones are neither met nor missing.
 pub(crate) struct Reached {
     met: Vec<bool>,
     missing: usize,
@@ -25,7 +25,7 @@ impl Reached {
     pub(crate) fn of(graph: &Graph) -> Self {
         let mut reached = Self {
             met: vec![false; graph.n()],
-            missing: graph.n(),
+            missing: graph.live(),
             last: 0,
         };
         if let Some(entry) = graph.entry() {
@@ -71,7 +71,7 @@ pub(crate) fn connect(graph: &mut Graph, codes: &Codes, ef: usize) {
         if reached.missing() == 0 {
             return;
         }
-        if reached.met[node as usize] {
+        if reached.met[node as usize] || graph.is_deleted(node) {
             continue;
         }
         Level::detect().dispatch(Nearest {

@@ -14,9 +14,10 @@ use proxime_simd::{Isa, Level, WithIsa};
 use crate::connect::connect;
 use crate::level::{levels, node_hash};
 use crate::links::{ROWS_MAX, degree_cap};
-use crate::scorer::{NodeScorer, Scorer};
+use crate::params::within;
+use crate::scorer::NodeScorer;
 use crate::search::{Candidate, Scratch, ScratchPool, descend, search_layer};
-use crate::select::select;
+use crate::select::{rank, select};
 use crate::{Error, Graph, Params, Progress};
 
 /// A batch sees nothing of itself: at most this part of the graph so far.
@@ -41,20 +42,17 @@ impl Graph {
         pool: &ThreadPool,
         progress: Progress<'_>,
     ) -> Result<(), Error> {
-        let within = |name, value, min, max| match (min..=max).contains(&value) {
-            true => Ok(()),
-            false => Err(Error::Parameter {
-                name,
-                value,
-                min,
-                max,
-            }),
-        };
-        within("m", params.m(), self.m(), self.m())?;
-        within("rows", codes.n(), self.n(), ROWS_MAX)?;
+        self.check_fits(codes, params)?;
         let mut graph = self.clone();
         pool.install(|| insert(&mut graph, codes, params, progress))?;
         *self = graph;
+        Ok(())
+    }
+
+    /// Parameters of this graph, and codes for all of its rows at least.
+    pub(crate) fn check_fits(&self, codes: &Codes, params: &Params) -> Result<(), Error> {
+        within("m", params.m(), self.m(), self.m())?;
+        within("rows", codes.n(), self.n(), ROWS_MAX)?;
         Ok(())
     }
 }
@@ -65,7 +63,7 @@ fn insert(
     params: &Params,
     progress: Progress<'_>,
 ) -> Result<(), Error> {
-    let known = graph.n();
+    let (known, live) = (graph.n(), graph.live());
     let hash = |node: u32| node_hash(params.seed(), node);
     let levels = levels(codes.n(), params);
     // Sorted input must not matter, and high levels come first: a node's level falls as its hash grows.
@@ -75,7 +73,7 @@ fn insert(
         return Ok(());
     };
     let top_before = graph.entry().map(|_| graph.top_level());
-    graph.grow(&levels);
+    graph.grow(&levels[known..]);
     let scratches = ScratchPool::default();
     let mut done = 0;
     // The new top of the graph is linked to the old one before searches start from it.
@@ -85,7 +83,7 @@ fn insert(
         done = 1;
     }
     while done < order.len() {
-        let inserted = known + done;
+        let inserted = live + done;
         let size = inserted
             .min((inserted / BATCH_PART).max(BATCH_MIN))
             .min(order.len() - done);
@@ -261,15 +259,7 @@ impl WithIsa for Merge<'_> {
         if nodes.len() <= cap {
             return nodes;
         }
-        let mut keys = Vec::with_capacity(nodes.len());
-        NodeScorer::new(codes, target).score(isa, &nodes, &mut keys);
-        let mut candidates: Vec<Candidate> = nodes
-            .iter()
-            .zip(keys)
-            .map(|(&node, key)| Candidate { key, node })
-            .collect();
-        candidates.sort_unstable();
-        select(isa, codes, &candidates, cap)
+        select(isa, codes, &rank(isa, codes, target, &nodes), cap)
             .iter()
             .map(|kept| kept.node)
             .collect()

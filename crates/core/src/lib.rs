@@ -24,6 +24,7 @@
 
 mod build;
 mod connect;
+mod delete;
 mod error;
 pub mod flat;
 mod graph;

@@ -7,20 +7,9 @@ use proxime_quant::{Codes, ScalarI8};
 use proxime_simd::{Metric, Rows, reference};
 
 use crate::fashion_mnist::{self, DIM};
-use crate::support::{build, encode, mixture};
+use crate::support::{build, encode, go_on, mixture, pool};
 
 const K: usize = 10;
-
-fn pool(threads: usize) -> rayon::ThreadPool {
-    rayon::ThreadPoolBuilder::new()
-        .num_threads(threads)
-        .build()
-        .unwrap()
-}
-
-fn go_on(_: usize) -> ControlFlow<()> {
-    ControlFlow::Continue(())
-}
 
 /// A graph built of the first `n` rows, with the others inserted in two calls.
 fn built_then_inserted(codec: &ScalarI8, data: &[f32], n: usize, threads: usize) -> (Graph, Codes) {
