@@ -106,6 +106,20 @@ impl Graph {
         }
     }
 
+    /// The number of nodes of each upper level.
+    pub(crate) fn upper_counts(&self) -> impl Iterator<Item = usize> + '_ {
+        self.upper.iter().map(|upper| upper.nodes().len())
+    }
+
+    /// Back to what it was before [`Graph::grow`]: the first `n` rows, and as many nodes of each upper level.
+    pub(crate) fn shrink(&mut self, n: usize, upper_counts: &[usize]) {
+        self.base.resize(n);
+        self.upper.truncate(upper_counts.len());
+        for (upper, &count) in self.upper.iter_mut().zip(upper_counts) {
+            upper.truncate(count);
+        }
+    }
+
     pub(crate) fn set_neighbors(
         &mut self,
         level: usize,
@@ -131,7 +145,7 @@ impl Graph {
             self.entry.unwrap_or(NONE),
             self.upper.len() as u32,
         ];
-        let counts = self.upper.iter().map(|upper| upper.nodes().len() as u32);
+        let counts = self.upper_counts().map(|count| count as u32);
         let upper = self
             .upper
             .iter()

@@ -30,6 +30,7 @@ pub mod flat;
 mod graph;
 mod index;
 mod insert;
+mod journal;
 mod level;
 mod links;
 mod neighbor;
@@ -39,6 +40,7 @@ mod scorer;
 mod search;
 mod select;
 mod stats;
+mod ways;
 
 pub use build::Progress;
 pub use error::Error;

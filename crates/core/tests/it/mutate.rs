@@ -232,3 +232,35 @@ proptest! {
         }
     }
 }
+
+/// Rows that come one by one never pay for a walk over the graph, and lists of four links lose many.
+#[test]
+fn rows_inserted_one_by_one_displace_nobody() {
+    for kind in 0..8 {
+        let mut world = world(kind, 900, 500, 2, 3);
+        for step in 0..400 {
+            world.insert(1);
+            assert_eq!(reached(&world.graph).len(), 501 + step, "data {kind}");
+        }
+        world.check();
+    }
+}
+
+#[test]
+fn a_panicking_progress_hook_changes_nothing() {
+    let mut world = world(7, 900, 300, 4, 5);
+    let codes = world.codes(900);
+    let before = world.graph.clone();
+    let panics = |done| {
+        if done > 300 {
+            panic!("stop")
+        } else {
+            ControlFlow::Continue(())
+        }
+    };
+    let params = world.params;
+    let graph = &mut world.graph;
+    let insert = std::panic::AssertUnwindSafe(|| graph.insert(&codes, &params, &pool(2), &panics));
+    assert!(std::panic::catch_unwind(insert).is_err());
+    assert_eq!(world.graph, before);
+}
