@@ -24,6 +24,14 @@ pub enum Error {
         /// The limit.
         max: usize,
     },
+    /// A node that the graph does not have.
+    #[error("there is no node {node}: the graph has {n} rows")]
+    NoSuchNode {
+        /// The number given.
+        node: u32,
+        /// Rows of the graph, deleted ones included.
+        n: usize,
+    },
     /// The caller's progress hook asked to stop.
     #[error("the build was interrupted")]
     Interrupted,

@@ -2,7 +2,8 @@
 //!
 //! Byte layout, all u32 little-endian: rows, m, entry point, upper levels, then the number of nodes of each upper
 //! level; the level-0 slots, `rows * 2m`; then for each upper level its nodes, ascending, and their slots,
-//! `nodes * m`. Empty slots hold `u32::MAX`. An empty graph has `u32::MAX` for its entry point.
+//! `nodes * m`. Empty slots hold `u32::MAX`. The level-0 list of a deleted node is empty but for its last slot,
+//! `u32::MAX - 1`. A graph without a node that is not deleted has `u32::MAX` for its entry point.
 
 use xxhash_rust::xxh3::xxh3_128;
 
@@ -14,7 +15,10 @@ use crate::{Error, M_MAX, Params};
 #[derive(Debug, Clone, PartialEq)]
 pub struct Graph {
     pub(crate) m: usize,
+    /// None when every row is deleted, or there is none.
     pub(crate) entry: Option<u32>,
+    /// Rows marked as deleted in `base`.
+    pub(crate) deleted: usize,
     pub(crate) base: Links,
     /// Level 1 first.
     pub(crate) upper: Vec<UpperLevel>,
@@ -28,30 +32,38 @@ impl Graph {
         Self {
             m: params.m(),
             entry: None,
+            deleted: 0,
             base: Links::empty(0, params.m0()),
             upper: Vec::new(),
         }
     }
 
-    /// Makes room for the rows that it does not have yet, on each of their levels; `levels[node]` is the highest.
+    /// Makes room for rows that it does not have yet, on each of their levels; `levels` has the highest of each.
     pub(crate) fn grow(&mut self, levels: &[u8]) {
-        let new = self.n() as u32..levels.len() as u32;
-        self.base.grow(levels.len());
-        let top = new
-            .clone()
-            .map(|node| levels[node as usize])
-            .max()
-            .unwrap_or(0);
+        let known = self.n();
+        self.base.resize(known + levels.len());
+        let top = levels.iter().copied().max().unwrap_or(0);
         let reached = self.upper.len().max(usize::from(top));
         self.upper.resize_with(reached, || UpperLevel::new(self.m));
         for (upper, level) in self.upper.iter_mut().zip(1..) {
-            upper.extend(new.clone().filter(|&node| levels[node as usize] >= level));
+            let new = (known as u32..).zip(levels);
+            upper.extend(new.filter_map(|(node, &top)| (top >= level).then_some(node)));
         }
     }
 
-    /// Number of rows.
+    /// Number of rows, deleted ones included.
     pub fn n(&self) -> usize {
         self.base.lists()
+    }
+
+    /// Number of rows that are not deleted: those that searches can find.
+    pub fn live(&self) -> usize {
+        self.n() - self.deleted
+    }
+
+    /// Whether a row was deleted. Panics where there is no such row.
+    pub fn is_deleted(&self, node: u32) -> bool {
+        self.base.is_deleted(node as usize)
     }
 
     /// Links per node above level 0; twice as many fit on level 0.
@@ -59,7 +71,7 @@ impl Graph {
         self.m
     }
 
-    /// Where searches start; none in an empty graph.
+    /// Where searches start; none in a graph without live rows.
     pub fn entry(&self) -> Option<u32> {
         self.entry
     }
@@ -94,6 +106,20 @@ impl Graph {
         }
     }
 
+    /// The number of nodes of each upper level.
+    pub(crate) fn upper_counts(&self) -> impl Iterator<Item = usize> + '_ {
+        self.upper.iter().map(|upper| upper.nodes().len())
+    }
+
+    /// Back to what it was before [`Graph::grow`]: the first `n` rows, and as many nodes of each upper level.
+    pub(crate) fn shrink(&mut self, n: usize, upper_counts: &[usize]) {
+        self.base.resize(n);
+        self.upper.truncate(upper_counts.len());
+        for (upper, &count) in self.upper.iter_mut().zip(upper_counts) {
+            upper.truncate(count);
+        }
+    }
+
     pub(crate) fn set_neighbors(
         &mut self,
         level: usize,
@@ -119,7 +145,7 @@ impl Graph {
             self.entry.unwrap_or(NONE),
             self.upper.len() as u32,
         ];
-        let counts = self.upper.iter().map(|upper| upper.nodes().len() as u32);
+        let counts = self.upper_counts().map(|count| count as u32);
         let upper = self
             .upper
             .iter()
@@ -152,6 +178,7 @@ impl Graph {
         }
         let counts = words.take(levels)?;
         let base = Links::from_slots(words.take(checked_product(n, 2 * m)?)?, 2 * m);
+        let deleted = (0..n).filter(|&node| base.is_deleted(node)).count();
         let mut upper = Vec::with_capacity(levels);
         for count in counts {
             let nodes = words.take(count as usize)?;
@@ -162,6 +189,7 @@ impl Graph {
         let graph = Self {
             m,
             entry: (entry != NONE).then_some(entry),
+            deleted,
             base,
             upper,
         };
@@ -169,10 +197,16 @@ impl Graph {
         Ok(graph)
     }
 
+    /// Whether it is the number of a row that is not deleted.
+    fn is_live(&self, node: u32) -> bool {
+        // Without deleted rows nothing is read: this is asked about every link of a graph from bytes.
+        (node as usize) < self.n() && (self.deleted == 0 || !self.is_deleted(node))
+    }
+
     fn validate(&self) -> Result<(), Error> {
         match self.entry {
-            None if self.n() > 0 => return damaged("it has rows but no entry point".into()),
-            Some(entry) if entry as usize >= self.n() => {
+            None if self.live() > 0 => return damaged("it has rows but no entry point".into()),
+            Some(entry) if !self.is_live(entry) => {
                 return damaged(format!("its entry point is {entry}"));
             }
             Some(entry)
@@ -188,16 +222,20 @@ impl Graph {
             _ => {}
         }
         for node in 0..self.n() as u32 {
-            check_list(self.base.row(node as usize), node, |other| {
-                (other as usize) < self.n()
-            })?;
+            let row = self.base.row(node as usize);
+            // The mark of a deleted node is the last slot, and no part of its list.
+            let slots = &row[..row.len() - usize::from(self.is_deleted(node))];
+            check_list(slots, node, |other| self.is_live(other))?;
+            if self.is_deleted(node) && !self.neighbors(0, node).is_empty() {
+                return damaged(format!("node {node} is deleted and has neighbours"));
+            }
         }
         let mut below: Option<&[u32]> = None;
         for upper in &self.upper {
             let nodes = upper.nodes();
             let sorted = nodes.windows(2).all(|pair| pair[0] < pair[1]);
             let known = |node: &u32| match below {
-                None => (*node as usize) < self.n(),
+                None => self.is_live(*node),
                 Some(below) => below.binary_search(node).is_ok(),
             };
             if nodes.is_empty() || !sorted || !nodes.iter().all(known) {
@@ -301,9 +339,27 @@ mod tests {
         graph
     }
 
+    fn without_node_0() -> Graph {
+        let mut graph = small();
+        graph.set_neighbors(0, 1, [2, 3]);
+        graph.set_neighbors(0, 3, [1]);
+        graph.base.delete(0);
+        graph.deleted = 1;
+        graph
+    }
+
+    fn all_deleted() -> Graph {
+        let mut graph = Graph::empty(&Params::default().with_m(2).unwrap());
+        graph.grow(&[0; 4]);
+        (0..4).for_each(|node| graph.base.delete(node));
+        graph.deleted = 4;
+        graph
+    }
+
     #[test]
     fn bytes_come_back() {
-        for graph in [small(), Graph::empty(&Params::default())] {
+        let empty = Graph::empty(&Params::default());
+        for graph in [small(), without_node_0(), all_deleted(), empty] {
             assert_eq!(Graph::from_bytes(&graph.to_bytes(), graph.n()), Ok(graph));
         }
     }
@@ -311,28 +367,63 @@ mod tests {
     /// Any single changed byte either is refused or is another graph that is still safe to walk.
     #[test]
     fn changed_and_cut_bytes_never_panic() {
-        let graph = small();
-        let bytes = graph.to_bytes();
-        for length in 0..bytes.len() {
-            assert!(
-                Graph::from_bytes(&bytes[..length], 4).is_err(),
-                "cut to {length}"
-            );
-        }
-        for at in 0..bytes.len() {
-            for bit in 0..8 {
-                let mut changed = bytes.clone();
-                changed[at] ^= 1 << bit;
-                if let Ok(other) = Graph::from_bytes(&changed, 4) {
-                    assert_ne!(other, graph, "bit {bit} of byte {at} is ignored");
-                    assert!((0..4).all(|node| {
-                        other
-                            .neighbors(0, node)
-                            .iter()
-                            .all(|&to| to < 4 && to != node)
-                    }));
+        for graph in [small(), without_node_0(), all_deleted()] {
+            let bytes = graph.to_bytes();
+            for length in 0..bytes.len() {
+                assert!(
+                    Graph::from_bytes(&bytes[..length], 4).is_err(),
+                    "cut to {length}"
+                );
+            }
+            for at in 0..bytes.len() {
+                for bit in 0..8 {
+                    let mut changed = bytes.clone();
+                    changed[at] ^= 1 << bit;
+                    if let Ok(other) = Graph::from_bytes(&changed, 4) {
+                        assert_ne!(other, graph, "bit {bit} of byte {at} is ignored");
+                        check_walk(&other);
+                    }
                 }
             }
         }
+    }
+
+    fn check_walk(graph: &Graph) {
+        let live = |node: u32| node < 4 && !graph.is_deleted(node);
+        assert_eq!(graph.entry().is_some(), graph.live() > 0);
+        assert!(graph.entry().is_none_or(live));
+        for node in 0..4 {
+            for level in 0..=graph.top_level() {
+                let list = graph.neighbors(level, node);
+                assert!(list.iter().all(|&to| live(to) && to != node));
+                assert!(list.is_empty() || live(node));
+            }
+        }
+    }
+
+    #[test]
+    fn what_names_a_deleted_node_is_refused() {
+        let refused = |change: fn(&mut Graph)| {
+            let mut graph = without_node_0();
+            change(&mut graph);
+            let error = Graph::from_bytes(&graph.to_bytes(), 4).unwrap_err();
+            error.to_string()
+        };
+        let named = refused(|graph| graph.set_neighbors(0, 1, [2, 3, 0]));
+        assert!(named.ends_with("node 1 has neighbour 0"), "{named}");
+        let entry = refused(|graph| graph.entry = None);
+        assert!(entry.ends_with("rows but no entry point"), "{entry}");
+        let entry = refused(|graph| {
+            graph.entry = Some(0);
+            graph.upper.clear();
+        });
+        assert!(entry.ends_with("its entry point is 0"), "{entry}");
+        let links = refused(|graph| _ = graph.base.push(0, 2));
+        assert!(
+            links.ends_with("node 0 is deleted and has neighbours"),
+            "{links}"
+        );
+        let upper = refused(|graph| graph.base.delete(3));
+        assert!(upper.contains("neighbour 3"), "{upper}");
     }
 }

@@ -11,12 +11,14 @@ use rayon::prelude::*;
 use proxime_quant::Codes;
 use proxime_simd::{Isa, Level, WithIsa};
 
-use crate::connect::connect;
-use crate::level::{levels, node_hash};
+use crate::journal::Journal;
+use crate::level::{level, node_hash};
 use crate::links::{ROWS_MAX, degree_cap};
-use crate::scorer::{NodeScorer, Scorer};
+use crate::params::within;
+use crate::scorer::NodeScorer;
 use crate::search::{Candidate, Scratch, ScratchPool, descend, search_layer};
-use crate::select::select;
+use crate::select::{rank, select};
+use crate::ways::{Way, keep_ways};
 use crate::{Error, Graph, Params, Progress};
 
 /// A batch sees nothing of itself: at most this part of the graph so far.
@@ -29,11 +31,13 @@ impl Graph {
     /// Inserts the rows of `codes` that the graph does not have yet, in batches; into an empty graph, all of them.
     ///
     /// `codes` starts with the rows that the graph has. The same rows in the same calls give the same graph for any number
-    /// of threads and on any CPU, and every row is reachable; it is another graph than [`Graph::build`] makes of all rows,
-    /// which is much faster where they are all there.
+    /// of threads and on any CPU, and every row is reachable if all were; it is another graph than [`Graph::build`] makes of
+    /// all rows, which is much faster where they are all there.
     /// Errors: fewer rows than the graph has, more than it can number, another `m`; `progress` asked to stop, and then the
     /// graph is as it was.
-    /// Cost: a search of width `ef_construction` a row, and one walk over the whole graph a call.
+    /// Cost: a search of width `ef_construction` a row, and a look at whether what it displaced can still be reached. Where
+    /// many links were displaced, one in 16 rows of the graph, or one cannot be replaced, that is a walk over the whole graph.
+    /// Otherwise a call costs what its rows do, but for a bit a row of the graph and thread, and the growth of vectors.
     pub fn insert(
         &mut self,
         codes: &Codes,
@@ -41,20 +45,14 @@ impl Graph {
         pool: &ThreadPool,
         progress: Progress<'_>,
     ) -> Result<(), Error> {
-        let within = |name, value, min, max| match (min..=max).contains(&value) {
-            true => Ok(()),
-            false => Err(Error::Parameter {
-                name,
-                value,
-                min,
-                max,
-            }),
-        };
+        self.check_fits(codes, params)?;
+        pool.install(|| insert(self, codes, params, progress))
+    }
+
+    /// Parameters of this graph, and codes for all of its rows at least.
+    pub(crate) fn check_fits(&self, codes: &Codes, params: &Params) -> Result<(), Error> {
         within("m", params.m(), self.m(), self.m())?;
         within("rows", codes.n(), self.n(), ROWS_MAX)?;
-        let mut graph = self.clone();
-        pool.install(|| insert(&mut graph, codes, params, progress))?;
-        *self = graph;
         Ok(())
     }
 }
@@ -65,23 +63,39 @@ fn insert(
     params: &Params,
     progress: Progress<'_>,
 ) -> Result<(), Error> {
-    let known = graph.n();
     let hash = |node: u32| node_hash(params.seed(), node);
-    let levels = levels(codes.n(), params);
     // Sorted input must not matter, and high levels come first: a node's level falls as its hash grows.
-    let mut order: Vec<u32> = (known as u32..codes.n() as u32).collect();
+    let mut order: Vec<u32> = (graph.n() as u32..codes.n() as u32).collect();
     order.sort_unstable_by_key(|&node| (hash(node), node));
+    let mut journal = Journal::new(graph);
+    let mut ways = insert_all(&mut journal, codes, &order, params, progress)?;
+    ways.extend(journal.keep());
+    keep_ways(graph, codes, &ways, params.ef_construction());
+    Ok(())
+}
+
+/// Inserts nodes in this order; a way from a node inserted before to each, and to the entry point there was.
+fn insert_all(
+    journal: &mut Journal<'_>,
+    codes: &Codes,
+    order: &[u32],
+    params: &Params,
+    progress: Progress<'_>,
+) -> Result<Vec<Way>, Error> {
     let Some(&first) = order.first() else {
-        return Ok(());
+        return Ok(Vec::new());
     };
-    let top_before = graph.entry().map(|_| graph.top_level());
-    graph.grow(&levels);
+    let (known, entry) = (journal.graph().live(), journal.graph().entry());
+    let top = entry.map(|_| journal.graph().top_level());
+    journal.grow(codes.n(), params);
+    let mut ways = Vec::new();
     let scratches = ScratchPool::default();
     let mut done = 0;
     // The new top of the graph is linked to the old one before searches start from it.
-    if top_before.is_none_or(|top| usize::from(levels[first as usize]) > top) {
-        insert_batch(graph, codes, &levels, &[first], params, &scratches);
-        graph.entry = Some(first);
+    if top.is_none_or(|top| usize::from(level(first, params)) > top) {
+        insert_batch(journal, codes, &[first], params, &scratches);
+        journal.set_entry(first);
+        ways.extend(entry.map(|to| Way { from: first, to }));
         done = 1;
     }
     while done < order.len() {
@@ -89,27 +103,30 @@ fn insert(
         let size = inserted
             .min((inserted / BATCH_PART).max(BATCH_MIN))
             .min(order.len() - done);
-        insert_batch(
-            graph,
-            codes,
-            &levels,
-            &order[done..done + size],
-            params,
-            &scratches,
-        );
+        let batch = &order[done..done + size];
+        ways.extend(insert_batch(journal, codes, batch, params, &scratches));
         done += size;
         if progress(done).is_break() {
             return Err(Error::Interrupted);
         }
     }
-    connect(graph, codes, params.ef_construction());
-    Ok(())
+    Ok(ways)
 }
 
 /// A node's chosen neighbours, level 0 first.
 struct Plan {
     node: u32,
     lists: Vec<Vec<u32>>,
+}
+
+impl Plan {
+    fn way(&self) -> Option<Way> {
+        let nearest = self.lists.first()?.first()?;
+        Some(Way {
+            from: *nearest,
+            to: self.node,
+        })
+    }
 }
 
 /// A link to be added to the list of `target`.
@@ -121,17 +138,18 @@ struct Reverse {
 }
 
 /// Links nodes of `codes` that have no links yet into the graph; runs on the current rayon pool.
+///
+/// A way from each node's nearest neighbour to it: from the graph as it was to the batch.
 fn insert_batch(
-    graph: &mut Graph,
+    journal: &mut Journal<'_>,
     codes: &Codes,
-    levels: &[u8],
     batch: &[u32],
     params: &Params,
     scratches: &ScratchPool,
-) {
-    let frozen = &*graph;
+) -> Vec<Way> {
+    let frozen = journal.graph();
     let plan = |&node: &u32| {
-        let level = usize::from(levels[node as usize]);
+        let level = usize::from(level(node, params));
         scratches.with(|scratch| {
             Level::detect().dispatch(PlanNode {
                 graph: frozen,
@@ -145,16 +163,17 @@ fn insert_batch(
     };
     let plans: Vec<Plan> = batch.par_iter().map(plan).collect();
     let mut reverse: Vec<Reverse> = plans.iter().flat_map(reverse_links).collect();
+    let ways = plans.iter().filter_map(Plan::way).collect();
     for Plan { node, lists } in plans {
         for (level, list) in lists.into_iter().enumerate() {
-            graph.set_neighbors(level, node, list);
+            journal.set_neighbors(level, node, list);
         }
     }
     reverse.par_sort_unstable();
     let groups: Vec<&[Reverse]> = reverse
         .chunk_by(|a, b| (a.level, a.target) == (b.level, b.target))
         .collect();
-    let frozen = &*graph;
+    let frozen = journal.graph();
     let merged: Vec<Vec<u32>> = groups
         .par_iter()
         .map(|group| {
@@ -166,8 +185,9 @@ fn insert_batch(
         })
         .collect();
     for (group, list) in groups.iter().zip(merged) {
-        graph.set_neighbors(usize::from(group[0].level), group[0].target, list);
+        journal.set_neighbors(usize::from(group[0].level), group[0].target, list);
     }
+    ways
 }
 
 fn reverse_links(plan: &Plan) -> impl Iterator<Item = Reverse> + '_ {
@@ -261,15 +281,7 @@ impl WithIsa for Merge<'_> {
         if nodes.len() <= cap {
             return nodes;
         }
-        let mut keys = Vec::with_capacity(nodes.len());
-        NodeScorer::new(codes, target).score(isa, &nodes, &mut keys);
-        let mut candidates: Vec<Candidate> = nodes
-            .iter()
-            .zip(keys)
-            .map(|(&node, key)| Candidate { key, node })
-            .collect();
-        candidates.sort_unstable();
-        select(isa, codes, &candidates, cap)
+        select(isa, codes, &rank(isa, codes, target, &nodes), cap)
             .iter()
             .map(|kept| kept.node)
             .collect()

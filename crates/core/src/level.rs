@@ -18,8 +18,12 @@ pub(crate) fn node_hash(seed: u64, node: u32) -> u64 {
 
 /// The highest level of each of the first `n` nodes.
 pub(crate) fn levels(n: usize, params: &Params) -> Vec<u8> {
-    let level = |node| draw(node_hash(params.seed(), node), params.m()) as u8;
-    (0..n as u32).map(level).collect()
+    (0..n as u32).map(|node| level(node, params)).collect()
+}
+
+/// The highest level of a node.
+pub(crate) fn level(node: u32, params: &Params) -> u8 {
+    draw(node_hash(params.seed(), node), params.m()) as u8
 }
 
 /// The highest level of the node with this hash.

@@ -24,11 +24,13 @@
 
 mod build;
 mod connect;
+mod delete;
 mod error;
 pub mod flat;
 mod graph;
 mod index;
 mod insert;
+mod journal;
 mod level;
 mod links;
 mod neighbor;
@@ -38,6 +40,7 @@ mod scorer;
 mod search;
 mod select;
 mod stats;
+mod ways;
 
 pub use build::Progress;
 pub use error::Error;

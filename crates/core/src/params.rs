@@ -97,7 +97,13 @@ impl Params {
     }
 }
 
-fn within(name: &'static str, value: usize, min: usize, max: usize) -> Result<usize, Error> {
+/// The value, if it is within its limits.
+pub(crate) fn within(
+    name: &'static str,
+    value: usize,
+    min: usize,
+    max: usize,
+) -> Result<usize, Error> {
     match (min..=max).contains(&value) {
         true => Ok(value),
         false => Err(Error::Parameter {

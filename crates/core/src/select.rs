@@ -6,8 +6,19 @@
 use proxime_quant::Codes;
 use proxime_simd::Isa;
 
-use crate::scorer::NodeScorer;
+use crate::scorer::{NodeScorer, Scorer};
 use crate::search::Candidate;
+
+/// Nodes as candidates for the list of `node`, sorted.
+#[inline(always)]
+pub(crate) fn rank<I: Isa>(isa: I, codes: &Codes, node: u32, nodes: &[u32]) -> Vec<Candidate> {
+    let mut keys = Vec::with_capacity(nodes.len());
+    NodeScorer::new(codes, node).score(isa, nodes, &mut keys);
+    let candidate = |(&node, key)| Candidate { key, node };
+    let mut candidates: Vec<Candidate> = nodes.iter().zip(keys).map(candidate).collect();
+    candidates.sort_unstable();
+    candidates
+}
 
 /// The kept part of `candidates`, which are sorted, at most `cap` of them.
 ///

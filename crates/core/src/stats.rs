@@ -6,13 +6,15 @@ use crate::connect::Reached;
 /// Counts over one graph.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct GraphStats {
-    /// Rows.
+    /// Rows, deleted ones included.
     pub n: usize,
-    /// Levels, level 0 included; 0 when empty.
+    /// Rows that are deleted.
+    pub deleted: usize,
+    /// Levels, level 0 included; 0 when there is no live row.
     pub levels: usize,
-    /// Mean number of neighbours on level 0.
+    /// Mean number of neighbours on level 0 of the rows that are not deleted.
     pub mean_degree: f64,
-    /// Rows that cannot be reached from the entry point on level 0.
+    /// Rows that are not deleted and cannot be reached from the entry point on level 0.
     pub unreachable: usize,
 }
 
@@ -24,12 +26,9 @@ impl Graph {
             .sum();
         GraphStats {
             n: self.n(),
-            levels: if self.n() == 0 {
-                0
-            } else {
-                1 + self.top_level()
-            },
-            mean_degree: links as f64 / self.n().max(1) as f64,
+            deleted: self.n() - self.live(),
+            levels: self.entry().map_or(0, |_| 1 + self.top_level()),
+            mean_degree: links as f64 / self.live().max(1) as f64,
             unreachable: Reached::of(self).missing(),
         }
     }

@@ -10,6 +10,9 @@ pub(crate) use upper::UpperLevel;
 /// Marks an empty slot, and everything after it in its list.
 pub(crate) const NONE: u32 = u32::MAX;
 
+/// Ends a list of level 0 whose other slots are empty: its node is deleted.
+pub(crate) const DELETED: u32 = u32::MAX - 1;
+
 /// The most rows of one graph: a bit of a node number stays free for the beam, and [`NONE`] is no node.
 pub(crate) const ROWS_MAX: usize = (1 << 31) - 1;
 
@@ -37,8 +40,8 @@ impl Links {
         Self { stride, slots }
     }
 
-    /// Adds empty lists until there are `lists`.
-    pub(crate) fn grow(&mut self, lists: usize) {
+    /// Adds empty lists or drops the last ones, until there are `lists`.
+    pub(crate) fn resize(&mut self, lists: usize) {
         self.slots.resize(lists * self.stride, NONE);
     }
 
@@ -78,6 +81,30 @@ impl Links {
         for (slot, node) in row.iter_mut().zip(neighbors) {
             *slot = node;
         }
+    }
+
+    /// Empties a list and marks its node as deleted.
+    pub(crate) fn delete(&mut self, list: usize) {
+        self.set(list, []);
+        self.slots[(list + 1) * self.stride - 1] = DELETED;
+    }
+
+    /// Whether a list's node is deleted.
+    pub(crate) fn is_deleted(&self, list: usize) -> bool {
+        self.row(list).last() == Some(&DELETED)
+    }
+
+    /// Appends one neighbour, in the place of the last one if no slot is free.
+    pub(crate) fn push_or_replace(&mut self, list: usize, node: u32) {
+        if !self.push(list, node) {
+            self.slots[(list + 1) * self.stride - 1] = node;
+        }
+    }
+
+    /// Copies a list over another.
+    pub(crate) fn copy(&mut self, from: usize, to: usize) {
+        let range = from * self.stride..(from + 1) * self.stride;
+        self.slots.copy_within(range, to * self.stride);
     }
 
     /// Appends one neighbour if a slot is free.

@@ -20,7 +20,26 @@ impl UpperLevel {
     /// Adds nodes, greater than those there are, with empty lists.
     pub(crate) fn extend(&mut self, nodes: impl Iterator<Item = u32>) {
         self.nodes.extend(nodes);
-        self.links.grow(self.nodes.len());
+        self.links.resize(self.nodes.len());
+    }
+
+    /// Drops all but the first `count` nodes.
+    pub(crate) fn truncate(&mut self, count: usize) {
+        self.nodes.truncate(count);
+        self.links.resize(count);
+    }
+
+    /// Drops the nodes that `keep` refuses, with their lists; no list names them any more.
+    pub(crate) fn retain(&mut self, keep: impl Fn(u32) -> bool) {
+        let mut kept = 0;
+        for place in 0..self.nodes.len() {
+            if keep(self.nodes[place]) {
+                self.nodes[kept] = self.nodes[place];
+                self.links.copy(place, kept);
+                kept += 1;
+            }
+        }
+        self.truncate(kept);
     }
 
     pub(crate) fn from_parts(nodes: Vec<u32>, links: Links) -> Self {

@@ -7,20 +7,9 @@ use proxime_quant::{Codes, ScalarI8};
 use proxime_simd::{Metric, Rows, reference};
 
 use crate::fashion_mnist::{self, DIM};
-use crate::support::{build, encode, mixture};
+use crate::support::{build, encode, go_on, mixture, pool};
 
 const K: usize = 10;
-
-fn pool(threads: usize) -> rayon::ThreadPool {
-    rayon::ThreadPoolBuilder::new()
-        .num_threads(threads)
-        .build()
-        .unwrap()
-}
-
-fn go_on(_: usize) -> ControlFlow<()> {
-    ControlFlow::Continue(())
-}
 
 /// A graph built of the first `n` rows, with the others inserted in two calls.
 fn built_then_inserted(codec: &ScalarI8, data: &[f32], n: usize, threads: usize) -> (Graph, Codes) {
@@ -70,6 +59,23 @@ fn inserted_rows_are_found() {
             recall >= 0.98,
             "recall@10 {recall} with {n} rows built and the rest inserted"
         );
+    }
+}
+
+/// Short lists and a narrow beam: every free slot that an attachment could take is taken at some point.
+#[test]
+fn small_calls_never_run_out_of_slots() {
+    let data = mixture(700, 24, 3);
+    let (codec, _) = encode(&data, 24, Metric::L2);
+    let params = Params::default().with_m(2).unwrap();
+    let params = params.with_ef_construction(1).unwrap();
+    let codes_of = |n| Codes::encode(&codec, Rows::new(&data[..n * 24], 24).unwrap()).unwrap();
+    let mut graph = build(&codes_of(200), &params, 1);
+    for n in 201usize..=700 {
+        graph
+            .insert(&codes_of(n), &params, &pool(1), &go_on)
+            .unwrap();
+        assert_eq!(graph.stats().unreachable, 0);
     }
 }
 

@@ -1,4 +1,4 @@
-//! What the graph promises: recall, the same bytes, every row reachable, nothing but answers or errors.
+//! What the graph promises: recall, the same bytes, every row reachable, deleted ones gone, nothing but answers or errors.
 
 #![expect(
     clippy::unwrap_used,
@@ -10,7 +10,9 @@
 mod fashion_mnist;
 
 mod bad_input;
+mod delete;
 mod insert;
+mod mutate;
 mod reachable;
 mod recall;
 mod same_bytes;

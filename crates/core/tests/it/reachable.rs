@@ -4,64 +4,7 @@ use proptest::prelude::*;
 use proxime_core::{Graph, Index, Params};
 use proxime_simd::{Metric, Rows};
 
-use crate::support::{SplitMix, build, encode, mixture};
-
-/// A walk of its own over the public lists.
-fn reached(graph: &Graph) -> usize {
-    let mut met: std::collections::BTreeSet<u32> = graph.entry().into_iter().collect();
-    let mut frontier: Vec<u32> = met.iter().copied().collect();
-    while let Some(node) = frontier.pop() {
-        frontier.extend(
-            graph
-                .neighbors(0, node)
-                .iter()
-                .filter(|&&next| met.insert(next)),
-        );
-    }
-    met.len()
-}
-
-/// Data that graphs break on: equal rows, islands, lines, one dimension.
-fn hostile(kind: usize, n: usize, seed: u64) -> (Vec<f32>, usize) {
-    let mut random = SplitMix(seed);
-    let mut uniform = move || random.uniform();
-    match kind {
-        0 => (vec![0.0; n * 3], 3),
-        1 => (vec![7.5; n * 3], 3),
-        2 => (
-            (0..n)
-                .flat_map(|i| [(i % 5) as f32, (i % 3) as f32])
-                .collect(),
-            2,
-        ),
-        3 => (
-            (0..n)
-                .flat_map(|i| {
-                    if i == n / 2 {
-                        [1e6, -1e6]
-                    } else {
-                        [uniform(), uniform()]
-                    }
-                })
-                .collect(),
-            2,
-        ),
-        4 => (
-            (0..n)
-                .flat_map(|i| [if i % 2 == 0 { -1e4 } else { 1e4 } + uniform(), uniform()])
-                .collect(),
-            2,
-        ),
-        5 => (
-            (0..n)
-                .flat_map(|i| [i as f32, 2.0 * i as f32, 0.5])
-                .collect(),
-            3,
-        ),
-        6 => ((0..n).map(|_| uniform()).collect(), 1),
-        _ => (mixture(n, 24, seed), 24),
-    }
-}
+use crate::support::{build, encode, hostile, reached};
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
@@ -73,7 +16,7 @@ proptest! {
         let (_, codes) = encode(&data, dim, metric);
         let params = Params::default().with_m(m).unwrap().with_ef_construction(16).unwrap();
         let graph = build(&codes, &params, 2);
-        prop_assert_eq!(reached(&graph), n);
+        prop_assert_eq!(reached(&graph).len(), n);
         prop_assert_eq!(graph.stats().unreachable, 0);
         let again = Graph::from_bytes(&graph.to_bytes(), n).unwrap();
         prop_assert_eq!(again, graph);

@@ -1,5 +1,6 @@
 //! Short ways to codes and graphs, and seeded data.
 
+use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 
 use proxime_core::{Graph, Params};
@@ -14,12 +15,77 @@ pub(crate) fn encode(data: &[f32], dim: usize, metric: Metric) -> (ScalarI8, Cod
     (codec, codes)
 }
 
-pub(crate) fn build(codes: &Codes, params: &Params, threads: usize) -> Graph {
-    let pool = rayon::ThreadPoolBuilder::new()
+pub(crate) fn pool(threads: usize) -> rayon::ThreadPool {
+    rayon::ThreadPoolBuilder::new()
         .num_threads(threads)
         .build()
-        .unwrap();
-    Graph::build(codes, params, &pool, &|_| ControlFlow::Continue(())).unwrap()
+        .unwrap()
+}
+
+/// A progress hook that never stops anything.
+pub(crate) fn go_on(_: usize) -> ControlFlow<()> {
+    ControlFlow::Continue(())
+}
+
+pub(crate) fn build(codes: &Codes, params: &Params, threads: usize) -> Graph {
+    Graph::build(codes, params, &pool(threads), &go_on).unwrap()
+}
+
+/// A walk of its own over the public lists.
+pub(crate) fn reached(graph: &Graph) -> BTreeSet<u32> {
+    let mut met: BTreeSet<u32> = graph.entry().into_iter().collect();
+    let mut frontier: Vec<u32> = met.iter().copied().collect();
+    while let Some(node) = frontier.pop() {
+        frontier.extend(
+            graph
+                .neighbors(0, node)
+                .iter()
+                .filter(|&&next| met.insert(next)),
+        );
+    }
+    met
+}
+
+/// Data that graphs break on: equal rows, islands, lines, one dimension.
+pub(crate) fn hostile(kind: usize, n: usize, seed: u64) -> (Vec<f32>, usize) {
+    let mut random = SplitMix(seed);
+    let mut uniform = move || random.uniform();
+    match kind {
+        0 => (vec![0.0; n * 3], 3),
+        1 => (vec![7.5; n * 3], 3),
+        2 => (
+            (0..n)
+                .flat_map(|i| [(i % 5) as f32, (i % 3) as f32])
+                .collect(),
+            2,
+        ),
+        3 => (
+            (0..n)
+                .flat_map(|i| {
+                    if i == n / 2 {
+                        [1e6, -1e6]
+                    } else {
+                        [uniform(), uniform()]
+                    }
+                })
+                .collect(),
+            2,
+        ),
+        4 => (
+            (0..n)
+                .flat_map(|i| [if i % 2 == 0 { -1e4 } else { 1e4 } + uniform(), uniform()])
+                .collect(),
+            2,
+        ),
+        5 => (
+            (0..n)
+                .flat_map(|i| [i as f32, 2.0 * i as f32, 0.5])
+                .collect(),
+            3,
+        ),
+        6 => ((0..n).map(|_| uniform()).collect(), 1),
+        _ => (mixture(n, 24, seed), 24),
+    }
 }
 
 /// Points around a few centres in a subspace of a few dimensions: what embeddings look like, more than noise does.
