@@ -20,7 +20,7 @@ use crate::level::node_hash;
 use crate::links::degree_cap;
 use crate::search::Scratch;
 use crate::select::{rank, select};
-use crate::{Error, Graph, Params, Progress};
+use crate::{Done, Error, Graph, Params, Progress, Step};
 
 /// Rows looked at between two calls of the progress hook.
 const WAVE_ROWS: usize = 1 << 14;
@@ -179,7 +179,13 @@ fn repair(
         let end = graph.n().min(first + WAVE_ROWS);
         let nodes = (first as u32..end as u32).into_par_iter();
         repaired.par_extend(nodes.filter_map(|node| repair(0, node)));
-        if progress(end).is_break() {
+        if progress(Done {
+            step: Step::Delete,
+            rows: end,
+            multiply_adds: 0,
+        })
+        .is_break()
+        {
             return Err(Error::Interrupted);
         }
     }

@@ -16,6 +16,12 @@ pub enum Error {
         /// The most it can be.
         max: usize,
     },
+    /// A name that no preset has.
+    #[error("there is no preset {name:?}: the presets are fast, default and high")]
+    UnknownPreset {
+        /// The name as given.
+        name: String,
+    },
     /// More rows than one graph can number.
     #[error("{n} rows in one graph; at most {max} fit")]
     TooManyRows {

@@ -19,7 +19,7 @@ use crate::scorer::NodeScorer;
 use crate::search::{Candidate, Scratch, ScratchPool, descend, search_layer};
 use crate::select::{rank, select};
 use crate::ways::{Way, keep_ways};
-use crate::{Error, Graph, Params, Progress};
+use crate::{Done, Error, Graph, Params, Progress, Step};
 
 /// A batch sees nothing of itself: at most this part of the graph so far.
 const BATCH_PART: usize = 50;
@@ -106,7 +106,13 @@ fn insert_all(
         let batch = &order[done..done + size];
         ways.extend(insert_batch(journal, codes, batch, params, &scratches));
         done += size;
-        if progress(done).is_break() {
+        if progress(Done {
+            step: Step::Insert,
+            rows: done,
+            multiply_adds: 0,
+        })
+        .is_break()
+        {
             return Err(Error::Interrupted);
         }
     }

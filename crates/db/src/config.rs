@@ -3,7 +3,7 @@
 use proxime_storage::SegmentHeader;
 use serde::{Deserialize, Serialize};
 
-use crate::{CollectionConfig, Error, Metric, Params, Result};
+use crate::{CollectionConfig, Error, Metric, Params, Preset, Result};
 
 /// The longest name of a collection, in bytes.
 const NAME_BYTES_MAX: usize = 255;
@@ -18,9 +18,16 @@ struct Stored {
     dtype: String,
     metric: String,
     m: usize,
+    /// Absent before it existed.
+    #[serde(default = "preset_default")]
+    preset: String,
     ef_construction: usize,
     ef_search: usize,
     seed: u64,
+}
+
+fn preset_default() -> String {
+    Preset::Default.to_string()
 }
 
 /// Errors: a dimension out of range.
@@ -42,6 +49,7 @@ pub(crate) fn to_json(config: &CollectionConfig) -> Result<serde_json::Value> {
         dtype: "f32".to_owned(),
         metric: metric.to_string(),
         m: params.m(),
+        preset: params.preset().to_string(),
         ef_construction: params.ef_construction(),
         ef_search: params.ef_search(),
         seed: params.seed(),
@@ -54,6 +62,7 @@ pub(crate) fn from_json(json: &serde_json::Value) -> Result<CollectionConfig, St
     let params = || {
         Params::default()
             .with_m(stored.m)?
+            .with_preset(stored.preset.parse()?)
             .with_ef_construction(stored.ef_construction)?
             .with_ef_search(stored.ef_search)
     };
@@ -109,6 +118,7 @@ mod tests {
     fn what_is_stored_comes_back() {
         for metric in Metric::ALL {
             let params = Params::default().with_m(7).unwrap().with_seed(u64::MAX);
+            let params = params.with_preset(Preset::High);
             let config = CollectionConfig::new(65_536).metric(metric).params(params);
             assert_eq!(from_json(&to_json(&config).unwrap()).unwrap(), config);
         }
@@ -123,6 +133,7 @@ mod tests {
             ("metric", "manhattan".into()),
             ("dtype", "f16".into()),
             ("m", 0.into()),
+            ("preset", "best".into()),
             ("ef_search", (-1).into()),
             ("seed", serde_json::Value::Null),
         ] {

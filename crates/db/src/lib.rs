@@ -55,7 +55,7 @@ pub use value::{
 };
 
 /// Graph parameters, and what "near" and "rows" mean: from the floors below.
-pub use proxime_core::Params;
+pub use proxime_core::{Params, Preset};
 pub use proxime_simd::{IsaError, Level, Metric, MetricError, Rows, ShapeError};
 /// The storage layer's errors, inside [`Error::Storage`].
 pub use proxime_storage::Error as StorageError;

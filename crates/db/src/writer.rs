@@ -7,7 +7,7 @@
 
 use std::ops::{ControlFlow, Range};
 
-use proxime_core::Graph;
+use proxime_core::{Done, Graph};
 use proxime_quant::{Codes, CodesMut, ScalarI8};
 use proxime_storage::column::ColumnBuilder;
 use proxime_storage::{SectionKind, SegmentRef, SegmentWriter, Store};
@@ -62,7 +62,7 @@ pub(crate) fn write_segment(
 
     let mut index = Index::Scan;
     if let (Some(codec), Some(codes)) = (codec, codes) {
-        let progress = |done| batch.report(Stage::Build, done);
+        let progress = |done: Done| batch.report(Stage::Build, done.rows);
         let graph = Graph::build(&codes, &config.params, &workers.threads, &progress)?;
         let code_bytes = (codes.as_bytes().len() / codes.n()) as u32;
         section(

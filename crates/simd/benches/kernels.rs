@@ -6,6 +6,7 @@
     unsafe_code,
     reason = "the peak is that of an instruction, and safe code cannot name one"
 )]
+#![expect(clippy::print_stdout, reason = "a report is what it is for")]
 
 use std::hint::black_box;
 use std::time::Instant;
@@ -77,6 +78,7 @@ fn report(level: Level, rows: usize) {
 /// Rows to multiply and the memory for it.
 struct Lab {
     rows: AlignedRows<i8>,
+    sums: Vec<i32>,
     left: Gathered,
     panels: Panels,
     out: Products,
@@ -94,7 +96,9 @@ impl Lab {
                 *code = (state >> 57) as i8;
             }
         }
+        let sum = |i| I8Query::new(rows.row(i)).sum();
         Self {
+            sums: (0..n).map(sum).collect(),
             rows,
             left: Gathered::default(),
             panels: Panels::default(),
@@ -122,12 +126,13 @@ impl WithIsa for Run<'_> {
     fn with_isa<I: Isa>(self, isa: I) {
         let Lab {
             rows,
+            sums,
             left,
             panels,
             out,
         } = self.lab;
         if self.what != What::Product || left.n() == 0 {
-            let queries = (0..rows.n()).map(|i| I8Query::new(rows.row(i)));
+            let queries = (0..rows.n()).map(|i| I8Query::with_sum(rows.row(i), sums[i]));
             panels.pack(isa, rows.stride(), queries, left);
         }
         match self.what {

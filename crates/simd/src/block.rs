@@ -413,6 +413,10 @@ fn tile<T: I8Tiles, const M: usize, const P: usize>(
     let right: [&[[Line; PANEL_ROWS]]; P] =
         std::array::from_fn(|p| panels.panel(first + p).as_chunks().0);
     let mut sums = [[tiles.tile_zero(); P]; M];
+    #[expect(
+        clippy::needless_range_loop,
+        reason = "three things are read at each step"
+    )]
     for step in 0..rows.depth {
         let left: [[[i8; GROUP]; PANEL_ROWS]; M] = std::array::from_fn(|m| {
             bytemuck::cast(rows.lines[rows.start(row + m) + step * PANEL_ROWS])

@@ -61,8 +61,8 @@ impl WithIsa for LinkLeaf<'_> {
         let matrix: &mut [u32] = bytemuck::cast_slice_mut(products.as_mut_slice());
         // As few lines as hold the candidates and what a threshold lets through beside them.
         match self.candidates {
-            ..=28 => choose::<I, 2>(isa, rows, matrix, stride, self.candidates, self.keep),
-            ..=56 => choose::<I, 4>(isa, rows, matrix, stride, self.candidates, self.keep),
+            0..=28 => choose::<I, 2>(isa, rows, matrix, stride, self.candidates, self.keep),
+            29..=56 => choose::<I, 4>(isa, rows, matrix, stride, self.candidates, self.keep),
             _ => choose::<I, 14>(isa, rows, matrix, stride, self.candidates, self.keep),
         }
     }

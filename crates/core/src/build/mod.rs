@@ -14,7 +14,6 @@ mod leaf;
 mod lists;
 mod merge;
 mod partition;
-mod watch;
 
 use std::ops::ControlFlow;
 
@@ -28,31 +27,47 @@ use self::leaf::{LeafScratch, LinkLeaf};
 use self::lists::Lists;
 use self::merge::merge;
 use self::partition::partition;
-use self::watch::Watch;
 use crate::connect::connect;
 use crate::level::{levels, node_hash};
 use crate::links::{Links, ROWS_MAX, UpperLevel, degree_cap};
 use crate::pool::Pool;
-use crate::{Error, Graph, Params};
+use crate::progress::{Progress, Step, Watch};
+use crate::{Error, Graph, Params, Preset};
 
-/// Called from the pool's threads with the number of rows done; `Break` stops the build with [`Error::Interrupted`].
-pub type Progress<'a> = &'a (dyn Fn(usize) -> ControlFlow<()> + Sync);
+/// What a preset stands for.
+struct Effort {
+    /// Leaves a row is in on level 0.
+    fan: usize,
+    /// Nearest rows of a leaf that compete for one list, per `m`. With more in the race lists grow longer, and searches
+    /// dearer, than they get better.
+    candidates_per_m: f64,
+    /// Rows that one takes from a leaf, per `m`: a few from each of six leaves are more than fit its list.
+    kept_per_m: f64,
+}
 
-/// Leaves a row is in.
-const FAN: usize = 6;
+impl Effort {
+    const fn of(preset: Preset) -> Self {
+        let (fan, candidates_per_m, kept_per_m) = match preset {
+            Preset::Fast => (5, 1.0, 0.3125),
+            Preset::Default => (6, 1.5, 0.375),
+            Preset::High => (12, 1.5, 0.375),
+        };
+        Self {
+            fan,
+            candidates_per_m,
+            kept_per_m,
+        }
+    }
+}
+
+/// Leaves a row is in above: those graphs only lead to the one below.
+const FAN_ABOVE: usize = 3;
 
 /// Rows of a leaf at most: its matrix of distances is 4 MB. Larger leaves cost more than they find.
 const LEAF_MAX: usize = 1024;
 
 /// Rows of a leaf aimed at when leaders are drawn.
 const LEAF_MEAN: usize = 600;
-
-/// Nearest rows of a leaf that compete for one list, per `m`. With more in the race lists grow longer, and searches dearer,
-/// than they get better.
-const CANDIDATES_PER_M: f64 = 1.5;
-
-/// Rows that one takes from a leaf, per `m`: a few from each of six leaves are more than fit its list.
-const KEPT_PER_M: f64 = 0.375;
 
 impl Graph {
     /// Builds the graph of all rows of `codes` on `pool`.
@@ -85,17 +100,39 @@ fn build(codes: &Codes, params: &Params, progress: Progress<'_>) -> Result<Graph
     let mut graph = Graph::empty(params);
     graph.grow(&levels);
     graph.entry = entry;
-    let watch = Watch::new(progress, FAN);
+    let effort = Effort::of(params.preset());
+    let above = Effort {
+        fan: FAN_ABOVE,
+        ..effort
+    };
+    let watch = Watch::new(progress, effort.fan);
     let m = params.m();
-    let silent = Watch::new(&|_| ControlFlow::Continue(()), 1);
-    let base = || link(codes, params, degree_cap(m, 0), params.m0(), &watch);
-    let above = |(upper, level): (&mut UpperLevel, usize)| {
+    let silent = Watch::new(&|_| ControlFlow::Continue(()), FAN_ABOVE);
+    let base = || {
+        link(
+            codes,
+            params,
+            &effort,
+            degree_cap(m, 0),
+            params.m0(),
+            &watch,
+        )
+    };
+    let link_above = |(upper, level): (&mut UpperLevel, usize)| {
         let codes = codes.select(upper.nodes());
-        upper.set_links(link(&codes, params, degree_cap(m, level), m, &silent));
+        upper.set_links(link(
+            &codes,
+            params,
+            &above,
+            degree_cap(m, level),
+            m,
+            &silent,
+        ));
     };
     let upper = graph.upper.iter_mut().zip(1..);
     // Beside each other, so that no thread is idle where one has a step of its own.
-    (graph.base, _) = rayon::join(base, || upper.for_each(above));
+    (graph.base, _) = rayon::join(base, || upper.for_each(link_above));
+    watch.report(Step::Connect);
     if watch.stopped() {
         return Err(Error::Interrupted);
     }
@@ -104,8 +141,17 @@ fn build(codes: &Codes, params: &Params, progress: Progress<'_>) -> Result<Graph
 }
 
 /// Links all rows of `codes`: at most `cap` links a row, in `stride` slots.
-fn link(codes: &Codes, params: &Params, cap: usize, stride: usize, watch: &Watch<'_>) -> Links {
-    let leaves = partition(codes, FAN, params.seed(), watch);
+fn link(
+    codes: &Codes,
+    params: &Params,
+    effort: &Effort,
+    cap: usize,
+    stride: usize,
+    watch: &Watch<'_>,
+) -> Links {
+    watch.report(Step::Partition);
+    let leaves = partition(codes, effort.fan, params.seed(), watch);
+    watch.report(Step::Leaves);
     let scratches = Pool::<LeafScratch>::default();
     let per_m = |share: f64| (share * params.m() as f64).ceil() as usize;
     let link_leaf = |rows: &Vec<u32>| {
@@ -116,15 +162,17 @@ fn link(codes: &Codes, params: &Params, cap: usize, stride: usize, watch: &Watch
             Level::detect().dispatch(LinkLeaf {
                 codes,
                 rows,
-                candidates: per_m(CANDIDATES_PER_M),
-                keep: per_m(KEPT_PER_M),
+                candidates: per_m(effort.candidates_per_m),
+                keep: per_m(effort.kept_per_m),
                 scratch,
             })
         });
-        watch.count(rows.len());
+        watch.multiplied(rows.len(), rows.len(), codes.dim());
+        watch.count(Step::Leaves, rows.len());
         lists
     };
     let lists: Vec<_> = leaves.par_iter().map(link_leaf).collect();
+    watch.report(Step::Merge);
     match watch.stopped() {
         true => Links::empty(codes.n(), stride),
         false => merge(codes, &leaves, &lists, cap, stride),

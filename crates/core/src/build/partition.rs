@@ -12,9 +12,10 @@ use proxime_simd::topk::take_least;
 use proxime_simd::{Isa, Level, WithIsa};
 
 use super::distances::{FARTHEST, Norms, queries};
-use super::{LEAF_MAX, LEAF_MEAN, Watch};
+use super::{LEAF_MAX, LEAF_MEAN};
 use crate::level::node_hash;
 use crate::pool::Pool;
+use crate::progress::Watch;
 
 /// Leaders at most: more would cost more than the leaves they make smaller save.
 const LEADERS_MAX: usize = 1000;
@@ -98,6 +99,7 @@ fn carve(
         };
         scratches.with(assign)
     };
+    watch.multiplied(rows.len(), leading.len(), codes.dim());
     let joined: Vec<Vec<u16>> = rows.par_chunks(CHUNK_ROWS).map(assign).collect();
     let mut clusters = vec![Vec::new(); leading.len()];
     for (&row, joined) in rows

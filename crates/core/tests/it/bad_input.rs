@@ -2,7 +2,7 @@
 
 use std::ops::ControlFlow;
 
-use proxime_core::{Error, Graph, Index, Params};
+use proxime_core::{Done, Error, Graph, Index, Params};
 use proxime_simd::{Metric, Rows};
 
 use crate::support::{encode, mixture};
@@ -54,8 +54,8 @@ fn a_build_can_be_stopped() {
         .num_threads(1)
         .build()
         .unwrap();
-    let stop = |done| {
-        if done > 100 {
+    let stop = |done: Done| {
+        if done.rows > 100 {
             ControlFlow::Break(())
         } else {
             ControlFlow::Continue(())

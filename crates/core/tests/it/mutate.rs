@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 
 use proptest::prelude::*;
-use proxime_core::{Error, Graph, Params, Scratch, search};
+use proxime_core::{Done, Error, Graph, Params, Scratch, search};
 use proxime_quant::{Codes, ScalarI8};
 use proxime_simd::{Metric, Rows};
 
@@ -105,7 +105,7 @@ impl World {
         let codes = self.codes((self.graph.n() + rows).min(self.rows()));
         let before = self.graph.clone();
         let left = std::sync::atomic::AtomicUsize::new(calls);
-        let stop = |_| match left.fetch_sub(1, std::sync::atomic::Ordering::Relaxed) {
+        let stop = |_: Done| match left.fetch_sub(1, std::sync::atomic::Ordering::Relaxed) {
             0 => ControlFlow::Break(()),
             _ => ControlFlow::Continue(()),
         };
@@ -251,8 +251,8 @@ fn a_panicking_progress_hook_changes_nothing() {
     let mut world = world(7, 900, 300, 4, 5);
     let codes = world.codes(900);
     let before = world.graph.clone();
-    let panics = |done| {
-        if done > 300 {
+    let panics = |done: Done| {
+        if done.rows > 300 {
             panic!("stop")
         } else {
             ControlFlow::Continue(())

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 
-use proxime_core::{Graph, Params};
+use proxime_core::{Done, Graph, Params};
 use proxime_quant::{Codes, ScalarI8};
 use proxime_simd::{Metric, Rows};
 
@@ -23,7 +23,7 @@ pub(crate) fn pool(threads: usize) -> rayon::ThreadPool {
 }
 
 /// A progress hook that never stops anything.
-pub(crate) fn go_on(_: usize) -> ControlFlow<()> {
+pub(crate) fn go_on(_: Done) -> ControlFlow<()> {
     ControlFlow::Continue(())
 }
 
