@@ -211,11 +211,16 @@ impl Shared {
         self.vfs.path().join(name.to_string())
     }
 
+    /// Syncs a file. What a failed sync has lost, no later one brings back.
+    pub(crate) fn sync(&self, file: &File) -> Result<()> {
+        self.not_poisoned()?;
+        self.poison(file.sync())
+    }
+
     /// Seals, syncs and names a file whose bytes are all written.
     pub(crate) fn publish(&self, file: &File, tmp: Name, name: Name) -> Result<()> {
-        self.not_poisoned()?;
         file.seal()?;
-        self.poison(file.sync())?;
+        self.sync(file)?;
         let io = |op| {
             move |source| Error::Io {
                 op,
