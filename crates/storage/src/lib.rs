@@ -63,7 +63,9 @@ mod names;
 mod segment;
 mod store;
 
-pub use backend::{Bytes, Lock, LockError, MemVfs, OsVfs, Vfs, VfsFile};
+pub use backend::{
+    Bytes, Disk, Fault, Fill, Lock, LockError, MemVfs, OsVfs, SimVfs, Vfs, VfsFile,
+};
 pub use error::{Error, Result};
 pub use manifest::{Collection, Manifest, SegmentRef, StoreId};
 pub use segment::{SectionBytes, SectionKind, Segment, SegmentHeader, SegmentWriter};

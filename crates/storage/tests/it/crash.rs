@@ -209,6 +209,9 @@ impl VfsFile for ModelFile {
         synced.clone_from(now);
         Ok(())
     }
+    fn sync_data(&self) -> io::Result<()> {
+        self.sync()
+    }
     fn seal(&self) -> io::Result<()> {
         Ok(())
     }
