@@ -10,6 +10,7 @@ mod backends;
 mod crash;
 mod damage;
 mod lock;
+mod log;
 mod readers;
 mod round_trip;
 mod sample;

@@ -1,0 +1,217 @@
+//! After a crash at any moment, what was promised is there, and nothing that was never begun.
+//!
+//! Each script runs once on a simulated disk. For the disk before each of its operations, every state that a loss of power can leave
+//! is opened as a store: all subsets of unsynced names and sectors when there are few, else none, all, each alone, all but one,
+//! every prefix and pseudo-random ones; files that grew filled with nothing, zeros or garbage. The same for a process that is
+//! killed, and for a loss of power during each of these recoveries.
+
+use std::collections::HashSet;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::Arc;
+
+use proxime_storage::{Disk, Durability, Fill, SimVfs};
+
+use super::{Allowed, BATCH, Script, Session, Step};
+
+/// Up to so many choices are tried in all combinations.
+const EXHAUSTIVE_CHOICES_MAX: usize = 10;
+const RANDOM_SUBSETS: usize = 60;
+
+/// Counts of what was checked, and which disks were.
+#[derive(Default)]
+pub(super) struct Campaign {
+    seen: HashSet<u64>,
+    /// States enumerated, and those among them that differ.
+    pub(super) states: usize,
+    pub(super) distinct: usize,
+    /// States during a recovery.
+    pub(super) nested: usize,
+    pub(super) torn: usize,
+    /// Of how many distinct states each is also crashed while it recovers.
+    pub(super) nest_every: usize,
+}
+
+fn subsets(choices: usize, seed: u64) -> Vec<Vec<bool>> {
+    let bits = |mask: usize| (0..choices).map(|i| mask >> i & 1 == 1).collect();
+    if choices <= EXHAUSTIVE_CHOICES_MAX {
+        return (0..1 << choices).map(bits).collect();
+    }
+    let mut subsets = vec![vec![false; choices], vec![true; choices]];
+    for i in 0..choices {
+        subsets.push((0..choices).map(|j| i == j).collect());
+        subsets.push((0..choices).map(|j| i != j).collect());
+        subsets.push((0..choices).map(|j| j < i).collect());
+    }
+    let mut random = seed | 1;
+    for _ in 0..RANDOM_SUBSETS {
+        let mut subset = Vec::new();
+        for _ in 0..choices {
+            random = random
+                .wrapping_mul(0x5851_f42d_4c95_7f2d)
+                .wrapping_add(0x1405_7b7e_f767_814f);
+            subset.push(random >> 63 == 1);
+        }
+        subsets.push(subset);
+    }
+    subsets
+}
+
+/// Every disk that a loss of power can leave.
+pub(super) fn power_losses(disk: &Disk) -> Vec<Disk> {
+    let choices = disk.choices();
+    let fills: &[Fill] = match choices {
+        0 => &[Fill::Nothing],
+        _ => &[Fill::Nothing, Fill::Zeros, Fill::Garbage],
+    };
+    let mut disks = Vec::new();
+    for subset in subsets(choices, choices as u64) {
+        for &fill in fills {
+            disks.push(disk.crash(|i| subset[i], fill));
+        }
+    }
+    disks
+}
+
+impl Campaign {
+    fn is_new(&mut self, disk: &Disk, allowed: &Allowed, rows_min: usize) -> bool {
+        let mut hasher = DefaultHasher::new();
+        disk.files().for_each(|file| file.hash(&mut hasher));
+        (allowed, rows_min).hash(&mut hasher);
+        self.seen.insert(hasher.finish())
+    }
+
+    /// All that a script leaves behind, whenever it ends.
+    pub(super) fn check_script(&mut self, vfs: &SimVfs, script: &Script, durability: Durability) {
+        for (ops, disk) in vfs.history().into_iter().enumerate() {
+            let allowed = script.timeline.at(ops);
+            let promised = allowed.promised(durability);
+            for image in power_losses(&disk) {
+                self.check_image(image, &allowed, promised, &format!("op {ops}, no power"));
+            }
+            let acked = allowed.acked;
+            self.check_image(disk, &allowed, acked, &format!("op {ops}, killed"));
+        }
+    }
+
+    fn check_image(&mut self, image: Disk, allowed: &Allowed, rows_min: usize, when: &str) {
+        self.states += 1;
+        if !self.is_new(&image, allowed, rows_min) && image.choices() == 0 {
+            return;
+        }
+        self.distinct += 1;
+        let vfs = image.mount();
+        let nest = self.distinct.is_multiple_of(self.nest_every);
+        if nest {
+            vfs.record();
+        }
+        let before = vfs.disk();
+        let mut session = Session::open(Arc::new(vfs.clone()), Durability::Always)
+            .unwrap_or_else(|e| panic!("{when}: {e}, {before:?}"));
+        allowed.check(&session.rows, rows_min, when);
+        self.torn += usize::from(session.report.torn.is_some());
+        let found = session.rows.clone();
+        if nest {
+            self.check_nested(&vfs, &found, when);
+        }
+        // It can be written to, and what is written now is there, even without another sync.
+        session.append(1_000_000).unwrap();
+        drop(session);
+        let without_power = vfs.disk().crash(|_| false, Fill::Nothing).mount();
+        let session = Session::open(Arc::new(without_power), Durability::Always).unwrap();
+        assert_eq!(session.rows, [&found[..], &[1_000_000]].concat(), "{when}");
+    }
+
+    /// A loss of power during the recovery: what it had found may be less than is promised to nobody, but never less than was
+    /// on the disk; so a second recovery finds the same, unless what the first saw was only in memory.
+    fn check_nested(&mut self, vfs: &SimVfs, found: &[u64], when: &str) {
+        let history = vfs.history();
+        let durable = history[0].choices() == 0;
+        for (ops, disk) in history.iter().enumerate() {
+            for image in power_losses(disk) {
+                self.nested += 1;
+                let rows = Session::open(Arc::new(image.mount()), Durability::Always)
+                    .unwrap()
+                    .rows;
+                let when = format!("{when}, then op {ops} of recovery");
+                if durable || ops + 1 == history.len() {
+                    assert_eq!(rows, found, "{when}");
+                } else {
+                    assert!(found.starts_with(&rows), "{when}: {rows:?} of {found:?}");
+                }
+            }
+        }
+    }
+}
+
+const APPENDS: &[Step] = &[Step::Append, Step::Append, Step::Append];
+const GROUPS: &[Step] = &[
+    Step::Group(2),
+    Step::Append,
+    Step::Tick,
+    Step::Tick,
+    Step::Group(3),
+];
+const CHECKPOINTS: &[Step] = &[
+    Step::Append,
+    Step::Checkpoint,
+    Step::Group(2),
+    Step::Checkpoint,
+    Step::Append,
+];
+const LIVES: &[Step] = &[
+    Step::Append,
+    Step::Kill,
+    Step::Group(2),
+    Step::Reopen,
+    Step::Append,
+    Step::Checkpoint,
+    Step::Kill,
+    Step::Append,
+];
+const FLUSHES: &[Step] = &[
+    Step::Append,
+    Step::Flush,
+    Step::Append,
+    Step::Append,
+    Step::Tick,
+    Step::Append,
+    Step::Reopen,
+];
+
+/// The counts, for whoever runs this with `--nocapture`.
+fn campaign(durability: Durability, floor: usize) -> String {
+    let mut campaign = Campaign {
+        nest_every: 11,
+        ..Campaign::default()
+    };
+    for steps in [APPENDS, GROUPS, CHECKPOINTS, LIVES, FLUSHES] {
+        let vfs = SimVfs::new();
+        vfs.record();
+        let script = Script::run(&vfs, durability, steps);
+        campaign.check_script(&vfs, &script, durability);
+    }
+    let Campaign {
+        states,
+        distinct,
+        nested,
+        torn,
+        ..
+    } = campaign;
+    assert!(distinct > floor && nested > floor && torn > floor / 50);
+    format!("{durability:?}: {states} states, {distinct} distinct, {nested} nested, {torn} torn")
+}
+
+#[test]
+fn always_at_every_operation() {
+    println!("{}", campaign(Durability::Always, 1000));
+}
+
+#[test]
+fn batch_at_every_operation() {
+    println!("{}", campaign(BATCH, 1000));
+}
+
+#[test]
+fn os_at_every_operation() {
+    println!("{}", campaign(Durability::Os, 1000));
+}
