@@ -4,7 +4,13 @@
 //! of events: what was begun, acknowledged, refused and known to be durable, and when.
 
 mod crash;
+mod damage;
+mod faults;
+mod hostile;
 mod levels;
+mod lies;
+mod random;
+mod threads;
 
 use std::sync::Arc;
 
@@ -200,7 +206,9 @@ impl Allowed {
 
 /// Does the steps as far as the disk lets it; a process that cannot go on is followed by another, once per step.
 pub(crate) struct Script {
-    vfs: SimVfs,
+    /// What the log sees of the disk.
+    vfs: Arc<dyn Vfs>,
+    disk: SimVfs,
     durability: Durability,
     session: Option<Session>,
     next: u64,
@@ -208,9 +216,15 @@ pub(crate) struct Script {
 }
 
 impl Script {
-    pub(crate) fn run(vfs: &SimVfs, durability: Durability, steps: &[Step]) -> Script {
+    pub(crate) fn run(
+        vfs: Arc<dyn Vfs>,
+        disk: &SimVfs,
+        durability: Durability,
+        steps: &[Step],
+    ) -> Script {
         let mut script = Script {
-            vfs: vfs.clone(),
+            vfs,
+            disk: disk.clone(),
             durability,
             session: None,
             next: 1,
@@ -227,7 +241,7 @@ impl Script {
     }
 
     fn note(&mut self, event: Event) {
-        self.timeline.note(&self.vfs, event);
+        self.timeline.note(&self.disk, event);
     }
 
     fn reopen_if_needed(&mut self) {
@@ -238,7 +252,7 @@ impl Script {
             return;
         }
         // An error here is followed by another try at the next step.
-        if let Ok(session) = Session::open(Arc::new(self.vfs.clone()), self.durability) {
+        if let Ok(session) = Session::open(self.vfs.clone(), self.durability) {
             let allowed = self.timeline.at(usize::MAX);
             allowed.check(&session.rows, allowed.acked, "a new process");
             self.note(Event::Found(session.rows.clone()));
