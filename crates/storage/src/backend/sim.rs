@@ -61,7 +61,7 @@ struct Sim {
 }
 
 /// What is on a simulated disk, and what of it was synced.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Disk {
     files: Vec<Arc<Inode>>,
     /// As programs see them.
@@ -71,7 +71,7 @@ pub struct Disk {
     name_ops: Vec<NameOp>,
 }
 
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Inode {
     /// As programs see it.
     now: Vec<u8>,
@@ -89,14 +89,14 @@ enum State {
     Synced,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 enum Change {
     Write { offset: usize, bytes: Vec<u8> },
     Truncate(usize),
 }
 
 /// By file, not only by name: what becomes of one of them does not depend on the others.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 enum NameOp {
     Add(String, usize),
     Rename(String, String, usize),
@@ -230,11 +230,12 @@ impl Disk {
                 op.apply(&mut names);
             }
         }
-        let files = self.files.iter();
+        let files = self.files.iter().map(|file| match file.changes.is_empty() {
+            true => Arc::clone(file),
+            false => Arc::new(file.after_crash(&mut next, fill)),
+        });
         Disk {
-            files: files
-                .map(|file| Arc::new(file.after_crash(&mut next, fill)))
-                .collect(),
+            files: files.collect(),
             synced_names: names.clone(),
             names,
             name_ops: Vec::new(),
