@@ -22,6 +22,26 @@ use crate::error::{Error, Result};
 use crate::store::Shared;
 
 /// The log of an open store. Clones are the same log.
+///
+/// ```
+/// use std::sync::Arc;
+/// use proxime_storage::{Access, Durability, Error, MemVfs, Store};
+///
+/// let memory = MemVfs::new();
+/// let (mut store, _) = Store::open(Arc::new(memory.clone()), Access::Create)?;
+/// let (log, _) = store.recover(Durability::Always, |_| Ok::<_, Error>(()))?;
+/// assert_eq!(log.append(0, 1, &[b"a batch, ", b"in pieces"])?, 1);
+/// drop((store, log));
+///
+/// let (mut store, _) = Store::open(Arc::new(memory), Access::Write)?;
+/// let mut found = Vec::new();
+/// store.recover(Durability::Always, |frame| {
+///     found.push((frame.seq, frame.payload.to_vec()));
+///     Ok::<_, Error>(())
+/// })?;
+/// assert_eq!(found, [(1, b"a batch, in pieces".to_vec())]);
+/// # Ok::<(), Error>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct Log(Arc<Inner>);
 

@@ -9,6 +9,7 @@
 mod backends;
 mod crash;
 mod damage;
+mod images;
 mod lock;
 mod log;
 mod readers;
