@@ -15,7 +15,7 @@ use crate::backend::{File, Vfs};
 use crate::checksum;
 use crate::error::Result;
 use crate::format::{Magic, Preamble};
-use crate::names::{NUMBER_MAX, Name};
+use crate::names::{LOG_NUMBER_MAX, NUMBER_MAX, Name};
 use crate::store::Access;
 
 const MAGIC: Magic = *b"\x89PXM\r\n\x1a\n";
@@ -157,14 +157,11 @@ impl Manifest {
         if self.store != store {
             return Some(format!("it belongs to store {}", self.store));
         }
-        let counters = [
-            self.number,
-            self.next_file_id,
-            self.next_collection_id,
-            self.wal_first_gen,
-            self.durable_seq,
-        ];
-        if counters.iter().any(|&counter| counter >= NUMBER_MAX) {
+        let counters = [self.number, self.next_file_id, self.next_collection_id];
+        let log = [self.wal_first_gen, self.durable_seq];
+        if counters.iter().any(|&counter| counter >= NUMBER_MAX)
+            || log.iter().any(|&counter| counter >= LOG_NUMBER_MAX)
+        {
             return Some("its numbers are beyond what a store can reach".into());
         }
         if self.last_seq > self.durable_seq || (self.wal_first_gen == 0 && self.durable_seq > 0) {
@@ -330,8 +327,8 @@ mod tests {
         let problem = |m: &Manifest| m.problem(4, StoreId([1; 16]));
         assert_eq!(problem(&valid()), None);
         let broken: [fn(&mut Manifest); 13] = [
-            |m| m.wal_first_gen = NUMBER_MAX,
-            |m| (m.wal_first_gen, m.durable_seq) = (1, NUMBER_MAX),
+            |m| m.wal_first_gen = LOG_NUMBER_MAX,
+            |m| (m.wal_first_gen, m.durable_seq) = (1, LOG_NUMBER_MAX),
             |m| (m.wal_first_gen, m.last_seq, m.durable_seq) = (1, 2, 1),
             |m| m.durable_seq = 1,
             |m| m.next_file_id = u64::MAX,

@@ -16,7 +16,7 @@ use super::{Frame, Torn};
 use crate::backend::{File, Vfs};
 use crate::error::{Error, Result};
 use crate::manifest::{Manifest, StoreId};
-use crate::names::{NUMBER_MAX, Name};
+use crate::names::{LOG_NUMBER_MAX, Name};
 use crate::store::Access;
 
 /// Bytes that the search for watermarks takes checksums of, as a multiple of the file.
@@ -111,8 +111,8 @@ fn numbers(vfs: &dyn Vfs, manifest: &Manifest, names: &[Name]) -> Result<Vec<u64
     if numbers.is_empty() && first > 0 {
         return damaged(first, "the file is missing");
     }
-    if expected >= NUMBER_MAX {
-        return damaged(expected - 1, "no log can follow one of this number");
+    if expected >= LOG_NUMBER_MAX {
+        return damaged(expected - 1, "no store of ours gets to this number");
     }
     Ok(numbers)
 }

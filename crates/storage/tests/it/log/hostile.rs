@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use proxime_storage::{Durability, Error, MemVfs, Vfs};
+use proxime_storage::{Access, Durability, Error, MemVfs, Store, Vfs};
 
 use super::{COLLECTION, KIND, Session, payload};
 use crate::sample;
@@ -279,4 +279,11 @@ fn numbers_at_the_end_of_counting() {
     let last = format!("wal-{}.log", (1u64 << 62) - 1);
     sample::put(&*forger.vfs, &last, &forger.bytes);
     forger.refused("the file is missing");
+
+    // A store that has had no log yet could start anywhere.
+    let vfs: Arc<dyn Vfs> = Arc::new(MemVfs::new());
+    drop(Store::open(vfs.clone(), Access::Create).unwrap());
+    sample::put(&*vfs, &format!("wal-{}.log", 1u64 << 61), &forger.bytes);
+    let error = Session::open(vfs, Durability::Always).unwrap_err();
+    assert!(error.to_string().contains("no store of ours"), "{error}");
 }
