@@ -7,7 +7,8 @@ use std::thread;
 
 use proxime_storage::{Durability, Error, Fault, Fill, MemVfs, OsVfs, SimVfs, Vfs};
 
-use super::{BATCH, Session};
+use super::lies::{Liar, Lie};
+use super::{BATCH, COLLECTION, KIND, Session, payload};
 
 const THREADS: u64 = 4;
 const EACH: u64 = 60;
@@ -116,6 +117,31 @@ fn a_fault_in_the_middle() {
 }
 
 /// Frames queued behind a group that fails are numbered after it: they fail, and their seqs are given again.
+#[test]
+fn what_is_queued_while_a_write_fails() {
+    let vfs = SimVfs::new();
+    let liar = Liar::new(&vfs, Lie::None);
+    let before_write = liar.before_write.clone();
+    let session = Session::open(Arc::new(liar), Durability::Always).unwrap();
+    let first = session.enqueue(1).unwrap();
+    let behind = Arc::new(Mutex::new(None));
+    let (log, disk, ticket) = (session.log.clone(), vfs.clone(), Arc::clone(&behind));
+    before_write.set(move || {
+        *ticket.lock().unwrap() = log.enqueue(KIND, COLLECTION, &[&payload(2)]).ok();
+        disk.limit(0);
+    });
+    session.log.wait(first).unwrap_err();
+    vfs.repair();
+    let behind = behind.lock().unwrap().take().unwrap();
+    assert_eq!(behind.seq(), 2);
+    session.log.wait(behind).unwrap_err();
+    let ticket = session.enqueue(9).unwrap();
+    assert_eq!(session.log.wait(ticket).unwrap(), 1);
+    drop(session);
+    let session = Session::open(Arc::new(vfs), Durability::Always).unwrap();
+    assert_eq!(session.rows, [9]);
+}
+
 #[test]
 fn failures_reach_every_waiter() {
     let vfs = SimVfs::new();
