@@ -9,8 +9,8 @@
 //! Readers take no lock. A reader that finds a file gone has been overtaken by a commit and starts again from the newer one.
 
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::backend::{File, Lock, LockError, Vfs};
 use crate::checksum;
@@ -44,17 +44,17 @@ pub struct Store {
     log: Option<Log>,
     /// What opening removed.
     swept: Vec<String>,
-    /// Held until the store is dropped.
-    _lock: Option<Box<dyn Lock>>,
 }
 
-/// What a store shares with its segment writers.
+/// What a store shares with its log and its segment writers.
 #[derive(Debug)]
 pub(crate) struct Shared {
     pub(crate) vfs: Arc<dyn Vfs>,
     pub(crate) store: StoreId,
     next_file_id: AtomicU64,
     poisoned: AtomicBool,
+    /// Held until nobody can write any more: the store, its log and its segment writers are gone, or the store was closed.
+    lock: Mutex<Option<Box<dyn Lock>>>,
 }
 
 /// How often a reader that is overtaken by commits starts again.
@@ -95,6 +95,7 @@ impl Store {
             store,
             next_file_id: AtomicU64::new(0),
             poisoned: AtomicBool::new(false),
+            lock: Mutex::new(lock),
         });
         let (manifest, segments) = match shared.load_newest(access)? {
             Some(loaded) => loaded,
@@ -120,7 +121,6 @@ impl Store {
                 manifest: Arc::new(manifest),
                 log: None,
                 swept,
-                _lock: lock,
             },
             segments,
         ))
@@ -220,6 +220,12 @@ impl Store {
 }
 
 impl Shared {
+    /// Lets the next writer in.
+    fn unlock(&self) {
+        let mut lock = self.lock.lock().unwrap_or_else(PoisonError::into_inner);
+        drop(lock.take());
+    }
+
     pub(crate) fn not_poisoned(&self) -> Result<()> {
         if self.poisoned.load(Ordering::Relaxed) {
             Err(Error::Poisoned)

@@ -106,7 +106,8 @@ impl Store {
     }
 
     /// Makes the log durable and notes that it is complete, so that no damage to it can go unnoticed. Without a log there is
-    /// nothing to do. Dropping a store instead loses nothing that was acknowledged, as far as the level goes.
+    /// nothing to do. Dropping a store instead loses nothing that was acknowledged, as far as the level goes; the
+    /// lock is then held until every clone of the log is dropped as well.
     ///
     /// Errors: the system's, and then what the level does not promise may be lost.
     pub fn close(mut self) -> Result<()> {
@@ -119,6 +120,8 @@ impl Store {
             // As in closing the log: of use to later damage only, and not worth failing for.
             self.make_current((*self.manifest).clone()).ok();
         }
+        // Whoever still has the log can add nothing to it.
+        self.shared.unlock();
         Ok(())
     }
 

@@ -152,6 +152,7 @@ fn a_failed_sync_stops_everything_until_reopened() {
         Err(Error::Io { op: "sync", .. })
     ));
     let before = vfs.op_count();
+    assert!(matches!(session.enqueue(3), Err(Error::Poisoned)));
     assert!(matches!(session.append(3), Err(Error::Poisoned)));
     assert!(matches!(session.log.flush(), Err(Error::Poisoned)));
     assert!(matches!(session.log.tick(), Err(Error::Poisoned)));
