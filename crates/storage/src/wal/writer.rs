@@ -234,22 +234,22 @@ impl Inner {
 
     fn wait(&self, group: &Group) -> Result<()> {
         let mut queue = self.queue();
-        loop {
-            if let Some(outcome) = group.outcome.get() {
-                return outcome.as_ref().copied().map_err(Failure::error);
-            }
-            if queue.led {
-                queue = self
-                    .done
-                    .wait(queue)
-                    .unwrap_or_else(PoisonError::into_inner);
-            } else {
-                queue.led = true;
-                drop(queue);
-                // The group's outcome, looked at next, says the same.
-                Leader { log: self }.commit(false).ok();
-                queue = self.queue();
-            }
+        while queue.led && group.outcome.get().is_none() {
+            queue = self
+                .done
+                .wait(queue)
+                .unwrap_or_else(PoisonError::into_inner);
+        }
+        if group.outcome.get().is_none() {
+            queue.led = true;
+            drop(queue);
+            // The group is the one that is queued, and its outcome, looked at next, says the same.
+            Leader { log: self }.commit(false).ok();
+        }
+        match group.outcome.get() {
+            Some(outcome) => outcome.as_ref().copied().map_err(Failure::error),
+            // Whoever took it out of the queue has panicked.
+            None => Err(Error::Poisoned),
         }
     }
 }

@@ -106,6 +106,7 @@ impl Session {
         self.store.close()
     }
 
+    /// Asks by flushing: only after an error, or there would be nothing unsynced to lose.
     pub(crate) fn poisoned(&self) -> bool {
         matches!(self.log.flush(), Err(Error::Poisoned))
     }
@@ -211,6 +212,8 @@ pub(crate) struct Script {
     disk: SimVfs,
     durability: Durability,
     session: Option<Session>,
+    /// Something has failed in it.
+    suspect: bool,
     next: u64,
     pub(crate) timeline: Timeline,
 }
@@ -227,6 +230,7 @@ impl Script {
             disk: disk.clone(),
             durability,
             session: None,
+            suspect: false,
             next: 1,
             timeline: Timeline::default(),
         };
@@ -245,7 +249,8 @@ impl Script {
     }
 
     fn reopen_if_needed(&mut self) {
-        if self.session.as_ref().is_some_and(Session::poisoned) {
+        let suspect = std::mem::take(&mut self.suspect);
+        if suspect && self.session.as_ref().is_some_and(Session::poisoned) {
             self.session = None;
         }
         if self.session.is_some() {
@@ -263,7 +268,7 @@ impl Script {
     fn note_durable(&mut self) {
         let Some(session) = &self.session else { return };
         let durable = session.log.durable_seq() as usize;
-        if self.durability == Durability::Always && !session.poisoned() {
+        if self.durability == Durability::Always && !self.suspect {
             assert_eq!(durable, session.rows.len());
         }
         self.note(Event::Durable(durable));
@@ -273,9 +278,9 @@ impl Script {
         match step {
             Step::Append => self.group(1),
             Step::Group(frames) => self.group(frames),
-            Step::Flush => drop(self.session().log.flush()),
-            Step::Tick => drop(self.session().log.tick()),
-            Step::Checkpoint => drop(self.session().checkpoint()),
+            Step::Flush => self.suspect = self.session().log.flush().is_err(),
+            Step::Tick => self.suspect = self.session().log.tick().is_err(),
+            Step::Checkpoint => self.suspect = self.session().checkpoint().is_err(),
             Step::Reopen => {
                 let session = self.session.take();
                 let acked = self.timeline.at(usize::MAX).acked;
@@ -311,9 +316,13 @@ impl Script {
                     assert_eq!(seq, session.rows.len() as u64);
                     self.note(Event::Acked(n));
                 }
-                // Poisoned: nobody knows.
-                Err(_) if session.poisoned() => {}
-                Err(_) => self.note(Event::Refused(n)),
+                Err(_) => {
+                    self.suspect = true;
+                    // Poisoned: nobody knows.
+                    if !self.session().poisoned() {
+                        self.note(Event::Refused(n));
+                    }
+                }
             }
         }
     }

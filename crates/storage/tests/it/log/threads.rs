@@ -142,6 +142,32 @@ fn what_is_queued_while_a_write_fails() {
     assert_eq!(session.rows, [9]);
 }
 
+/// A bug of ours must not leave others waiting.
+#[test]
+fn a_leader_that_panics() {
+    let vfs = SimVfs::new();
+    let liar = Liar::new(&vfs, Lie::None);
+    let before_write = liar.before_write.clone();
+    let session = Session::open(Arc::new(liar), Durability::Always).unwrap();
+    let tickets: Vec<_> = (1..4).map(|n| session.enqueue(n).unwrap()).collect();
+    before_write.set(|| panic!("as planned"));
+    thread::scope(|scope| {
+        let waiters = tickets.into_iter().map(|ticket| {
+            let log = &session.log;
+            scope.spawn(move || log.wait(ticket))
+        });
+        let outcomes: Vec<_> = waiters.map(thread::ScopedJoinHandle::join).collect();
+        assert_eq!(
+            outcomes.iter().filter(|outcome| outcome.is_err()).count(),
+            1
+        );
+        for outcome in outcomes.into_iter().flatten() {
+            assert!(matches!(outcome, Err(Error::Poisoned)), "{outcome:?}");
+        }
+    });
+    assert!(session.poisoned());
+}
+
 #[test]
 fn failures_reach_every_waiter() {
     let vfs = SimVfs::new();
