@@ -120,6 +120,9 @@ pub(crate) use plain_keys;
 /// Halvings of the range of keys: a thousandth of it is as near as a count needs.
 const BISECTIONS: usize = 10;
 
+/// One key in so many may be too many: a nearer count takes more halvings.
+const SLACK: usize = 4;
+
 /// A key with about `wanted` keys at or below it: at least that many, where there are so many below `u32::MAX`, and few more
 /// unless many are almost equal.
 ///
@@ -135,7 +138,7 @@ pub fn threshold<I: Isa>(isa: I, keys: &[u32], wanted: usize) -> u32 {
             low = middle;
         } else {
             high = middle;
-            if count <= wanted + wanted / 8 {
+            if count <= wanted + wanted / SLACK {
                 break;
             }
         }
