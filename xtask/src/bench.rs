@@ -1,7 +1,8 @@
-//! `cargo xtask bench build`: Proxime and its peers on the same data in one run.
+//! `cargo xtask bench`: how fast the kernels are, and Proxime and its peers on the same data in one run.
 //!
-//! The programs are in `bench-compare`, in Python, because the peers are. Here is only what must not be forgotten: an
-//! environment with the pinned peers, and Proxime's wheel built from the tree as it is.
+//! The kernels' program is a benchmark of their crate. The comparison is in `bench-compare`, in Python, because the peers are.
+//! Here is only what must not be forgotten: an environment with the pinned peers, and Proxime's wheel built from the tree as it
+//! is.
 
 use std::{env, path::PathBuf};
 
@@ -13,7 +14,9 @@ use crate::{python::Venv, shell, workspace::Workspace};
 /// What is measured.
 #[derive(Subcommand)]
 pub(crate) enum Bench {
-    /// Builds: vectors/s, memory, recall for distances computed
+    /// Block products: rates, beside the peak of the instruction
+    Kernels,
+    /// Builds: vectors/s, stage by stage, memory, recall for distances computed
     Build(Build),
 }
 
@@ -35,7 +38,18 @@ pub(crate) struct Build {
 
 /// Sets everything up and runs the comparison.
 pub(crate) fn run(workspace: &Workspace, bench: &Bench) -> Result<()> {
-    let Bench::Build(build) = bench;
+    match bench {
+        Bench::Kernels => kernels(workspace),
+        Bench::Build(build) => compare_builds(workspace, build),
+    }
+}
+
+fn kernels(workspace: &Workspace) -> Result<()> {
+    let bench = "bench --locked --package proxime-simd --bench kernels";
+    shell::run(workspace.cargo(bench))
+}
+
+fn compare_builds(workspace: &Workspace, build: &Build) -> Result<()> {
     let folder = env::current_dir().context("the current folder is gone")?;
     let venv = Venv::for_benchmarks(workspace)?;
     venv.install_package()?;
