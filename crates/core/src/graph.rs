@@ -139,22 +139,30 @@ impl Graph {
 
     /// The graph as bytes, as laid out at the top of this file.
     pub fn to_bytes(&self) -> Vec<u8> {
-        let header = [
+        let counts = self.upper.iter().map(|upper| upper.nodes().len() as u32);
+        let head: Vec<u32> = [
             self.n() as u32,
             self.m as u32,
             self.entry.unwrap_or(NONE),
             self.upper.len() as u32,
-        ];
-        let counts = self.upper_counts().map(|count| count as u32);
-        let upper = self
-            .upper
-            .iter()
-            .flat_map(|upper| upper.nodes().iter().chain(upper.links().slots()));
-        let words = header
-            .into_iter()
-            .chain(counts)
-            .chain(self.base.slots().iter().chain(upper).copied());
-        words.flat_map(u32::to_le_bytes).collect()
+        ]
+        .into_iter()
+        .chain(counts)
+        .collect();
+        let mut parts = vec![&head[..], self.base.slots()];
+        for upper in &self.upper {
+            parts.extend([upper.nodes(), upper.links().slots()]);
+        }
+        let mut bytes =
+            Vec::with_capacity(4 * parts.iter().map(|words| words.len()).sum::<usize>());
+        for words in parts {
+            let start = bytes.len();
+            bytes.resize(start + 4 * words.len(), 0);
+            for (bytes, word) in bytes[start..].as_chunks_mut::<4>().0.iter_mut().zip(words) {
+                *bytes = word.to_le_bytes();
+            }
+        }
+        bytes
     }
 
     /// Reads back [`Graph::to_bytes`] of a graph over `n` rows, trusting nothing.

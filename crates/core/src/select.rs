@@ -42,9 +42,11 @@ pub(crate) fn select<I: Isa>(
     kept
 }
 
+/// Whether a candidate is nearer to one of those kept than to the point.
+///
 /// Four at a time: one distance alone waits longer for memory and for its own sum than it computes.
 #[inline(always)]
-fn is_nearer_to_one<I: Isa>(
+pub(crate) fn is_nearer_to_one<I: Isa>(
     isa: I,
     codes: &Codes,
     candidate: Candidate,

@@ -1,7 +1,7 @@
 //! A batch becomes a segment: rows are read once, checked, encoded and written in one pass; the graph follows from the codes.
 //!
 //! The pass goes in waves of a few chunks that fit the cache. While one wave is written to the file, the next is read from the
-//! caller, checked and encoded by the other threads. Nothing of the caller's memory is looked at twice, so what was checked is
+//! caller, checked and encoded by the other threads. While the graph is built, all else goes to the file and to the disk. Nothing of the caller's memory is looked at twice, so what was checked is
 //! what is stored. The sample on which the codebook is trained is read beforehand and kept apart; it decides only how well
 //! codes fit, not what is stored.
 
@@ -62,26 +62,26 @@ pub(crate) fn write_segment(
 
     let mut index = Index::Scan;
     if let (Some(codec), Some(codes)) = (codec, codes) {
-        let progress = |done: Done| batch.report(Stage::Build, done.rows);
-        let graph = Graph::build(&codes, &config.params, &workers.threads, &progress)?;
-        let code_bytes = (codes.as_bytes().len() / codes.n()) as u32;
-        section(
-            &mut file,
-            SectionKind::Codes,
-            code_bytes,
-            &[codes.as_bytes()],
-        )?;
-        section(&mut file, SectionKind::Codebook, 1, &[&codec.to_bytes()])?;
+        let build = || {
+            let progress = |done: Done| batch.report(Stage::Build, done.rows);
+            Graph::build(&codes, &config.params, &workers.threads, &progress)
+        };
+        let write = |file: &mut SegmentWriter| {
+            let code_bytes = (codes.as_bytes().len() / codes.n()) as u32;
+            section(file, SectionKind::Codes, code_bytes, &[codes.as_bytes()])?;
+            section(file, SectionKind::Codebook, 1, &[&codec.to_bytes()])?;
+            batch.write_records(file)?;
+            Ok(file.sync()?)
+        };
+        let graph = beside(|| write(&mut file), build)??;
         section(&mut file, SectionKind::Graph, 1, &[&graph.to_bytes()])?;
         index = Index::Graph(Box::new(GraphIndex {
             codec,
             codes,
             graph,
         }));
-    }
-    section(&mut file, SectionKind::Ids, 1, &[batch.ids.as_bytes()])?;
-    if let Some(payload) = &batch.payload {
-        section(&mut file, SectionKind::Payload, 1, &payload.parts())?;
+    } else {
+        batch.write_records(&mut file)?;
     }
     if batch.report(Stage::Commit, 0).is_break() {
         return Err(Error::Interrupted);
@@ -95,6 +95,23 @@ pub(crate) fn write_segment(
         index,
     )?;
     Ok((pinned, segment))
+}
+
+/// Runs `write` on a thread of its own while `build` runs here: one waits for the disk while the other computes.
+fn beside<T>(write: impl FnOnce() -> Result<()> + Send, build: impl FnOnce() -> T) -> Result<T> {
+    std::thread::scope(|scope| {
+        let writing = std::thread::Builder::new()
+            .name("proxime-write".to_owned())
+            .spawn_scoped(scope, write)
+            .map_err(|error| Error::Threads {
+                reason: error.to_string(),
+            })?;
+        let built = build();
+        match writing.join() {
+            Ok(written) => written.map(|()| built),
+            Err(panic) => std::panic::resume_unwind(panic),
+        }
+    })
 }
 
 fn section(
@@ -119,6 +136,15 @@ impl Checked<'_> {
         match self.progress {
             Some(progress) => progress(stage, done, self.kept.len() as usize),
             None => ControlFlow::Continue(()),
+        }
+    }
+
+    /// Ids and metadata.
+    fn write_records(&self, file: &mut SegmentWriter) -> Result<()> {
+        section(file, SectionKind::Ids, 1, &[self.ids.as_bytes()])?;
+        match &self.payload {
+            Some(payload) => section(file, SectionKind::Payload, 1, &payload.parts()),
+            None => Ok(()),
         }
     }
 

@@ -68,6 +68,12 @@ pub enum Error {
         /// What is wrong.
         problem: &'static str,
     },
+    /// The log used wrongly by the caller.
+    #[error("log: {problem}")]
+    Log {
+        /// What is wrong.
+        problem: &'static str,
+    },
     /// The checksum code miscalculates on this machine: nothing read or written could be trusted.
     #[error("{algorithm} gives wrong results on this machine")]
     Checksum {

@@ -1,4 +1,4 @@
-//! Bytes made durable: write-once segments, numbered manifests, one lock.
+//! Bytes made durable: write-once segments, numbered manifests, a write-ahead log, one lock.
 //!
 //! A [`Store`] is one directory (or one [`MemVfs`]). It holds *segments*, files that are written once and never changed, and
 //! *manifests*, each a full list of what belongs to the store at one commit; the highest number wins. A commit is the
@@ -13,6 +13,7 @@
 //! | `LOCK` | held by the one writer |
 //! | `MANIFEST-0000000042` | everything that belongs to commit 42 |
 //! | `seg-00000000000000a3.seg` | a segment |
+//! | `wal-0000000017.log` | small batches that are not in a segment yet |
 //! | `tmp-...` | unfinished; garbage when nobody is writing |
 //!
 //! `docs/FORMAT.md` in the repository has every byte. Bytes from outside are checked twice: by checksum, against accidents,
@@ -62,9 +63,11 @@ mod mmap;
 mod names;
 mod segment;
 mod store;
+mod wal;
 
-pub use backend::{Bytes, Lock, LockError, MemVfs, OsVfs, Vfs, VfsFile};
+pub use backend::{Bytes, Disk, Fault, Fill, Lock, LockError, MemVfs, OsVfs, SimVfs, Vfs, VfsFile};
 pub use error::{Error, Result};
 pub use manifest::{Collection, Manifest, SegmentRef, StoreId};
 pub use segment::{SectionBytes, SectionKind, Segment, SegmentHeader, SegmentWriter};
 pub use store::{Access, Store};
+pub use wal::{Checkpoint, Durability, Frame, Log, RecoveryReport, Ticket, Torn};

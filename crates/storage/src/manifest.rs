@@ -15,7 +15,7 @@ use crate::backend::{File, Vfs};
 use crate::checksum;
 use crate::error::Result;
 use crate::format::{Magic, Preamble};
-use crate::names::{NUMBER_MAX, Name};
+use crate::names::{LOG_NUMBER_MAX, NUMBER_MAX, Name};
 use crate::store::Access;
 
 const MAGIC: Magic = *b"\x89PXM\r\n\x1a\n";
@@ -58,6 +58,15 @@ pub struct Manifest {
     pub next_file_id: u64,
     /// Greater than the id of every collection that a commit has ever named; set by the store.
     pub next_collection_id: u64,
+    /// The oldest log that counts, or 0 if there has been none; set by the store.
+    #[serde(default)]
+    pub wal_first_gen: u64,
+    /// What was logged up to here is in segments; set by the store.
+    #[serde(default)]
+    pub last_seq: u64,
+    /// What was logged up to here was durable at this commit: a log that ends before is damaged; set by the store.
+    #[serde(default)]
+    pub durable_seq: u64,
     /// Who wrote this; set by the store.
     pub writer: String,
     /// In order of creation.
@@ -122,6 +131,9 @@ impl Manifest {
             store,
             next_file_id: 1,
             next_collection_id: 1,
+            wal_first_gen: 0,
+            last_seq: 0,
+            durable_seq: 0,
             writer: String::new(),
             collections: Vec::new(),
             other: Map::new(),
@@ -138,7 +150,7 @@ impl Manifest {
     }
 
     /// What is wrong with it, independent of any checksum.
-    fn problem(&self, number: u64, store: StoreId) -> Option<String> {
+    pub(crate) fn problem(&self, number: u64, store: StoreId) -> Option<String> {
         if self.number != number {
             return Some(format!("it says it is manifest {}", self.number));
         }
@@ -146,8 +158,17 @@ impl Manifest {
             return Some(format!("it belongs to store {}", self.store));
         }
         let counters = [self.number, self.next_file_id, self.next_collection_id];
-        if counters.iter().any(|&counter| counter >= NUMBER_MAX) {
+        let log = [self.wal_first_gen, self.durable_seq];
+        if counters.iter().any(|&counter| counter >= NUMBER_MAX)
+            || log.iter().any(|&counter| counter >= LOG_NUMBER_MAX)
+        {
             return Some("its numbers are beyond what a store can reach".into());
+        }
+        if self.last_seq > self.durable_seq || (self.wal_first_gen == 0 && self.durable_seq > 0) {
+            return Some(format!(
+                "of the log from generation {} on, {} was durable and {} is in segments",
+                self.wal_first_gen, self.durable_seq, self.last_seq
+            ));
         }
         let (mut names, mut collections, mut files) =
             (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
@@ -305,7 +326,11 @@ mod tests {
     fn structure_is_checked_whatever_the_digest_says() {
         let problem = |m: &Manifest| m.problem(4, StoreId([1; 16]));
         assert_eq!(problem(&valid()), None);
-        let broken: [fn(&mut Manifest); 9] = [
+        let broken: [fn(&mut Manifest); 13] = [
+            |m| m.wal_first_gen = LOG_NUMBER_MAX,
+            |m| (m.wal_first_gen, m.durable_seq) = (1, LOG_NUMBER_MAX),
+            |m| (m.wal_first_gen, m.last_seq, m.durable_seq) = (1, 2, 1),
+            |m| m.durable_seq = 1,
             |m| m.next_file_id = u64::MAX,
             |m| m.number = 5,
             |m| m.store = StoreId([2; 16]),

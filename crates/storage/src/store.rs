@@ -9,8 +9,8 @@
 //! Readers take no lock. A reader that finds a file gone has been overtaken by a commit and starts again from the newer one.
 
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::backend::{File, Lock, LockError, Vfs};
 use crate::checksum;
@@ -19,6 +19,9 @@ use crate::format;
 use crate::manifest::{self, Manifest, ROWS_MAX, SegmentRef, StoreId};
 use crate::names::{self, Name};
 use crate::segment::{SectionKind, Segment, SegmentHeader, SegmentWriter};
+use crate::wal::Log;
+
+mod log;
 
 /// How a store is opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,17 +40,21 @@ pub struct Store {
     shared: Arc<Shared>,
     access: Access,
     manifest: Arc<Manifest>,
-    /// Held until the store is dropped.
-    _lock: Option<Box<dyn Lock>>,
+    /// Once [`Store::recover`] has started it.
+    log: Option<Log>,
+    /// What opening removed.
+    swept: Vec<String>,
 }
 
-/// What a store shares with its segment writers.
+/// What a store shares with its log and its segment writers.
 #[derive(Debug)]
 pub(crate) struct Shared {
     pub(crate) vfs: Arc<dyn Vfs>,
     pub(crate) store: StoreId,
     next_file_id: AtomicU64,
     poisoned: AtomicBool,
+    /// Held until nobody can write any more: the store, its log and its segment writers are gone, or the store was closed.
+    lock: Mutex<Option<Box<dyn Lock>>>,
 }
 
 /// How often a reader that is overtaken by commits starts again.
@@ -65,6 +72,13 @@ impl Store {
         let mut lock = None;
         if access != Access::Read {
             lock = Some(take_lock(&*vfs)?);
+            // A name that is there may be that of a writer who was killed before syncing it. Nothing may rest on it, and nothing
+            // that it replaces may be removed, until it stays.
+            vfs.sync_dir().map_err(|source| Error::Io {
+                op: "sync directory",
+                path: vfs.path().to_owned(),
+                source,
+            })?;
             names = list(&*vfs)?;
         }
         let store = match format::read(&*vfs, access)? {
@@ -81,10 +95,11 @@ impl Store {
             store,
             next_file_id: AtomicU64::new(0),
             poisoned: AtomicBool::new(false),
+            lock: Mutex::new(lock),
         });
         let (manifest, segments) = match shared.load_newest(access)? {
             Some(loaded) => loaded,
-            None if names.iter().any(|name| matches!(name, Name::Segment(_))) => {
+            None if names.iter().any(belongs_to_a_commit) => {
                 return Err(shared.missing(Name::Manifest(1)));
             }
             None if access == Access::Create => (shared.first_commit()?, Vec::new()),
@@ -95,15 +110,17 @@ impl Store {
             }
         };
         shared.start_after(&manifest, &names);
+        let mut swept = Vec::new();
         if access != Access::Read {
-            shared.sweep(&manifest, &names);
+            swept = shared.sweep(&manifest, &names);
         }
         Ok((
             Store {
                 shared,
                 access,
                 manifest: Arc::new(manifest),
-                _lock: lock,
+                log: None,
+                swept,
             },
             segments,
         ))
@@ -135,6 +152,14 @@ impl Store {
         self.writable()?;
         let mut next = (*self.manifest).clone();
         edit(&mut next);
+        (next.wal_first_gen, next.last_seq) = (self.manifest.wal_first_gen, self.manifest.last_seq);
+        self.make_current(next)
+    }
+
+    /// The rest of a commit, log included.
+    fn make_current(&mut self, mut next: Manifest) -> Result<()> {
+        let logged = self.log.as_ref().map_or(0, Log::durable_seq);
+        next.durable_seq = self.manifest.durable_seq.max(logged);
         let old = self.manifest.file_ids();
         let new = next.file_ids();
         if let Err(e) = self.shared.write_manifest(&mut next) {
@@ -156,7 +181,7 @@ impl Store {
         self.shared.open_segment(pinned, self.access)
     }
 
-    /// Reads FORMAT and the current manifest again and compares; what is wrong with them.
+    /// Reads FORMAT and the current manifest again and compares, and a writer's log; what is wrong with them.
     pub fn verify(&self) -> Vec<Error> {
         let vfs = &*self.shared.vfs;
         let changed = |name: Name| Error::Corrupt {
@@ -180,7 +205,7 @@ impl Store {
                 _ => Err(changed(Name::Manifest(number))),
             },
         );
-        [format, manifest]
+        [format, manifest, self.verify_log()]
             .into_iter()
             .filter_map(Result::err)
             .collect()
@@ -195,7 +220,13 @@ impl Store {
 }
 
 impl Shared {
-    fn not_poisoned(&self) -> Result<()> {
+    /// Lets the next writer in.
+    fn unlock(&self) {
+        let mut lock = self.lock.lock().unwrap_or_else(PoisonError::into_inner);
+        drop(lock.take());
+    }
+
+    pub(crate) fn not_poisoned(&self) -> Result<()> {
         if self.poisoned.load(Ordering::Relaxed) {
             Err(Error::Poisoned)
         } else {
@@ -203,7 +234,7 @@ impl Shared {
         }
     }
 
-    fn poison<T>(&self, result: Result<T>) -> Result<T> {
+    pub(crate) fn poison<T>(&self, result: Result<T>) -> Result<T> {
         result.inspect_err(|_| self.poisoned.store(true, Ordering::Relaxed))
     }
 
@@ -211,11 +242,21 @@ impl Shared {
         self.vfs.path().join(name.to_string())
     }
 
+    /// Syncs a file. What a failed sync has lost, no later one brings back.
+    pub(crate) fn sync(&self, file: &File) -> Result<()> {
+        self.not_poisoned()?;
+        self.poison(file.sync())
+    }
+
     /// Seals, syncs and names a file whose bytes are all written.
     pub(crate) fn publish(&self, file: &File, tmp: Name, name: Name) -> Result<()> {
-        self.not_poisoned()?;
         file.seal()?;
-        self.poison(file.sync())?;
+        self.name(file, tmp, name)
+    }
+
+    /// Syncs a file and gives it its name, durably.
+    pub(crate) fn name(&self, file: &File, tmp: Name, name: Name) -> Result<()> {
+        self.sync(file)?;
         let io = |op| {
             move |source| Error::Io {
                 op,
@@ -241,13 +282,16 @@ impl Shared {
         let after_all = next.collections.iter().map(|c| c.id + 1).max().unwrap_or(1);
         next.next_collection_id = next.next_collection_id.max(after_all);
         let name = Name::Manifest(next.number);
-        let too_large = |e: std::io::Error| Error::Io {
+        let not_written = |e: std::io::Error| Error::Io {
             op: "encode",
             path: self.path(name),
             source: e,
         };
-        let bytes = manifest::encode(next).map_err(|e| too_large(e.into()))?;
-        let bytes = bytes.ok_or_else(|| too_large(std::io::ErrorKind::FileTooLarge.into()))?;
+        if let Some(problem) = next.problem(next.number, self.store) {
+            return Err(not_written(std::io::Error::other(problem)));
+        }
+        let bytes = manifest::encode(next).map_err(|e| not_written(e.into()))?;
+        let bytes = bytes.ok_or_else(|| not_written(std::io::ErrorKind::FileTooLarge.into()))?;
 
         let tmp = Name::TmpManifest(next.number);
         self.remove([tmp]);
@@ -322,22 +366,31 @@ impl Shared {
     }
 
     /// Removes what a crash or a failed removal left behind.
-    fn sweep(&self, manifest: &Manifest, names: &[Name]) {
+    fn sweep(&self, manifest: &Manifest, names: &[Name]) -> Vec<String> {
         let named = manifest.file_ids();
-        self.remove(names.iter().copied().filter(|name| match name {
-            Name::TmpSegment(_) | Name::TmpManifest(_) => true,
+        let garbage = |name: &Name| match name {
+            Name::TmpSegment(_) | Name::TmpManifest(_) | Name::TmpLog(_) => true,
             Name::Segment(id) => !named.contains(id),
             Name::Manifest(number) => *number < manifest.number,
+            Name::Log(generation) => *generation < manifest.wal_first_gen,
             Name::Format | Name::Lock => false,
-        }));
+        };
+        let garbage = names.iter().copied().filter(garbage);
+        self.remove(garbage.clone());
+        garbage.map(|name| name.to_string()).collect()
     }
 
     /// Removing is tidying: what fails now is done when the store is next opened for writing.
-    fn remove(&self, names: impl IntoIterator<Item = Name>) {
+    pub(crate) fn remove(&self, names: impl IntoIterator<Item = Name>) {
         for name in names {
             self.vfs.unlink(&name.to_string()).ok();
         }
     }
+}
+
+/// Files that are there only if there has been a commit.
+fn belongs_to_a_commit(name: &Name) -> bool {
+    matches!(name, Name::Segment(_) | Name::Log(_))
 }
 
 /// Names of ours; `None`-parsed names belong to somebody else and are never touched.
@@ -370,7 +423,7 @@ fn refuse_foreign(vfs: &dyn Vfs, names: &[Name], access: Access) -> Result<()> {
     }
     if names
         .iter()
-        .any(|name| matches!(name, Name::Segment(_) | Name::Manifest(_)))
+        .any(|name| belongs_to_a_commit(name) || matches!(name, Name::Manifest(_)))
     {
         let what = "the file is missing".to_owned();
         return Err(Error::Corrupt {

@@ -48,6 +48,9 @@ struct Args {
     preset: Preset,
     #[arg(long, default_value_t = 2)]
     threads: usize,
+    /// Of the graph: what changes with it is luck
+    #[arg(long, default_value_t = 0)]
+    seed: u64,
     /// Also search, insert and delete
     #[arg(long)]
     quality: bool,
@@ -62,7 +65,9 @@ struct Args {
 fn main() -> Result<()> {
     let args = Args::parse();
     let data = Data::read(&args.stem, args.rows)?;
-    let params = Params::default().with_preset(args.preset);
+    let params = Params::default()
+        .with_preset(args.preset)
+        .with_seed(args.seed);
     let pool = rayon::ThreadPoolBuilder::new()
         .num_threads(args.threads)
         .build()?;

@@ -41,13 +41,14 @@ impl Norms {
     /// Turns a row's products with the 16 rows from `first` on into their distances; `n` rows there are.
     #[inline(always)]
     pub(crate) fn finish(&self, (norm, extra): (u32, u32), first: usize, products: &mut [i32; 16]) {
-        let norms = &self.norms[first..][..16];
-        let extras = &self.extras[first..][..16];
-        for ((product, &other), &other_extra) in products.iter_mut().zip(norms).zip(extras) {
-            let whole = (*product as u32).wrapping_add(extra.wrapping_mul(other_extra));
-            let distance = norm.wrapping_add(other).wrapping_sub(whole.wrapping_mul(2));
-            *product = distance as i32;
-        }
+        // Whole lines by value: what the compiler makes vectors of.
+        let (norms, extras) = (line(&self.norms, first), line(&self.extras, first));
+        let before = *products;
+        *products = std::array::from_fn(|i| {
+            let whole = (before[i] as u32).wrapping_add(extra.wrapping_mul(extras[i]));
+            let distance = norm.wrapping_add(norms[i]);
+            distance.wrapping_sub(whole.wrapping_mul(2)) as i32
+        });
     }
 
     /// How many there are with those behind the last.
@@ -60,4 +61,10 @@ impl Norms {
     pub(crate) fn at(&self, place: usize) -> (u32, u32) {
         (self.norms[place], self.extras[place])
     }
+}
+
+/// Sixteen numbers from a multiple of sixteen on.
+#[inline(always)]
+fn line(numbers: &[u32], first: usize) -> [u32; 16] {
+    numbers.as_chunks().0[first / 16]
 }

@@ -32,12 +32,6 @@ impl<T: Copy + Default> Lists<T> {
         self.starts.push(self.items.len() as u32);
     }
 
-    /// Appends a list.
-    pub(crate) fn push(&mut self, items: &[T]) {
-        self.items.extend_from_slice(items);
-        self.end_list();
-    }
-
     /// `lists` lists from items that say which they belong to, each in the items' order.
     ///
     /// Cost: two runs over the items, so that each list is written where it will stay.
@@ -71,7 +65,8 @@ mod tests {
     fn items_come_to_their_lists_in_order() {
         let items = [(2, 'a'), (0, 'b'), (2, 'c'), (3, 'd')];
         let mut lists = Lists::sorted_out(4, || items.into_iter());
-        lists.push(&['x', 'y']);
+        ['x', 'y'].map(|item| lists.push_item(item));
+        lists.end_list();
         let all: Vec<&[char]> = (0..5).map(|list| lists.get(list)).collect();
         assert_eq!(all, [&['b'][..], &[], &['a', 'c'], &['d'], &['x', 'y']]);
     }

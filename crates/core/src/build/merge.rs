@@ -12,7 +12,7 @@ use proxime_simd::{Isa, Level, WithIsa};
 use super::lists::Lists;
 use crate::links::{Links, NONE};
 use crate::search::Candidate;
-use crate::select::select;
+use crate::select::{is_nearer_to_one, select};
 
 /// Rows in one task.
 const CHUNK_ROWS: usize = 512;
@@ -43,9 +43,11 @@ pub(crate) fn merge(
         })
     });
     let order = in_home_order(leaves, &places);
-    let gathered = |row: u32, gathered: &mut Vec<Candidate>| {
-        for place in places.get(row as usize) {
-            gathered.extend_from_slice(lists[place.leaf as usize].get(place.list as usize));
+    let gathered = |row: u32, gathered: &mut Vec<Tagged>| {
+        for (place, bit) in places.get(row as usize).iter().zip(0..) {
+            let list = lists[place.leaf as usize].get(place.list as usize);
+            let from = 1 << bit;
+            gathered.extend(list.iter().map(|&candidate| Tagged { candidate, from }));
         }
     };
     let pruned: Vec<Lists<Candidate>> = order
@@ -113,6 +115,13 @@ fn in_home_order(leaves: &[Vec<u32>], places: &Lists<Place>) -> Vec<u32> {
         .collect()
 }
 
+/// A candidate and which of a row's lists it is from, a bit for each.
+#[derive(Clone, Copy, Debug)]
+struct Tagged {
+    candidate: Candidate,
+    from: u16,
+}
+
 /// Prunes the gathered candidates of some rows.
 struct PruneChunk<'a, G> {
     codes: &'a Codes,
@@ -121,7 +130,7 @@ struct PruneChunk<'a, G> {
     gathered: G,
 }
 
-impl<G: Fn(u32, &mut Vec<Candidate>)> WithIsa for PruneChunk<'_, G> {
+impl<G: Fn(u32, &mut Vec<Tagged>)> WithIsa for PruneChunk<'_, G> {
     type Output = Lists<Candidate>;
 
     #[inline(always)]
@@ -133,15 +142,55 @@ impl<G: Fn(u32, &mut Vec<Candidate>)> WithIsa for PruneChunk<'_, G> {
             gathered,
         } = self;
         let mut lists = Lists::with_capacity(rows.len(), rows.len() * cap);
-        let mut candidates = Vec::new();
+        let (mut candidates, mut kept) = (Vec::new(), Vec::new());
         for &row in rows {
             candidates.clear();
             gathered(row, &mut candidates);
-            sort_and_dedup(&mut candidates);
+            unite_equal(&mut candidates);
             candidates.truncate(GATHERED_MAX);
-            lists.push(&select(isa, codes, &candidates, cap));
+            select_across(isa, codes, &candidates, cap, &mut kept);
+            kept.iter()
+                .for_each(|kept: &Tagged| lists.push_item(kept.candidate));
+            lists.end_list();
         }
         lists
+    }
+}
+
+/// Sorts candidates; those of one node become one, which is from all of their lists.
+#[inline(always)]
+fn unite_equal(candidates: &mut Vec<Tagged>) {
+    candidates.sort_unstable_by_key(|tagged| tagged.candidate);
+    candidates.dedup_by(|later, first| {
+        let same = later.candidate == first.candidate;
+        first.from |= if same { later.from } else { 0 };
+        same
+    });
+}
+
+/// The neighbour heuristic across lists.
+///
+/// Of two from one list it is known that neither strikes out the other: the leaf has seen to that.
+#[inline(always)]
+fn select_across<I: Isa>(
+    isa: I,
+    codes: &Codes,
+    candidates: &[Tagged],
+    cap: usize,
+    kept: &mut Vec<Tagged>,
+) {
+    kept.clear();
+    let mut strangers: Vec<Candidate> = Vec::with_capacity(cap);
+    for &one in candidates {
+        if kept.len() == cap {
+            break;
+        }
+        strangers.clear();
+        let stranger = |other: &&Tagged| other.from & one.from == 0;
+        strangers.extend(kept.iter().filter(stranger).map(|other| other.candidate));
+        if !is_nearer_to_one(isa, codes, one.candidate, &strangers) {
+            kept.push(one);
+        }
     }
 }
 

@@ -34,6 +34,13 @@ impl Pages {
             .unwrap_or_default()
     }
 
+    /// Whole pages with these bytes.
+    pub(super) fn of(bytes: &[u8]) -> io::Result<Pages> {
+        let mut pages = Pages::default();
+        pages.write(bytes, 0)?;
+        Ok(pages)
+    }
+
     fn resize(&mut self, len: usize) -> io::Result<()> {
         let pages = Arc::make_mut(&mut self.pages);
         let count = len.div_ceil(PAGE_BYTES);
@@ -222,6 +229,10 @@ impl VfsFile for MemFile {
     }
 
     fn sync(&self) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn sync_data(&self) -> io::Result<()> {
         Ok(())
     }
 

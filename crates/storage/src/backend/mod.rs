@@ -1,13 +1,14 @@
 //! The seam between this crate and the operating system, and everything it may rely on.
 //!
 //! A [`Vfs`] is one directory; its files are named by single components that we choose. Its documentation is the whole
-//! contract: what is durable when. [`OsVfs`] keeps it on a file system, [`MemVfs`] in memory; a third implementation that
-//! loses, tears and reorders what was not synced fits without any change above it. No caller opens a file in another way.
+//! contract: what is durable when. [`OsVfs`] keeps it on a file system, [`MemVfs`] in memory, and [`SimVfs`] as badly as it
+//! may: it loses, tears and reorders what was not synced, and fails when told to. No caller opens a file in another way.
 //!
 //! [`File`] adds to a [`VfsFile`] what every caller needs: complete reads and writes, and errors that name the file.
 
 mod memory;
 mod os;
+mod sim;
 
 use std::fmt;
 use std::io;
@@ -17,6 +18,7 @@ use std::sync::Arc;
 
 pub use memory::MemVfs;
 pub use os::OsVfs;
+pub use sim::{Disk, Fault, Fill, SimVfs};
 
 use crate::error::{Error, Result};
 use memory::Pages;
@@ -71,6 +73,9 @@ pub trait VfsFile: Send + Sync + fmt::Debug {
 
     /// Makes the bytes and the length durable.
     fn sync(&self) -> io::Result<()>;
+
+    /// The same, without what reading the file does not need, such as times: cheaper for a file that is appended to.
+    fn sync_data(&self) -> io::Result<()>;
 
     /// Marks the file as finished: read-only for everybody.
     fn seal(&self) -> io::Result<()>;
@@ -168,6 +173,14 @@ impl File {
         }
     }
 
+    /// The file that somebody else renamed.
+    pub(crate) fn renamed(self, vfs: &dyn Vfs, name: &str) -> File {
+        File {
+            path: vfs.path().join(name),
+            ..self
+        }
+    }
+
     pub(crate) fn path(&self) -> &Path {
         &self.path
     }
@@ -229,6 +242,14 @@ impl File {
 
     pub(crate) fn sync(&self) -> Result<()> {
         self.file.sync().map_err(|e| self.io("sync", e))
+    }
+
+    pub(crate) fn sync_data(&self) -> Result<()> {
+        self.file.sync_data().map_err(|e| self.io("sync", e))
+    }
+
+    pub(crate) fn truncate(&self, len: u64) -> Result<()> {
+        self.file.truncate(len).map_err(|e| self.io("cut", e))
     }
 
     pub(crate) fn map(&self) -> Result<Bytes> {

@@ -202,6 +202,10 @@ impl VfsFile for std::fs::File {
         self.sync_all()
     }
 
+    fn sync_data(&self) -> io::Result<()> {
+        std::fs::File::sync_data(self)
+    }
+
     fn seal(&self) -> io::Result<()> {
         self.set_permissions(std::fs::Permissions::from_mode(0o444))
     }

@@ -103,6 +103,13 @@ impl SegmentWriter {
         Ok(())
     }
 
+    /// Makes what has been appended durable ahead of [`finish`](SegmentWriter::finish), which then has less to wait for.
+    ///
+    /// Errors: the system's. After a failed sync the store is poisoned.
+    pub fn sync(&self) -> Result<()> {
+        self.shared.sync(&self.file)
+    }
+
     /// Completes the file and names it. It belongs to the store once a commit lists what this returns.
     ///
     /// Errors: as [`begin`](SegmentWriter::begin). After a failed sync the store is poisoned.

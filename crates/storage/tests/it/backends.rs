@@ -37,6 +37,7 @@ fn apply(vfs: &dyn Vfs, op: &Op) -> Result<Vec<u8>, ErrorKind> {
         Op::Create(n, bytes, at) => {
             let file = vfs.create_new(&name(n))?;
             file.write_at(bytes, *at)?;
+            file.sync_data()?;
             file.sync()?;
             Ok(file.size()?.to_le_bytes().to_vec())
         }

@@ -1,223 +1,16 @@
 //! After a crash at any operation the store is at a commit: none that was acknowledged is missing, none is there in part.
 //!
-//! A disk model remembers what was synced. The same work is cut off after each of its operations, and each time every subset
-//! of the unsynced names, with unsynced bytes lost, torn or kept, is opened as a store.
+//! The same work is looked at before each of its operations, and each time every disk that a crash then could leave is opened as a
+//! store.
 
-use std::collections::BTreeMap;
-use std::io;
-use std::path::Path;
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::collections::HashSet;
+use std::io::ErrorKind;
+use std::sync::Arc;
 
-use proxime_storage::{
-    Access, Bytes, Collection, Error, Lock, LockError, MemVfs, SectionKind, Store, Vfs, VfsFile,
-};
+use proxime_storage::{Access, Collection, Disk, Error, Fault, SectionKind, SimVfs, Store, Vfs};
 
+use crate::images::{fingerprint, power_losses};
 use crate::sample;
-
-#[derive(Clone, Debug)]
-enum NameOp {
-    Add(String, usize),
-    Rename(String, String),
-    Remove(String),
-}
-
-type Names = BTreeMap<String, usize>;
-
-impl NameOp {
-    fn apply(&self, names: &mut Names) -> io::Result<()> {
-        match self {
-            NameOp::Add(name, _) | NameOp::Rename(_, name) if names.contains_key(name) => {
-                return Err(io::ErrorKind::AlreadyExists.into());
-            }
-            NameOp::Add(name, file) => drop(names.insert(name.clone(), *file)),
-            NameOp::Rename(from, to) => {
-                let file = names.remove(from).ok_or(io::ErrorKind::NotFound)?;
-                names.insert(to.clone(), file);
-            }
-            NameOp::Remove(name) => drop(names.remove(name).ok_or(io::ErrorKind::NotFound)?),
-        }
-        Ok(())
-    }
-}
-
-#[derive(Debug, Default)]
-struct Disk {
-    /// Bytes now, and at the last sync.
-    files: Vec<(Vec<u8>, Vec<u8>)>,
-    names: Names,
-    synced_names: Names,
-    unsynced: Vec<NameOp>,
-    ops: usize,
-    /// From this operation on: each fails, or only this one does.
-    fail_at: usize,
-    fail_once: bool,
-    failed: Option<&'static str>,
-}
-
-impl Disk {
-    fn step(&mut self, what: &'static str) -> io::Result<()> {
-        self.ops += 1;
-        let fails = if self.fail_once {
-            self.ops == self.fail_at
-        } else {
-            self.ops >= self.fail_at
-        };
-        if fails {
-            self.failed.get_or_insert(what);
-            return Err(io::Error::other("injected"));
-        }
-        Ok(())
-    }
-
-    fn name_op(&mut self, op: NameOp) -> io::Result<()> {
-        op.apply(&mut self.names)?;
-        self.unsynced.push(op);
-        Ok(())
-    }
-
-    /// Every disk that a crash now could leave: subsets of names by bit mask, bytes by `keep` eighths of the unsynced.
-    fn after_crash(&self) -> Vec<MemVfs> {
-        let mut images = Vec::new();
-        for mask in 0..1u32 << self.unsynced.len() {
-            let mut names = self.synced_names.clone();
-            let kept = self
-                .unsynced
-                .iter()
-                .enumerate()
-                .filter(|(i, _)| mask & (1 << i) != 0);
-            kept.for_each(|(_, op)| drop(op.apply(&mut names)));
-            for keep in [0, 3, 8] {
-                let image = MemVfs::new();
-                for (name, &file) in &names {
-                    let (now, synced) = &self.files[file];
-                    let len = synced.len() + now.len().saturating_sub(synced.len()) * keep / 8;
-                    let torn: Vec<u8> = (0..len)
-                        .map(|i| if keep > 0 { now[i] } else { synced[i] })
-                        .collect();
-                    sample::put(&image, name, &torn);
-                }
-                images.push(image);
-            }
-        }
-        images
-    }
-}
-
-#[derive(Clone, Debug)]
-struct Model(Arc<Mutex<Disk>>);
-
-#[derive(Debug)]
-struct ModelFile(Model, usize);
-
-#[derive(Debug)]
-struct NoLock;
-impl Lock for NoLock {}
-
-impl Model {
-    fn failing(fail_at: usize, fail_once: bool) -> Model {
-        Model(Arc::new(Mutex::new(Disk {
-            fail_at,
-            fail_once,
-            ..Disk::default()
-        })))
-    }
-
-    fn disk(&self) -> MutexGuard<'_, Disk> {
-        self.0.lock().unwrap()
-    }
-}
-
-impl Vfs for Model {
-    fn path(&self) -> &Path {
-        Path::new(":model:")
-    }
-    fn open(&self, name: &str) -> io::Result<Box<dyn VfsFile>> {
-        let file = *self.disk().names.get(name).ok_or(io::ErrorKind::NotFound)?;
-        Ok(Box::new(ModelFile(self.clone(), file)))
-    }
-    fn create_new(&self, name: &str) -> io::Result<Box<dyn VfsFile>> {
-        let mut disk = self.disk();
-        disk.step("create")?;
-        let file = disk.files.len();
-        disk.files.push(Default::default());
-        disk.name_op(NameOp::Add(name.into(), file))?;
-        Ok(Box::new(ModelFile(self.clone(), file)))
-    }
-    fn rename_noreplace(&self, from: &str, to: &str) -> io::Result<()> {
-        let mut disk = self.disk();
-        disk.step("rename")?;
-        disk.name_op(NameOp::Rename(from.into(), to.into()))
-    }
-    fn unlink(&self, name: &str) -> io::Result<()> {
-        let mut disk = self.disk();
-        disk.step("unlink")?;
-        disk.name_op(NameOp::Remove(name.into()))
-    }
-    fn list(&self) -> io::Result<Vec<String>> {
-        Ok(self.disk().names.keys().cloned().collect())
-    }
-    fn sync_dir(&self) -> io::Result<()> {
-        let mut disk = self.disk();
-        disk.step("sync_dir")?;
-        disk.synced_names = disk.names.clone();
-        disk.unsynced.clear();
-        Ok(())
-    }
-    fn lock(&self, _: &str, _: &str) -> Result<Box<dyn Lock>, LockError> {
-        Ok(Box::new(NoLock))
-    }
-    fn unique(&self) -> io::Result<[u8; 16]> {
-        Ok([7; 16])
-    }
-}
-
-impl VfsFile for ModelFile {
-    fn read_at(&self, out: &mut [u8], offset: u64) -> io::Result<usize> {
-        let disk = self.0.disk();
-        let rest = disk.files[self.1]
-            .0
-            .get(offset as usize..)
-            .unwrap_or_default();
-        // One byte fewer than asked for: a short read.
-        let n = rest.len().min(out.len()).min(out.len().max(2) - 1);
-        out[..n].copy_from_slice(&rest[..n]);
-        Ok(n)
-    }
-    fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<usize> {
-        let mut disk = self.0.disk();
-        disk.step("write")?;
-        let n = bytes.len().min(3000);
-        let file = &mut disk.files[self.1].0;
-        let end = offset as usize + n;
-        if file.len() < end {
-            file.resize(end, 0);
-        }
-        file[end - n..end].copy_from_slice(&bytes[..n]);
-        Ok(n)
-    }
-    fn size(&self) -> io::Result<u64> {
-        Ok(self.0.disk().files[self.1].0.len() as u64)
-    }
-    fn truncate(&self, len: u64) -> io::Result<()> {
-        self.0.disk().files[self.1].0.resize(len as usize, 0);
-        Ok(())
-    }
-    fn sync(&self) -> io::Result<()> {
-        let mut disk = self.0.disk();
-        disk.step("sync")?;
-        let (now, synced) = &mut disk.files[self.1];
-        synced.clone_from(now);
-        Ok(())
-    }
-    fn seal(&self) -> io::Result<()> {
-        Ok(())
-    }
-    fn map(&self) -> io::Result<Bytes> {
-        let image = MemVfs::new();
-        sample::put(&image, "copy", &self.0.disk().files[self.1].0);
-        image.open("copy")?.map()
-    }
-}
 
 /// Commit `n` holds segments `n - 1` and `n`, so that each also removes one.
 fn commit(store: &mut Store, n: u64) -> Result<(), Error> {
@@ -243,17 +36,15 @@ fn commit(store: &mut Store, n: u64) -> Result<(), Error> {
     })
 }
 
-/// Opens and commits three times; how many commits were acknowledged and attempted.
-fn work(vfs: Arc<dyn Vfs>) -> (u64, u64) {
-    let Ok((mut store, _)) = Store::open(vfs, Access::Create) else {
-        return (0, 0);
-    };
+/// Opens and commits three times; how many operations each commit was acknowledged after.
+fn work(vfs: &SimVfs) -> Vec<usize> {
+    let (mut store, _) = Store::open(Arc::new(vfs.clone()), Access::Create).unwrap();
+    let mut acked = Vec::new();
     for n in 1..=3 {
-        if commit(&mut store, n).is_err() {
-            return (n - 1, n);
-        }
+        commit(&mut store, n).unwrap();
+        acked.push(vfs.op_count());
     }
-    (3, 3)
+    acked
 }
 
 /// The commit a store is at; panics unless everything of it is there.
@@ -276,49 +67,52 @@ fn check(vfs: Arc<dyn Vfs>) -> (Store, u64) {
     (store, n)
 }
 
-fn assert_recovers(disk: &Disk, acked: u64, attempted: u64, at: usize) -> usize {
-    let images = disk.after_crash();
-    let count = images.len();
-    for image in images {
-        let image: Arc<dyn Vfs> = Arc::new(image);
-        let (mut store, found) = check(image.clone());
-        assert!(
-            (acked..=attempted).contains(&found),
-            "op {at}: {acked} acknowledged, {attempted} attempted, found {found}"
-        );
-        commit(&mut store, found + 1).unwrap();
-        drop(store);
-        assert_eq!(check(image).1, found + 1);
-    }
-    count
+fn assert_recovers(image: Disk, acked: u64, ops: usize) {
+    let image: Arc<dyn Vfs> = Arc::new(image.mount());
+    let (mut store, found) = check(image.clone());
+    assert!(
+        (acked..=acked + 1).contains(&found),
+        "after {ops} operations: {acked} acknowledged, found {found}"
+    );
+    commit(&mut store, found + 1).unwrap();
+    drop(store);
+    assert_eq!(check(image).1, found + 1);
 }
 
 #[test]
 fn at_every_operation() {
-    let mut images = 0;
-    for at in 1.. {
-        let model = Model::failing(at, false);
-        let (acked, attempted) = work(Arc::new(model.clone()));
-        let disk = model.disk();
-        images += assert_recovers(&disk, acked, attempted, at);
-        if disk.failed.is_none() {
-            assert_eq!(acked, 3);
-            break;
+    let vfs = SimVfs::new();
+    vfs.record();
+    let acks = work(&vfs);
+    let (mut images, mut seen) = (0, HashSet::new());
+    for (ops, disk) in vfs.history().into_iter().enumerate() {
+        let acked = acks.iter().filter(|&&ack| ack <= ops).count() as u64;
+        // The last is the disk as it is: a process was killed.
+        for image in power_losses(&disk).into_iter().chain([disk]) {
+            images += 1;
+            if seen.insert((fingerprint(&image), acked)) {
+                assert_recovers(image, acked, ops);
+            }
         }
     }
-    assert!(images > 500, "{images} images");
+    assert!(
+        images > 5000 && seen.len() > 200,
+        "{images} images, {} differ",
+        seen.len()
+    );
 }
 
 #[test]
 fn one_failure_is_survived_or_stops_all_writing() {
-    for at in 1.. {
-        let model = Model::failing(at, true);
-        let vfs: Arc<dyn Vfs> = Arc::new(model.clone());
+    for at in 0.. {
+        let disk = SimVfs::new();
+        disk.inject(at, Fault::Fails(ErrorKind::Other));
+        let vfs: Arc<dyn Vfs> = Arc::new(disk.clone());
         let Ok((mut store, _)) = Store::open(vfs.clone(), Access::Create) else {
             continue;
         };
         let first = commit(&mut store, 1);
-        let failed = model.disk().failed;
+        let failed = disk.ops().get(at).copied();
         match (first, failed) {
             (Ok(()), None) => break,
             // Removing what is obsolete may fail without a word.

@@ -3,7 +3,7 @@
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 
-use proxime_storage::{Access, Error, MemVfs, OsVfs, Store, Vfs};
+use proxime_storage::{Access, Durability, Error, MemVfs, OsVfs, Store, Vfs};
 
 use crate::sample;
 
@@ -30,6 +30,29 @@ fn second_writer_in_this_process() {
         drop(first);
         Store::open(vfs(), Access::Write).unwrap();
     }
+}
+
+/// Whoever has the log can write, even without the store.
+#[test]
+fn the_log_keeps_the_lock_until_it_is_closed() {
+    let memory = MemVfs::new();
+    let vfs = || -> Arc<dyn Vfs> { Arc::new(memory.clone()) };
+    let open = || {
+        let (mut store, _) = Store::open(vfs(), Access::Create).unwrap();
+        let (log, _) = store
+            .recover(Durability::Always, |_| Ok::<_, Error>(()))
+            .unwrap();
+        (store, log)
+    };
+    let (store, log) = open();
+    drop(store);
+    log.append(1, 1, &[]).unwrap();
+    assert_locked_by(Store::open(vfs(), Access::Write), std::process::id());
+    drop(log);
+    let (store, log) = open();
+    store.close().unwrap();
+    Store::open(vfs(), Access::Write).unwrap();
+    log.append(1, 1, &[]).unwrap_err();
 }
 
 #[test]

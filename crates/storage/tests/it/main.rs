@@ -9,7 +9,9 @@
 mod backends;
 mod crash;
 mod damage;
+mod images;
 mod lock;
+mod log;
 mod readers;
 mod round_trip;
 mod sample;
