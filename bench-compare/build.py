@@ -1,7 +1,8 @@
 """Build graphs from the same arrays with Proxime and its peers, side by side: rates, memory, quality of the graphs.
 
 Engines take turns in rounds, each build in a process of its own, so that a slow minute of the machine hits all of them. The
-graph of an engine's first round also answers the queries. Every build is one line of the results file.
+graph of an engine's first round also answers the queries, and that of `proxime-core` takes inserts and deletes. Every build
+is one line of the results file.
 
     python bench-compare/build.py --data text-minilm-768,mixture-100k --rounds 3
 """
@@ -18,6 +19,8 @@ from engines import ENGINES
 from facts import ROOT, facts
 
 SCALE = (1_000, 5_000, 10_000, 25_000, 50_000)
+# The sets whose rates are compared to see whether more rows cost more each.
+GROWTH = ("mixture-100k", "mixture-1m")
 
 
 def main() -> None:
@@ -27,15 +30,27 @@ def main() -> None:
     args.out.parent.mkdir(parents=True, exist_ok=True)
     about = {"run": time.strftime("%Y-%m-%dT%H:%M:%S%z"), "threads": args.threads, **facts()}
     print(f"{about['cpu']}, {args.threads} threads, load {about['load']}, revision {about['revision']}")
+    built = {}
     for name in args.data:
         dataset = datasets.load(name, args.cache, args.fashion)
         bench = Bench(dataset, engines, args, about)
         print(f"\n## {name}: {dataset.origin['n']:,} x {dataset.origin['dim']}, {dataset.origin['what']}\n")
-        results = bench.rounds("build", [dataset.origin["n"]])
-        print(f"{tables.rates(results)}\n\n{tables.quality(results)}", flush=True)
+        built[name] = bench.rounds("build", [dataset.origin["n"]])
+        report(built[name])
         if args.scale:
             sizes = [n for n in SCALE if n <= dataset.origin["n"]]
             print(f"\nvec/s by rows:\n\n{tables.scale(bench.rounds('scale', sizes))}", flush=True)
+    if all(name in built for name in GROWTH):
+        few, many = (built[name] for name in GROWTH)
+        print(f"\n## {' and '.join(GROWTH)}\n\n{tables.growth(few + many, few[0]['n'], many[0]['n'])}", flush=True)
+
+
+def report(results: list[dict]) -> None:
+    """Everything about the builds of all rows of one set."""
+    print(f"{tables.rates(results)}\n\nRecall@10 and distances a query:\n\n{tables.quality(results)}")
+    if any("stages" in result for result in results):
+        print(f"\nStages of proxime-core:\n\n{tables.stages(results)}\n\n{tables.graphs(results)}")
+        print(f"\nChanges, with recall@10 / distances a query:\n\n{tables.changes(results)}", flush=True)
 
 
 class Bench:
@@ -80,7 +95,7 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     cache = ROOT / "target" / "bench-data"
     parser.add_argument("--data", type=names(datasets.NAMES), default=["text-minilm-768"], help=", ".join(datasets.NAMES))
-    parser.add_argument("--engines", type=names(ENGINES), help=f"default: all installed of {', '.join(ENGINES)}")
+    parser.add_argument("--engines", type=chosen, help=f"or first words; default: all installed of {', '.join(ENGINES)}")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--scale", action="store_true", help="also build from the first 1,000 to 50,000 rows")
@@ -100,6 +115,14 @@ def names(known: object) -> object:
         return text.split(",")
 
     return parse
+
+
+def chosen(text: str) -> list[str]:
+    """Those named in `a,b,c`, by their name or by its first word, in the order of the table."""
+    words = text.split(",")
+    first_words = {name.split("-")[0] for name in ENGINES}
+    names([*ENGINES, *first_words])(text)
+    return [name for name in ENGINES if name in words or name.split("-")[0] in words]
 
 
 def installed() -> list[str]:

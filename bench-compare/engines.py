@@ -1,7 +1,7 @@
 """Proxime and its peers behind one shape: build from an array, search with a beam of `ef`.
 
 All compare by squared L2 and are told how many threads to use. `search` gives the ids found, `[n_queries, k]`, and how many
-distances it computed for them; None where the library does not say.
+distances it computed for them; None where the library does not say. `proxime-core` alone is no Python object: `core.py`.
 """
 
 import tempfile
@@ -14,7 +14,10 @@ from typing import Protocol
 
 import numpy as np
 
+import core
+
 M = 16
+PRESETS = ("fast", "default", "high")
 Found = tuple[np.ndarray, int | None]
 
 
@@ -37,18 +40,21 @@ class Index(Protocol):
     def search(self, queries: np.ndarray, k: int, ef: int) -> Found:
         """Ids of the `k` nearest rows and the distances computed."""
 
+    def index_bytes(self) -> int | None:
+        """Bytes that stay in memory beside the caller's array; None where the library does not say."""
+
 
 class Proxime:
     """Proxime through its Python package: one `upsert`, on disk or in memory."""
 
-    def __init__(self, plan: Plan, in_memory: bool) -> None:
+    def __init__(self, plan: Plan, preset: str, in_memory: bool) -> None:
         """Create an empty collection, in a directory of its own below the plan's unless it is to live in memory."""
         import proxime
 
         self.folder = None if in_memory else tempfile.TemporaryDirectory(dir=plan.scratch, prefix="store-")
         path = ":memory:" if in_memory else Path(self.folder.name, "bench.db")
         self.db = proxime.open(path, threads=plan.threads)
-        self.collection = self.db.create_collection("bench", dim=plan.dim, metric="l2")
+        self.collection = self.db.create_collection("bench", dim=plan.dim, metric="l2", preset=preset)
         self.ids = np.arange(plan.n)
 
     def build(self, base: np.ndarray) -> None:
@@ -57,6 +63,11 @@ class Proxime:
     def search(self, queries: np.ndarray, k: int, ef: int) -> Found:
         ids, _ = self.collection.search(queries, k=k, ef=ef)
         return ids, None
+
+    def index_bytes(self) -> int:
+        """What is in the files, but for the vectors where those are on disk: codes, graph and ids."""
+        stats = self.collection.stats()
+        return stats["bytes_on_disk"] - (4 * stats["rows"] * stats["dim"] if self.folder else 0)
 
 
 class Hnswlib:
@@ -76,6 +87,9 @@ class Hnswlib:
         self.index.set_ef(ef)
         ids, _ = self.index.knn_query(queries, k=k, num_threads=self.threads)
         return ids, None
+
+    def index_bytes(self) -> None:
+        return None
 
 
 class Faiss:
@@ -97,6 +111,9 @@ class Faiss:
         self.stats.reset()
         _, ids = self.index.search(queries, k)
         return ids, self.stats.ndis
+
+    def index_bytes(self) -> None:
+        return None
 
 
 class Usearch:
@@ -124,18 +141,24 @@ class Usearch:
         found = self.index.search(queries, k, threads=self.threads)
         return found.keys, found.computed_distances
 
+    def index_bytes(self) -> None:
+        return None
+
 
 @dataclass
 class Engine:
-    """What the tables call it, the package that it comes from, and how to make one."""
+    """The package that it comes from, how to make one, and what results should say of it."""
 
     package: str
-    make: Callable[..., Index]
+    # None for `proxime-core`.
+    make: Callable[..., Index] | None
     settings: dict = field(default_factory=dict)
 
     @property
     def version(self) -> str | None:
         """The installed version; None if it is not installed."""
+        if self.make is None:
+            return "of this tree" if core.available() else None
         try:
             return metadata.version(self.package)
         except metadata.PackageNotFoundError:
@@ -147,9 +170,15 @@ def _hnsw(package: str, make: Callable[..., Index], ef_construction: int) -> Eng
     return Engine(package, partial(make, ef_construction=ef_construction), settings)
 
 
+def _proxime(preset: str, in_memory: bool = False) -> Engine:
+    settings = {"store": "memory" if in_memory else "disk", "preset": preset}
+    return Engine("proxime", partial(Proxime, preset=preset, in_memory=in_memory), settings)
+
+
 ENGINES = {
-    "proxime": Engine("proxime", partial(Proxime, in_memory=False), {"store": "disk"}),
-    "proxime-memory": Engine("proxime", partial(Proxime, in_memory=True), {"store": "memory"}),
+    **{f"proxime-{preset}": _proxime(preset) for preset in PRESETS},
+    "proxime-memory": _proxime("default", in_memory=True),
+    **{f"core-{preset}": Engine("proxime-core", None, {"preset": preset}) for preset in PRESETS},
     "hnswlib-100": _hnsw("hnswlib", Hnswlib, 100),
     "hnswlib-200": _hnsw("hnswlib", Hnswlib, 200),
     "faiss-100": _hnsw("faiss-cpu", Faiss, 100),

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
+import core
 from engines import ENGINES, Index, Plan
 
 K = 10
@@ -24,6 +25,9 @@ THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "RAYON_
 
 def run(job: dict) -> dict:
     """Do `job` (see `measure`) in a new process."""
+    engine = ENGINES[job["engine"]]
+    if engine.make is None:
+        return core.run(job, **engine.settings)
     env = os.environ | dict.fromkeys(THREADS, str(job["threads"]))
     child = subprocess.run(
         [sys.executable, __file__], input=json.dumps(job), env=env, stdout=subprocess.PIPE, text=True, check=False
@@ -37,9 +41,9 @@ def measure(engine: str, base: str, n: int, threads: int, scratch: str, queries:
     """Build `engine` from the first `n` rows of the file `base`; with `sweep`, answer the queries too.
 
     `peak_bytes` is the most that the process ever had resident during the build, `extra_bytes` that less what it had before
-    it began, the caller's array included.
+    it began, the caller's array included, `index_bytes` what of that stays.
     """
-    rows = np.load(base)[:n].copy()
+    rows = np.array(np.load(base, mmap_mode="r")[:n])  # mapped, so that no second copy is ever there
     index = ENGINES[engine].make(Plan(rows.shape[1], n, threads, Path(scratch)))
     os.sync()  # what others wrote before must not be this build's wait for the disk
     before = reset_peak()
@@ -53,6 +57,7 @@ def measure(engine: str, base: str, n: int, threads: int, scratch: str, queries:
         "vec_s": n / wall,
         "peak_bytes": peak,
         "extra_bytes": peak - before,
+        "index_bytes": index.index_bytes(),
         "curve": curve(index, np.load(queries), np.load(neighbors)) if sweep else None,
     }
 

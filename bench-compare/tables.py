@@ -1,59 +1,124 @@
-"""Results as tables to read: rates, quality at equal recall and at equal distances, the scale table.
+"""Results as tables to read: rates, stages, quality at equal recall and at equal distances, changes, scale.
 
 A result is one line of the results file: what `build.py` measured in one process.
 """
 
 import math
-from collections.abc import Iterable
 from itertools import pairwise
 from statistics import median
 
-REFERENCE = "hnswlib-100"
+RATE_REFERENCES = ("hnswlib-100", "hnswlib-200")
+DISTANCE_REFERENCES = ("faiss-100", "faiss-200")
 RECALLS = (0.95, 0.99)
 DISTANCES = (400, 800, 1600)
+# A recall of 1 is counted as this much less: its logarithm is needed.
+MISSES_MIN = 1e-5
 
 
 def rates(results: list[dict]) -> str:
-    """Median rate of each engine, its ratio to `REFERENCE`, CPU time of all threads, and memory."""
-    speed = {engine: [r["vec_s"] for r in runs] for engine, runs in _by_engine(results).items()}
-    base = median(speed[REFERENCE]) if REFERENCE in speed else None
+    """Median rate of each engine, its ratio to the references, CPU time of all threads, and memory."""
+    engines = _by_engine(results)
+    speed = {engine: median(r["vec_s"] for r in runs) for engine, runs in engines.items()}
+    references = [engine for engine in RATE_REFERENCES if engine in speed]
     rows = []
-    for engine, runs in _by_engine(results).items():
-        of = speed[engine]
+    for engine, runs in engines.items():
+        of = [r["vec_s"] for r in runs]
         rows.append(
             [
                 engine,
-                f"{median(of):,.0f}",
+                f"{speed[engine]:,.0f}",
                 f"{min(of):,.0f} to {max(of):,.0f}",
-                f"{median(of) / base:.2f}" if base else "",
+                *(f"{speed[engine] / speed[reference]:.2f}" for reference in references),
                 f"{median(r['cpu_seconds'] / r['n'] for r in runs) * 1e6:,.1f}",
                 f"{median(r['peak_bytes'] for r in runs) / 1e6:,.0f}",
                 f"{median(r['extra_bytes'] for r in runs) / 1e6:,.0f}",
+                *_working(runs),
             ]
         )
-    return _table(["engine", "vec/s", "range", f"x {REFERENCE}", "CPU us/vec", "peak MB", "above input MB"], rows)
+    header = ["engine", "vec/s", "range", *(f"x {reference}" for reference in references)]
+    return _table([*header, "CPU us/vec", "peak MB", "above input MB", "index MB", "working / input"], rows)
+
+
+def _working(runs: list[dict]) -> list[str]:
+    """What stays in memory, and what was needed beside it, for each byte of the vectors."""
+    if any(r["index_bytes"] is None for r in runs):
+        return ["", ""]
+    share = [(r["extra_bytes"] - r["index_bytes"]) / (4 * r["n"] * r["dim"]) for r in runs]
+    return [f"{median(r['index_bytes'] for r in runs) / 1e6:,.0f}", f"{median(share):.2f}"]
+
+
+def stages(results: list[dict]) -> str:
+    """Of each engine that tells its stages: median time, share, and multiply-adds a second."""
+    rows = []
+    for engine, runs in _by_engine(results).items():
+        steps = list(zip(*(r.get("stages", []) for r in runs), strict=True))
+        times = [median(stage["seconds"] for stage in step) for step in steps]
+        for step, seconds in zip(steps, times, strict=True):
+            work = step[0]["multiply_adds"]
+            rate = f"{work / seconds / 1e9:,.0f}" if work else ""
+            rows.append([engine, step[0]["step"], f"{seconds * 1e3:,.1f}", f"{seconds / sum(times):.1%}", rate])
+    return _table(["engine", "step", "ms", "share", "10^9 multiply-adds/s"], rows)
+
+
+def graphs(results: list[dict]) -> str:
+    """Degree and reachability of each graph that can be looked at."""
+    rows = [
+        [engine, f"{runs[0]['mean_degree']:.1f}", str(runs[0]["levels"]), str(runs[0]["unreachable"])]
+        for engine, runs in _by_engine(results).items()
+        if "mean_degree" in runs[0]
+    ]
+    return _table(["engine", "links a row", "levels", "unreachable"], rows)
 
 
 def quality(results: list[dict]) -> str:
     """`ef` and distances per query that reach each of `RECALLS`; recall at each of `DISTANCES`. Interpolated."""
+    curves = _curves(results)
+    references = [engine for engine in DISTANCE_REFERENCES if engine in curves]
     header = ["engine"]
-    header += [f"{what} @{recall}" for recall in RECALLS for what in ("ef", "distances")]
+    for recall in RECALLS:
+        header += [f"ef @{recall}", f"distances @{recall}", *(f"x {reference}" for reference in references)]
     header += [f"recall @{count} distances" for count in DISTANCES]
     rows = []
-    for engine, runs in _by_engine(results).items():
-        points = next((r["curve"] for r in runs if r["curve"]), None)
-        if points:
-            rows.append([engine, *_reaching(points), *_affording(points)])
+    for engine, points in curves.items():
+        row = [engine]
+        for recall in RECALLS:
+            row += [_reaching(points, recall, what) for what in ("ef", "distances")]
+            row += [_ratio(points, curves[reference], recall) for reference in references]
+        rows.append(row + [_affording(points, count) for count in DISTANCES])
     return _table(header, rows)
+
+
+def changes(results: list[dict]) -> str:
+    """Rates of inserts and deletes, and recall@10 / distances per query before and after."""
+    rows = []
+    for engine, runs in _by_engine(results).items():
+        for change in runs[0].get("changes", []):
+            points = (change["before"], change["after"], change["built"])
+            cells = [f"{p['recall']:.4f} / {p['distances']:,.0f}" if p else "" for p in points]
+            counts = [f"{change['rows']:,}", f"{change['rows_s']:,.0f}", *cells, str(change["unreachable"])]
+            rows.append([f"{engine}: {change['what']}", *counts])
+    return _table(["change", "rows", "rows/s", "before", "after", "built of the same", "unreachable"], rows)
 
 
 def scale(results: list[dict]) -> str:
     """Median vec/s by number of rows, one column an engine."""
     sizes = sorted({r["n"] for r in results})
     by_engine = _by_engine(results)
-    cell = {(e, n): [r["vec_s"] for r in runs if r["n"] == n] for e, runs in by_engine.items() for n in sizes}
-    rows = [[f"{n:,}", *(f"{median(cell[e, n]):,.0f}" for e in by_engine)] for n in sizes]
+    rows = [[f"{n:,}", *(f"{_rate(runs, n):,.0f}" for runs in by_engine.values())] for n in sizes]
     return _table(["rows", *by_engine], rows)
+
+
+def growth(results: list[dict], few: int, many: int) -> str:
+    """Median vec/s of few rows and of many, and what is left of it."""
+    rows = []
+    for engine, runs in _by_engine(results).items():
+        low, high = (_rate(runs, n) for n in (few, many))
+        rows.append([engine, f"{low:,.0f}", f"{high:,.0f}", f"{high / low:.2f}"])
+    return _table(["engine", f"vec/s of {few:,}", f"vec/s of {many:,}", "ratio"], rows)
+
+
+def _rate(runs: list[dict], n: int) -> float:
+    return median(r["vec_s"] for r in runs if r["n"] == n)
 
 
 def _by_engine(results: list[dict]) -> dict[str, list[dict]]:
@@ -63,27 +128,60 @@ def _by_engine(results: list[dict]) -> dict[str, list[dict]]:
     return groups
 
 
-def _reaching(points: list[dict]) -> Iterable[str]:
-    for recall in RECALLS:
-        for what in ("ef", "distances"):
-            yield _cross(points, "recall", recall, what, ",.0f")
+def _curves(results: list[dict]) -> dict[str, list[dict]]:
+    """The curve of each engine. Where an exact pass follows, a second one counts its distances as well."""
+    curves = {}
+    for engine, runs in _by_engine(results).items():
+        points = next((r["curve"] for r in runs if r["curve"]), None)
+        if points:
+            curves[engine] = points
+            if "exact_distances" in points[0]:
+                all_of = [p | {"distances": p["distances"] + p["exact_distances"]} for p in points]
+                curves[f"{engine} + exact pass"] = all_of
+    return curves
 
 
-def _affording(points: list[dict]) -> Iterable[str]:
-    for count in DISTANCES:
-        yield _cross(points, "distances", count, "recall", ".4f")
+def _reaching(points: list[dict], recall: float, what: str) -> str:
+    """`what` that it takes to reach a recall."""
+    at, low = _cross(points, "recall", recall, what), points[0]
+    if at is None:
+        return f"under {low[what]:,.0f}" if low["recall"] > recall and low[what] else ""
+    return f"{math.ceil(at) if what == 'ef' else at:,.0f}"
 
 
-def _cross(points: list[dict], x: str, at: float, y: str, form: str) -> str:
-    """`y` where the curve first crosses `x = at`, linear between points; empty if it never does."""
+def _ratio(points: list[dict], reference: list[dict], recall: float) -> str:
+    ours, theirs = (_cross(curve, "recall", recall, "distances") for curve in (points, reference))
+    return f"{ours / theirs:.3f}" if ours and theirs else ""
+
+
+def _affording(points: list[dict], count: int) -> str:
+    """The recall that a number of distances buys."""
+    at, low = _cross(points, "distances", count, "recall"), points[0]
+    if at is None:
+        return f"under {low['recall']:.4f}" if low["distances"] and low["distances"] > count else ""
+    return f"{at:.4f}"
+
+
+def _cross(points: list[dict], x: str, at: float, y: str) -> float | None:
+    """`y` where the curve first crosses `x = at`; None if it does not.
+
+    Between two points of the sweep, linear in the logarithm of `ef` and of distances over that of 1 - recall: curves are
+    nearly straight there.
+    """
     if any(p[x] is None or p[y] is None for p in points):
-        return ""
+        return None
     for low, high in pairwise(points):
         if low[x] <= at <= high[x]:
-            part = (at - low[x]) / (high[x] - low[x]) if high[x] > low[x] else 0
-            value = low[y] + part * (high[y] - low[y])
-            return format(math.ceil(value) if y == "ef" else value, form)
-    return f"under {points[0][y]:{form}}" if points[0][x] > at else ""
+            x_low, x_at, x_high = (_log(x, value) for value in (low[x], at, high[x]))
+            y_low, y_high = (_log(y, point[y]) for point in (low, high))
+            part = (x_at - x_low) / (x_high - x_low) if x_high != x_low else 0
+            value = math.exp(y_low + part * (y_high - y_low))
+            return 1 - value if y == "recall" else value
+    return None
+
+
+def _log(what: str, value: float) -> float:
+    return math.log(max(1 - value, MISSES_MIN) if what == "recall" else value)
 
 
 def _table(header: list[str], rows: list[list[str]]) -> str:

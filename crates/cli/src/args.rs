@@ -8,7 +8,7 @@ use std::path::PathBuf;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Parser, Subcommand};
-use proxime::Metric;
+use proxime::{Metric, Preset};
 
 /// An embedded vector database: durable collections, fast nearest-neighbour search.
 #[derive(Debug, Parser)]
@@ -46,6 +46,9 @@ pub(crate) struct Import {
     /// How a new collection compares vectors [default: cosine]
     #[arg(long, value_parser = metric())]
     pub(crate) metric: Option<Metric>,
+    /// How much to spend on the graphs of a new collection [default: default]
+    #[arg(long, value_parser = preset())]
+    pub(crate) preset: Option<Preset>,
     /// One id per row: text, one per line (integers if all are), or integers in .npy. Default: row numbers from 0.
     /// A stored record with the same id is replaced
     #[arg(long, value_name = "FILE")]
@@ -98,6 +101,10 @@ fn metric() -> impl TypedValueParser<Value = Metric> {
     PossibleValuesParser::new(["cosine", "l2", "dot"]).try_map(|name| name.parse::<Metric>())
 }
 
+fn preset() -> impl TypedValueParser<Value = Preset> {
+    PossibleValuesParser::new(["fast", "default", "high"]).try_map(|name| name.parse::<Preset>())
+}
+
 const MAIN_HELP: &str = "\
 Examples:
   proxime import docs.db docs.npy --ids ids.txt --metadata meta.jsonl
@@ -120,6 +127,7 @@ Examples:
   proxime import docs.db docs.npy
   proxime import docs.db docs.npy --ids ids.txt --metadata meta.jsonl
   proxime import docs.db images.npy --collection images --metric l2 --json
+  proxime import docs.db docs.npy --preset high
 
 All rows are stored, or none. --json prints {collection, rows, records, seconds}.";
 

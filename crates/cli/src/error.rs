@@ -6,7 +6,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use proxime::{ErrorKind, Metric};
+use proxime::{ErrorKind, Metric, Preset};
 
 use crate::npy::NpyError;
 
@@ -69,6 +69,12 @@ pub(crate) enum Error {
         collection: String,
         stored: Metric,
         asked: Metric,
+    },
+    #[error("collection {collection:?} has the preset {stored}, not {asked}")]
+    Preset {
+        collection: String,
+        stored: Preset,
+        asked: Preset,
     },
     #[error("{file}: {source}")]
     Input {
@@ -140,6 +146,7 @@ impl Error {
             | Error::TooFew { .. }
             | Error::TooMany { .. }
             | Error::Metric { .. }
+            | Error::Preset { .. }
             | Error::Input { .. } => Exit::Refused,
             Error::Database(e) => database_exit(e),
         }

@@ -180,6 +180,7 @@ impl Collection {
             name: self.name.clone(),
             dim: self.config.dim,
             metric: self.config.metric,
+            preset: self.config.params.preset(),
             rows: view.rows(),
             live: view.live(),
             segments: view.parts.len(),

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::Metric;
+use crate::{Metric, Preset};
 
 /// A collection in numbers.
 #[derive(Clone, Debug, Serialize)]
@@ -15,6 +15,9 @@ pub struct Stats {
     /// As [`Metric`]'s `Display`.
     #[serde(serialize_with = "as_text")]
     pub metric: Metric,
+    /// As [`Preset`]'s `Display`.
+    #[serde(serialize_with = "as_text")]
+    pub preset: Preset,
     /// Rows in the segments, replaced ones included.
     pub rows: usize,
     /// Records.

@@ -1,6 +1,6 @@
 //! Arguments that are numbers or names, checked with messages that name them.
 
-use proxime::{Error, Metric};
+use proxime::{Error, Metric, Preset};
 use pyo3::prelude::*;
 use pyo3::types::PyString;
 
@@ -40,6 +40,12 @@ pub(crate) fn text(name: &'static str, value: &Bound<'_, PyAny>) -> PyResult<Str
 pub(crate) fn metric(value: &Bound<'_, PyAny>) -> PyResult<Metric> {
     let metric = text("metric", value)?.parse();
     metric.map_err(|_| out_of_range("metric", value, "'l2', 'cosine' or 'dot'"))
+}
+
+/// A preset, by its name.
+pub(crate) fn preset(value: &Bound<'_, PyAny>) -> PyResult<Preset> {
+    let preset = text("preset", value)?.parse();
+    preset.map_err(|_| out_of_range("preset", value, "'fast', 'default' or 'high'"))
 }
 
 /// An argument of the right type and with an impossible value.

@@ -3,7 +3,7 @@
 use std::ffi::OsStr;
 use std::path::PathBuf;
 
-use proxime::{CollectionConfig, Level, OpenOptions, Params};
+use proxime::{CollectionConfig, Level, OpenOptions, Params, Preset};
 use pyo3::prelude::*;
 use pyo3::types::PyString;
 
@@ -67,17 +67,23 @@ pub(crate) struct Database {
 impl Database {
     /// Create a collection of vectors with `dim` components, compared by `metric`: "cosine", "l2" or "dot".
     ///
-    /// `m` (links per node), `ef_construction` and `ef_search` (how widely to look while building and searching) trade speed
-    /// for recall; the defaults suit most data.
+    /// `preset` is how much to spend on building graphs: "fast", "default" or "high". `m` (links per node),
+    /// `ef_construction` and `ef_search` (how widely to look while inserting and searching) trade speed for recall, too; the
+    /// defaults suit most data.
     #[pyo3(
-        signature = (name, dim, metric=None, *, m=None, ef_construction=None, ef_search=None),
-        text_signature = "($self, name, dim, metric='cosine', *, m=None, ef_construction=None, ef_search=None)"
+        signature = (name, dim, metric=None, *, preset=None, m=None, ef_construction=None, ef_search=None),
+        text_signature = "($self, name, dim, metric='cosine', *, preset='default', m=None, ef_construction=None, ef_search=None)"
+    )]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "each is one of Python's keywords"
     )]
     fn create_collection(
         &self,
         name: &Bound<'_, PyAny>,
         dim: &Bound<'_, PyAny>,
         metric: Option<&Bound<'_, PyAny>>,
+        preset: Option<&Bound<'_, PyAny>>,
         m: Option<&Bound<'_, PyAny>>,
         ef_construction: Option<&Bound<'_, PyAny>>,
         ef_search: Option<&Bound<'_, PyAny>>,
@@ -88,11 +94,12 @@ impl Database {
         if let Some(metric) = metric {
             config.metric = args::metric(metric)?;
         }
+        let preset = preset.map(args::preset).transpose()?.unwrap_or_default();
         let m = args::optional_count("m", m)?;
         let ef_construction = args::optional_count("ef_construction", ef_construction)?;
         let ef_search = args::optional_count("ef_search", ef_search)?;
         let inner = call::detached(py, || {
-            config.params = params(m, ef_construction, ef_search)?;
+            config.params = params(preset, m, ef_construction, ef_search)?;
             self.inner.create_collection(&name, config)
         })?;
         Ok(Collection::new(inner))
@@ -166,11 +173,12 @@ impl Database {
 
 /// The default parameters, but for those given.
 fn params(
+    preset: Preset,
     m: Option<usize>,
     ef_construction: Option<usize>,
     ef_search: Option<usize>,
 ) -> proxime::Result<Params> {
-    let mut params = Params::default();
+    let mut params = Params::default().with_preset(preset);
     if let Some(m) = m {
         params = params.with_m(m)?;
     }

@@ -235,6 +235,8 @@ BAD_COLLECTIONS = {
     "dim float": (dict(name="c", dim=8.0), proxime.ArgumentTypeError, "dim: an int is needed, not float"),
     "metric": (dict(name="c", dim=8, metric="manhattan"), proxime.ParameterError, "metric = 'manhattan'; it must be 'l2', 'cosine' or 'dot'"),
     "metric no text": (dict(name="c", dim=8, metric=2), proxime.ArgumentTypeError, "metric: a str is needed, not int"),
+    "preset": (dict(name="c", dim=8, preset="best"), proxime.ParameterError, "preset = 'best'; it must be 'fast', 'default' or 'high'"),
+    "preset no text": (dict(name="c", dim=8, preset=1), proxime.ArgumentTypeError, "preset: a str is needed, not int"),
     "m": (dict(name="c", dim=8, m=1), proxime.ParameterError, "m = 1; it must be"),
     "ef_construction": (dict(name="c", dim=8, ef_construction=0), proxime.ParameterError, "ef_construction = 0"),
     "ef_search": (dict(name="c", dim=8, ef_search=0), proxime.ParameterError, "ef_search = 0"),

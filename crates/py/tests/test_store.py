@@ -200,6 +200,21 @@ def test_stats(path):
     db.close()
 
 
+def test_a_preset_is_kept_and_decides_the_graph(path):
+    rows = vectors(1_500)
+    degrees = set()
+    with proxime.open(path) as db:
+        for preset in ["fast", "default", "high"]:
+            docs = db.create_collection(preset, dim=DIM, preset=preset)
+            docs.upsert(range(1_500), rows)
+            degrees.add(docs.stats()["graph"]["mean_degree"])
+        db.create_collection("unsaid", dim=DIM)
+    assert len(degrees) == 3
+    with proxime.open(path) as db:
+        kept = [db.collection(name).stats()["preset"] for name in db.collections()]
+    assert kept == ["fast", "default", "high", "default"]
+
+
 def test_threads_give_one_digest(tmp_path):
     digests = set()
     for threads in [1, 2, 5]:

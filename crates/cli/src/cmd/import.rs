@@ -85,26 +85,41 @@ fn store(
     let name = &args.collection;
     let stored = match db.collection(name) {
         Ok(found) => {
-            check_metric(args, found.config())?;
+            check_config(args, found.config())?;
             found.upsert(batch).map(|()| found)
         }
         Err(proxime::Error::CollectionNotFound { .. }) => {
-            let mut config = CollectionConfig::new(vectors.dim());
-            if let Some(metric) = args.metric {
-                config = config.metric(metric);
-            }
-            db.create_collection_with(name, config, batch)
+            db.create_collection_with(name, new_config(args, vectors.dim()), batch)
         }
         Err(other) => Err(other),
     };
     stored.map_err(|e| name_culprit(args, vectors, e))
 }
 
-fn check_metric(args: &Import, config: &CollectionConfig) -> Result<(), Error> {
-    match args.metric {
-        Some(asked) if asked != config.metric => Err(Error::Metric {
-            collection: args.collection.clone(),
+fn new_config(args: &Import, dim: usize) -> CollectionConfig {
+    let mut config = CollectionConfig::new(dim);
+    if let Some(metric) = args.metric {
+        config.metric = metric;
+    }
+    if let Some(preset) = args.preset {
+        config.params = config.params.with_preset(preset);
+    }
+    config
+}
+
+/// Whether a collection is what was asked for, where something was.
+fn check_config(args: &Import, config: &CollectionConfig) -> Result<(), Error> {
+    let collection = args.collection.clone();
+    let stored = config.params.preset();
+    match (args.metric, args.preset) {
+        (Some(asked), _) if asked != config.metric => Err(Error::Metric {
+            collection,
             stored: config.metric,
+            asked,
+        }),
+        (_, Some(asked)) if asked != stored => Err(Error::Preset {
+            collection,
+            stored,
             asked,
         }),
         _ => Ok(()),

@@ -90,6 +90,12 @@ fn imports() {
             6,
             "collection \"default\" compares by l2, not by cosine",
         ),
+        (
+            "x.npy --preset high",
+            6,
+            "collection \"default\" has the preset default, not high",
+        ),
+        ("x.npy --preset best", 2, "invalid value 'best'"),
         ("x.npy --ids nowhere.txt", 3, "nowhere.txt: No such file"),
         ("x.npy --ids ids4.txt", 6, "ids4.txt: 4 ids for 5 rows"),
         (

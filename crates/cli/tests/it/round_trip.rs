@@ -154,20 +154,20 @@ fn collections_of_one_store_are_apart() {
     desk.write("x.npy", npy_f32(&points(5, 4)));
     desk.write("y.npy", npy_f32(&points(6, 8)));
     desk.run("import db x.npy --json").json();
-    desk.run("import db y.npy --collection other --metric dot --json")
+    desk.run("import db y.npy --collection other --metric dot --preset high --json")
         .json();
     let info = desk.run("info db --json").json();
-    let dims: Vec<_> = info[0]["collections"]
+    let configs: Vec<_> = info[0]["collections"]
         .as_array()
         .unwrap()
         .iter()
-        .map(|c| (c["name"].clone(), c["dim"].clone(), c["metric"].clone()))
+        .map(|c| json!([c["name"], c["dim"], c["metric"], c["preset"]]))
         .collect();
     assert_eq!(
-        dims,
+        configs,
         [
-            (json!("default"), json!(4), json!("cosine")),
-            (json!("other"), json!(8), json!("dot")),
+            json!(["default", 4, "cosine", "default"]),
+            json!(["other", 8, "dot", "high"]),
         ]
     );
     desk.run("search db --query y.npy --collection other --json")

@@ -65,7 +65,7 @@ mod tests {
     fn items_come_to_their_lists_in_order() {
         let items = [(2, 'a'), (0, 'b'), (2, 'c'), (3, 'd')];
         let mut lists = Lists::sorted_out(4, || items.into_iter());
-        ['x', 'y'].map(|item| lists.push_item(item));
+        ['x', 'y'].iter().for_each(|&item| lists.push_item(item));
         lists.end_list();
         let all: Vec<&[char]> = (0..5).map(|list| lists.get(list)).collect();
         assert_eq!(all, [&['b'][..], &[], &['a', 'c'], &['d'], &['x', 'y']]);

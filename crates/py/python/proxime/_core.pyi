@@ -34,6 +34,7 @@ class Database:
         dim: int,
         metric: Literal["cosine", "l2", "dot"] = "cosine",
         *,
+        preset: Literal["fast", "default", "high"] = "default",
         m: int | None = None,
         ef_construction: int | None = None,
         ef_search: int | None = None,
