@@ -37,7 +37,7 @@ fn unknown_names() {
     );
     assert_eq!(
         error.to_string(),
-        "unknown instruction tier \"avx1024\": the tiers are avx512, avx2, neondot, neon, scalar"
+        "unknown instruction tier \"avx1024\": the tiers are amx, avx512, avx2, neondot, neon, scalar"
     );
     assert!("AVX2".parse::<Level>().is_err());
     assert!("".parse::<Level>().is_err());
