@@ -71,25 +71,37 @@ impl Segment {
             Ok(Some(index)) => Index::Graph(Box::new(index)),
             Err(e) => Index::Damaged(e.to_string()),
         };
-        Segment::new(file, bytes, config, ids, index)
+        let [vectors, payload] =
+            [SectionKind::Vectors, SectionKind::Payload].map(|kind| file.map(kind));
+        Segment::new(file, bytes, config, (ids, index), vectors?, payload?)
     }
 
-    /// From a file and what is known of its content already: the rest is mapped.
-    pub(crate) fn new(
+    /// From a file that has just been written, and what is known of its content: the rest is mapped.
+    pub(crate) fn written(
         file: &proxime_storage::Segment,
         bytes: u64,
         config: &CollectionConfig,
-        ids: Ids,
-        index: Index,
+        known: (Ids, Index),
+    ) -> Result<Segment> {
+        let [vectors, payload] =
+            [SectionKind::Vectors, SectionKind::Payload].map(|kind| file.map_unchecked(kind));
+        Segment::new(file, bytes, config, known, vectors?, payload?)
+    }
+
+    fn new(
+        file: &proxime_storage::Segment,
+        bytes: u64,
+        config: &CollectionConfig,
+        (ids, index): (Ids, Index),
+        vectors: Option<SectionBytes>,
+        payload: Option<SectionBytes>,
     ) -> Result<Segment> {
         let shape = (u64::from(file.header().rows), 4 * file.header().dim);
         if file.shape(SectionKind::Vectors) != Some(shape) {
             return Err(missing(file, SectionKind::Vectors).into());
         }
-        let vectors = file
-            .map(SectionKind::Vectors)?
-            .ok_or_else(|| missing(file, SectionKind::Vectors))?;
-        let payload = match file.map(SectionKind::Payload)? {
+        let vectors = vectors.ok_or_else(|| missing(file, SectionKind::Vectors))?;
+        let payload = match payload {
             None => None,
             Some(bytes) => {
                 let column = Column::new(bytes, file.header().rows as usize);

@@ -87,12 +87,11 @@ pub(crate) fn write_segment(
         return Err(Error::Interrupted);
     }
     let pinned = file.finish()?;
-    let segment = Segment::new(
+    let segment = Segment::written(
         &store.open_segment(&pinned)?,
         pinned.bytes,
         config,
-        batch.ids,
-        index,
+        (batch.ids, index),
     )?;
     Ok((pinned, segment))
 }

@@ -33,7 +33,7 @@ const LINE_CODES: usize = PANEL_ROWS * GROUP;
 const STRIP_ROWS: usize = 96;
 
 /// Rows on their way while one is copied: from memory at random, each would be waited for.
-const ROWS_AHEAD: usize = 4;
+const ROWS_AHEAD: usize = 8;
 
 /// Four codes of each row of a panel.
 pub(crate) type PanelLine = [i8; LINE_CODES];

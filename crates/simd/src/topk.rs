@@ -100,12 +100,7 @@ macro_rules! plain_keys {
 
             #[inline(always)]
             fn compress(self, keys: [u32; 16], bits: u16) -> [u32; 16] {
-                let (mut front, mut n) = ([0; 16], 0);
-                for (i, key) in keys.into_iter().enumerate() {
-                    front[n % 16] = key;
-                    n += usize::from(bits >> i & 1);
-                }
-                front
+                $crate::topk::compress(keys, bits)
             }
 
             #[inline(always)]
@@ -117,8 +112,23 @@ macro_rules! plain_keys {
 }
 pub(crate) use plain_keys;
 
+/// [`KeyLanes::compress`] where a line has few to keep.
+#[inline(always)]
+pub(crate) fn compress(keys: Line, mut bits: u16) -> Line {
+    let (mut front, mut n) = ([0; LANES], 0);
+    while bits != 0 {
+        front[n % LANES] = keys[bits.trailing_zeros() as usize % LANES];
+        n += 1;
+        bits &= bits - 1;
+    }
+    front
+}
+
 /// Halvings of the range of keys: a thousandth of it is as near as a count needs.
 const BISECTIONS: usize = 10;
+
+/// One key in so many may be too many: a nearer count takes more halvings.
+const SLACK: usize = 4;
 
 /// A key with about `wanted` keys at or below it: at least that many, where there are so many below `u32::MAX`, and few more
 /// unless many are almost equal.
@@ -135,7 +145,7 @@ pub fn threshold<I: Isa>(isa: I, keys: &[u32], wanted: usize) -> u32 {
             low = middle;
         } else {
             high = middle;
-            if count <= wanted + wanted / 8 {
+            if count <= wanted + wanted / SLACK {
                 break;
             }
         }
@@ -162,8 +172,12 @@ fn count_to<I: Isa>(isa: I, keys: &[u32], limit: u32) -> usize {
     let limit = isa.splat(limit);
     let (lines, rest) = keys.as_chunks::<LANES>();
     assert!(rest.is_empty(), "{} keys are not whole lines", keys.len());
-    let above = |line: &Line| isa.less(limit, isa.load(line)).count_ones();
-    keys.len() - lines.iter().map(above).sum::<u32>() as usize
+    let mut above = 0;
+    // A loop, not an iterator's: what is not inlined leaves the tier.
+    for line in lines {
+        above += isa.less(limit, isa.load(line)).count_ones();
+    }
+    keys.len() - above as usize
 }
 
 /// Strikes out the least key, the first of equal ones: it, and its place; none when all are struck out.
@@ -182,13 +196,14 @@ pub fn take_least<I: Isa>(isa: I, keys: &mut [u32]) -> Option<(u32, usize)> {
         return None;
     }
     let wanted = isa.splat(key);
-    lines.iter_mut().enumerate().find_map(|(i, line)| {
+    for (i, line) in lines.iter_mut().enumerate() {
         let bits = isa.equal(isa.load(line), wanted);
-        let lane = bits.trailing_zeros() as usize;
-        let found = line.get_mut(lane)?;
-        *found = u32::MAX;
-        Some((key, i * LANES + lane))
-    })
+        if let Some(found) = line.get_mut(bits.trailing_zeros() as usize) {
+            *found = u32::MAX;
+            return Some((key, i * LANES + bits.trailing_zeros() as usize));
+        }
+    }
+    None
 }
 
 /// Up to `16 * L` keys in registers, with where they stood.
@@ -231,9 +246,10 @@ impl<I: Isa, const L: usize> Few<I, L> {
     /// The least key, the first of equal ones, and its place; none when all are struck out.
     #[inline(always)]
     pub fn least(&self, isa: I) -> Option<(u32, u32)> {
-        let least = self.keys[1..]
-            .iter()
-            .fold(self.keys[0], |least, &keys| isa.min(least, keys));
+        let mut least = self.keys[0];
+        for &keys in &self.keys[1..] {
+            least = isa.min(least, keys);
+        }
         let least = isa.least(least);
         if least == u32::MAX {
             return None;

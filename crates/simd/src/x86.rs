@@ -17,7 +17,7 @@ use crate::codes::{I8Lanes, I8Query};
 use crate::enter::enter;
 use crate::isa::sealed::Tier;
 use crate::lanes::Lanes;
-use crate::topk::{KeyLanes, plain_keys};
+use crate::topk::{self, KeyLanes};
 use crate::transpose::Words;
 
 pulp::simd_type! {
@@ -226,7 +226,90 @@ impl KeyLanes for V4x {
     }
 }
 
-plain_keys!(V3);
+/// Two registers of eight keys. There is no unsigned comparison: `a` is less where it is not the greater of the two.
+impl KeyLanes for V3 {
+    type Keys = [__m256i; 2];
+
+    #[inline(always)]
+    fn load(self, keys: &[u32; 16]) -> [__m256i; 2] {
+        cast(*keys)
+    }
+
+    #[inline(always)]
+    fn line(self, keys: [__m256i; 2]) -> [u32; 16] {
+        cast(keys)
+    }
+
+    #[inline(always)]
+    fn splat(self, key: u32) -> [__m256i; 2] {
+        [self.avx._mm256_set1_epi32(key as i32); 2]
+    }
+
+    #[inline(always)]
+    fn min(self, a: [__m256i; 2], b: [__m256i; 2]) -> [__m256i; 2] {
+        [
+            self.avx2._mm256_min_epu32(a[0], b[0]),
+            self.avx2._mm256_min_epu32(a[1], b[1]),
+        ]
+    }
+
+    #[inline(always)]
+    fn max(self, a: [__m256i; 2], b: [__m256i; 2]) -> [__m256i; 2] {
+        [
+            self.avx2._mm256_max_epu32(a[0], b[0]),
+            self.avx2._mm256_max_epu32(a[1], b[1]),
+        ]
+    }
+
+    #[inline(always)]
+    fn greatest(self, keys: [__m256i; 2]) -> u32 {
+        let keys: [u32; 8] = cast(self.avx2._mm256_max_epu32(keys[0], keys[1]));
+        keys.into_iter().fold(0, u32::max)
+    }
+
+    #[inline(always)]
+    fn least(self, keys: [__m256i; 2]) -> u32 {
+        let keys: [u32; 8] = cast(self.avx2._mm256_min_epu32(keys[0], keys[1]));
+        keys.into_iter().fold(u32::MAX, u32::min)
+    }
+
+    #[inline(always)]
+    fn less(self, a: [__m256i; 2], b: [__m256i; 2]) -> u16 {
+        !self.equal(self.max(a, b), a)
+    }
+
+    #[inline(always)]
+    fn equal(self, a: [__m256i; 2], b: [__m256i; 2]) -> u16 {
+        // No closure: one that is not inlined would leave the tier.
+        let low = self.avx2._mm256_cmpeq_epi32(a[0], b[0]);
+        let high = self.avx2._mm256_cmpeq_epi32(a[1], b[1]);
+        let low = self.avx._mm256_movemask_ps(cast(low)) as u16;
+        let high = self.avx._mm256_movemask_ps(cast(high)) as u16;
+        low | high << 8
+    }
+
+    #[inline(always)]
+    fn set(self, keys: [__m256i; 2], bits: u16, key: u32) -> [__m256i; 2] {
+        let mut keys: [u32; 16] = cast(keys);
+        let mut left = bits;
+        while left != 0 {
+            keys[left.trailing_zeros() as usize % 16] = key;
+            left &= left - 1;
+        }
+        cast(keys)
+    }
+
+    #[inline(always)]
+    fn compress(self, keys: [__m256i; 2], bits: u16) -> [__m256i; 2] {
+        cast(topk::compress(cast(keys), bits))
+    }
+
+    #[inline(always)]
+    fn pick(self, keys: &[u32], places: [__m256i; 2]) -> [__m256i; 2] {
+        let places: [u32; 16] = cast(places);
+        cast(places.map(|place| keys[place as usize]))
+    }
+}
 
 /// A line of a panel is a register: four codes of 16 rows.
 impl I8Tiles for V4x {

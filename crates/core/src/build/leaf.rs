@@ -61,9 +61,9 @@ impl WithIsa for LinkLeaf<'_> {
         let matrix: &mut [u32] = bytemuck::cast_slice_mut(products.as_mut_slice());
         // As few lines as hold the candidates and what a threshold lets through beside them.
         match self.candidates {
-            0..=28 => choose::<I, 2>(isa, rows, matrix, stride, self.candidates, self.keep),
-            29..=56 => choose::<I, 4>(isa, rows, matrix, stride, self.candidates, self.keep),
-            _ => choose::<I, 14>(isa, rows, matrix, stride, self.candidates, self.keep),
+            0..=25 => choose::<I, 2>(isa, rows, matrix, stride, self.candidates, self.keep),
+            26..=51 => choose::<I, 4>(isa, rows, matrix, stride, self.candidates, self.keep),
+            _ => choose::<I, 15>(isa, rows, matrix, stride, self.candidates, self.keep),
         }
     }
 }

@@ -11,6 +11,7 @@ mod inline;
 mod same_bits;
 mod shapes;
 mod tiers;
+mod topk;
 
 use std::io::Write;
 use std::sync::OnceLock;

@@ -138,18 +138,40 @@ impl Segment {
     ///
     /// Errors: as [`read`](Segment::read).
     pub fn map(&self, kind: SectionKind) -> Result<Option<SectionBytes>> {
+        let section = self.map_unchecked(kind)?;
+        if let (Some(entry), Some(section)) = (self.entry(kind), &section) {
+            self.check_blocks(entry, 0, self.padded(entry, &section.file)?)?;
+        }
+        Ok(section)
+    }
+
+    /// The same for a file that this process has just written: what it has put into the checksums need not be read again.
+    pub fn map_unchecked(&self, kind: SectionKind) -> Result<Option<SectionBytes>> {
         let Some(entry) = self.entry(kind) else {
             return Ok(None);
         };
-        let ends = || self.file.corrupt(entry.offset, "the file ends here");
-        let place = |at: u64| usize::try_from(at).map_err(|_| ends());
-        let (start, end) = (place(entry.offset)?, place(entry.offset + entry.padded())?);
         let file = self.file.map()?;
-        self.check_blocks(entry, 0, file.get(start..end).ok_or_else(ends)?)?;
+        self.padded(entry, &file)?;
+        let (start, end) = (entry.offset, entry.offset + entry.bytes);
         Ok(Some(SectionBytes {
             file,
-            range: start..place(entry.offset + entry.bytes)?,
+            range: self.place(entry, start)?..self.place(entry, end)?,
         }))
+    }
+
+    /// A section's whole blocks in the mapped file.
+    fn padded<'a>(&self, entry: &Entry, file: &'a [u8]) -> Result<&'a [u8]> {
+        let (start, end) = (entry.offset, entry.offset + entry.padded());
+        let blocks = self.place(entry, start)?..self.place(entry, end)?;
+        file.get(blocks).ok_or_else(|| self.ends(entry))
+    }
+
+    fn place(&self, entry: &Entry, at: u64) -> Result<usize> {
+        usize::try_from(at).map_err(|_| self.ends(entry))
+    }
+
+    fn ends(&self, entry: &Entry) -> Error {
+        self.file.corrupt(entry.offset, "the file ends here")
     }
 
     /// Reads every block of every section again; what is wrong with the first bad block of each.
