@@ -27,6 +27,7 @@
 //! | `block`, `transpose` | many `int8` rows against many |
 //! | `topk` | the smallest few of many keys |
 //! | `reference` | the definitions, in `f64` and `i64`: the oracle of the tests |
+//! | `memory` | large matrices on huge pages |
 //! | `raw` | prefetch and the cache line type |
 //!
 //! ```
@@ -53,6 +54,7 @@
 //! ```
 
 mod isa;
+mod memory;
 mod metric;
 mod rows;
 

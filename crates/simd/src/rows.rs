@@ -7,9 +7,10 @@ use std::marker::PhantomData;
 use std::ops::Range;
 use std::slice::{ChunksExact, ChunksMut};
 
-use bytemuck::{Pod, zeroed_vec};
+use bytemuck::Pod;
 
-use crate::raw::{LINE_BYTES, Line};
+use crate::memory::Lines;
+use crate::raw::LINE_BYTES;
 
 /// A borrowed matrix `[n, dim]`, row after row without gaps.
 ///
@@ -114,7 +115,7 @@ impl<'a, T> IntoIterator for Rows<'a, T> {
 /// ```
 #[derive(Clone)]
 pub struct AlignedRows<T> {
-    lines: Vec<Line>,
+    lines: Lines,
     n: usize,
     dim: usize,
     stride: usize,
@@ -150,7 +151,7 @@ impl<T: Pod> AlignedRows<T> {
         );
         let (row, all) = lines.unwrap_or_default();
         Self {
-            lines: zeroed_vec(all),
+            lines: Lines::zeroed(all),
             n,
             dim,
             stride: row * Self::PER_LINE,
@@ -176,7 +177,7 @@ impl<T: Pod> AlignedRows<T> {
             });
         }
         let mut rows = Self::zeroed(n, dim);
-        bytemuck::cast_slice_mut(&mut rows.lines).copy_from_slice(bytes);
+        rows.lines.as_mut_bytes().copy_from_slice(bytes);
         match (0..n).find(|&row| !rows.padding_is_zero(row)) {
             Some(row) => Err(ShapeError::Padding { row }),
             None => Ok(rows),
@@ -234,17 +235,17 @@ impl<T: Pod> AlignedRows<T> {
     /// All numbers with the padding, `n * stride`.
     #[inline]
     pub fn as_slice(&self) -> &[T] {
-        bytemuck::cast_slice(&self.lines)
+        bytemuck::cast_slice(self.lines.as_bytes())
     }
 
     /// The memory as it lies: the numbers in this machine's byte order, the padding between the rows.
     pub fn as_bytes(&self) -> &[u8] {
-        bytemuck::cast_slice(&self.lines)
+        self.lines.as_bytes()
     }
 
     #[inline]
     fn as_mut_slice(&mut self) -> &mut [T] {
-        bytemuck::cast_slice_mut(&mut self.lines)
+        bytemuck::cast_slice_mut(self.lines.as_mut_bytes())
     }
 }
 
