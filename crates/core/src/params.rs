@@ -19,8 +19,9 @@ pub const EF_MAX: usize = 1_000_000;
 
 /// How much a bulk build spends on a graph: the leaves that a row is in. Each costs about as much time as the other.
 ///
-/// Measured on sentence embeddings as distances a query for a recall, against Faiss's HNSW with M 16: `Default` needs as many
-/// as efConstruction 100, `High` as many as 200, `Fast` up to a quarter more than `Default`.
+/// Measured on sentence embeddings of 768 dimensions as distances a query for a recall@10 of 0.95 and 0.99, against Faiss's HNSW
+/// with M 16: `Default` needs 2 % more and as many as efConstruction 100; `High` needs 7 % fewer and 6 % more than 200, on
+/// harder data (TF-IDF reduced by SVD) up to 45 % more; `Fast` about a tenth more than `Default`.
 ///
 /// ```
 /// use proxime_core::Preset;
