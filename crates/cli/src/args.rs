@@ -31,7 +31,7 @@ pub(crate) enum Verb {
     Info(Target),
     /// Check every byte of a database; exit with 4 if something is wrong
     #[command(after_help = VERIFY_HELP)]
-    Verify(Target),
+    Verify(Verify),
 }
 
 #[derive(Debug, clap::Args)]
@@ -86,6 +86,15 @@ pub(crate) struct Search {
     /// One JSON object per query, one per line
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Verify {
+    #[command(flatten)]
+    pub(crate) target: Target,
+    /// Also compute codes, distances and recall again
+    #[arg(long)]
+    pub(crate) deep: bool,
 }
 
 #[derive(Debug, clap::Args)]
@@ -148,9 +157,12 @@ Examples:
 const VERIFY_HELP: &str = "\
 Examples:
   proxime verify docs.db
+  proxime verify docs.db --deep
   proxime verify docs.db --json || echo 'restore the backup'
 
-Changes nothing. --json prints {ok, manifest, problems, collections}.";
+Changes nothing. --deep encodes every vector again and searches for 200 of them in
+each collection, by graph and exactly; the recall is told, not judged. --json
+prints {ok, manifest, problems, collections}.";
 
 #[cfg(test)]
 mod tests {

@@ -48,7 +48,7 @@ pub use database::Database;
 pub use error::{Error, ErrorKind, Input, Result};
 pub use key::Key;
 pub use options::{CollectionConfig, OpenOptions, SearchOptions};
-pub use report::{CollectionReport, GraphStats, Stats, VerifyReport};
+pub use report::{CollectionReport, DeepReport, GraphStats, Stats, VerifyReport};
 pub use results::{Hit, Results};
 pub use value::{
     DEPTH_MAX, Metadata, Problem, Value, ValueError, metadata_from_json, metadata_to_json,

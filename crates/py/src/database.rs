@@ -118,8 +118,15 @@ impl Database {
     }
 
     /// Read everything again and check it; a dict whose "ok" says whether all is well, and what is not.
-    fn verify<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        let report = call::detached(py, || self.inner.verify())?;
+    ///
+    /// With `deep`, codes are computed again from the vectors, and some of the vectors searched for, by graph and exactly: each
+    /// collection's "deep" has the recall.
+    #[pyo3(signature = (deep=false))]
+    fn verify<'py>(&self, py: Python<'py>, deep: bool) -> PyResult<Bound<'py, PyAny>> {
+        let report = call::detached(py, || match deep {
+            true => self.inner.verify_deep(),
+            false => self.inner.verify(),
+        })?;
         text::from_json(py, serde_json::to_string(&report))
     }
 

@@ -142,6 +142,14 @@ def test_verify_sees_a_flipped_bit(path):
         assert not report["ok"] and report["collections"][0]["problems"]
 
 
+def test_deep_verification_tells_the_recall(path):
+    db, _ = filled(path)
+    assert "deep" not in db.verify()["collections"][0]
+    report = db.verify(deep=True)
+    deep = report["collections"][0]["deep"]
+    assert report["ok"] and deep["recall"] == 1.0 and 0 < deep["queries"] <= 200
+
+
 def test_closing(path):
     db, docs = filled(path)
     hits = docs.search(vectors(1)[0], k=1)

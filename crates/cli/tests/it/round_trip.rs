@@ -75,6 +75,18 @@ fn import_search_info_verify() {
     let verify = desk.run("verify db --json").json();
     assert_eq!(verify[0]["ok"], true);
     assert_eq!(verify[0]["collections"][0]["unreachable"], 0);
+    assert!(verify[0]["collections"][0]["deep"].is_null());
+    let deep = desk.run("verify db --deep --json").json();
+    assert_eq!(deep[0]["collections"][0]["deep"]["codes"], 2_000);
+    let deep = desk.run("verify db --deep");
+    assert!(
+        deep.out.contains("  2,000 codes compared; recall@10 "),
+        "{deep:?}"
+    );
+    assert!(
+        deep.out.ends_with(" for 200 stored vectors\nok\n"),
+        "{deep:?}"
+    );
 }
 
 #[test]

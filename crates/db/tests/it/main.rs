@@ -17,3 +17,4 @@ mod recall;
 mod round_trip;
 mod sharing;
 mod support;
+mod verify;

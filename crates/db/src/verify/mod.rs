@@ -1,20 +1,23 @@
 //! Looking at everything again: from the disk, against checksums, structure, and itself.
 
+mod deep;
+
 use proxime_storage::{SegmentRef, Store};
 
+use crate::pool::Workers;
 use crate::segment::{Index, Segment};
 use crate::snapshot::View;
 use crate::writer::check_vectors;
 use crate::{CollectionConfig, CollectionReport, Input, Result, VerifyReport, config};
 
-/// The commit that `store` is at.
-pub(crate) fn verify(store: &Store) -> VerifyReport {
+/// The commit that `store` is at; deeply if there are workers for that.
+pub(crate) fn verify(store: &Store, workers: Option<&Workers>) -> VerifyReport {
     let manifest = store.manifest();
     let problems: Vec<String> = store.verify().iter().map(ToString::to_string).collect();
     let collections: Vec<CollectionReport> = manifest
         .collections
         .iter()
-        .map(|c| verify_collection(store, c))
+        .map(|c| verify_collection(store, c, workers))
         .collect();
     let ok = problems.is_empty()
         && collections
@@ -28,7 +31,11 @@ pub(crate) fn verify(store: &Store) -> VerifyReport {
     }
 }
 
-fn verify_collection(store: &Store, stored: &proxime_storage::Collection) -> CollectionReport {
+fn verify_collection(
+    store: &Store,
+    stored: &proxime_storage::Collection,
+    workers: Option<&Workers>,
+) -> CollectionReport {
     let mut report = CollectionReport {
         name: stored.name.clone(),
         segments: stored.segments.len(),
@@ -55,6 +62,12 @@ fn verify_collection(store: &Store, stored: &proxime_storage::Collection) -> Col
         .sum();
     let view = View::new(stored.id, stored.name.clone(), config).with_all(segments);
     (report.rows, report.live) = (view.rows(), view.live());
+    if let Some(workers) = workers {
+        match deep::verify(&view, workers, &mut report.problems) {
+            Ok(deep) => report.deep = Some(deep),
+            Err(e) => report.problems.push(e.to_string()),
+        }
+    }
     report
 }
 
