@@ -32,6 +32,12 @@ pub(crate) enum Verb {
     /// Check every byte of a database; exit with 4 if something is wrong
     #[command(after_help = VERIFY_HELP)]
     Verify(Verify),
+    /// Copy a database, also while it is being written to
+    #[command(after_help = BACKUP_HELP)]
+    Backup(Copy),
+    /// Copy a backup to a new place, checking it on the way
+    #[command(after_help = RESTORE_HELP)]
+    Restore(Copy),
 }
 
 #[derive(Debug, clap::Args)]
@@ -98,6 +104,14 @@ pub(crate) struct Verify {
 }
 
 #[derive(Debug, clap::Args)]
+pub(crate) struct Copy {
+    /// What to copy; it is only read
+    pub(crate) source: PathBuf,
+    /// Where to; a directory that is empty or new
+    pub(crate) dest: PathBuf,
+}
+
+#[derive(Debug, clap::Args)]
 pub(crate) struct Target {
     /// The database
     pub(crate) db: PathBuf,
@@ -120,6 +134,7 @@ Examples:
   proxime search docs.db --query q.npy -k 10 --json
   proxime info docs.db
   proxime verify docs.db
+  proxime backup docs.db /backups/docs-monday
 
 Exit codes:
   0  done
@@ -163,6 +178,17 @@ Examples:
 Changes nothing. --deep encodes every vector again and searches for 200 of them in
 each collection, by graph and exactly; the recall is told, not judged. --json
 prints {ok, manifest, problems, collections}.";
+
+const BACKUP_HELP: &str = "\
+Examples:
+  proxime backup docs.db /backups/docs-monday
+
+The copy is the database as it was when the command began, with everything that was
+durable then, and is opened like any other. Damage is not copied: it is an error.";
+
+const RESTORE_HELP: &str = "\
+Examples:
+  proxime restore /backups/docs-monday docs.db";
 
 #[cfg(test)]
 mod tests {

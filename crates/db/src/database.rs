@@ -25,14 +25,14 @@ use crate::{
 /// One handle at a time can write to a store; any number, in any process, can read. Handles and collections can be used
 /// from several threads at once. A forked child can go on reading through a handle, not writing.
 #[derive(Clone, Debug)]
-pub struct Database(Arc<Inner>);
+pub struct Database(pub(crate) Arc<Inner>);
 
 /// What a handle and its collections share.
 pub(crate) struct Inner {
     path: Option<PathBuf>,
     /// Who opened it.
     pid: u32,
-    read_only: bool,
+    pub(crate) read_only: bool,
     pub(crate) pool: Pool,
     pub(crate) vfs: Arc<dyn Vfs>,
     closed: AtomicBool,
@@ -236,11 +236,13 @@ impl Inner {
             self.snapshot()?;
             return self.verify_newest(workers);
         }
+        self.with_store(|store| Ok(verify::verify(store, workers)))
+    }
+
+    /// Looks at the store while nobody writes to it.
+    pub(crate) fn with_store<T>(&self, look: impl FnOnce(&Store) -> Result<T>) -> Result<T> {
         self.not_forked()?;
-        match &*self.store() {
-            Some(store) => Ok(verify::verify(store, workers)),
-            None => Err(Error::Closed),
-        }
+        self.store().as_ref().map_or(Err(Error::Closed), look)
     }
 
     /// Of a commit that is not the newest, files may have been removed: then look at the newer one.

@@ -23,6 +23,7 @@
 //! files (`proxime-storage`) are below and know nothing of each other's business. Each upsert is a segment: a file of
 //! vectors, ids, metadata and a graph, written once; a snapshot says which segments and which of their rows count.
 
+mod backup;
 mod batch;
 mod collection;
 mod config;

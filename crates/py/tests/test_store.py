@@ -150,6 +150,25 @@ def test_deep_verification_tells_the_recall(path):
     assert report["ok"] and deep["recall"] == 1.0 and 0 < deep["queries"] <= 200
 
 
+def test_backup_and_restore(path, tmp_path):
+    db, docs = filled(path)
+    digest = docs.digest()
+    db.backup(tmp_path / "backup")
+    docs.upsert([-1], vectors(1))
+    proxime.restore(str(tmp_path / "backup"), tmp_path / "restored")
+    for copy in [tmp_path / "backup", tmp_path / "restored"]:
+        with proxime.open(copy) as copy:
+            assert copy.collection("docs").digest() == digest and copy.verify(deep=True)["ok"]
+    with pytest.raises(proxime.ExistsError) as caught:
+        db.backup(tmp_path / "backup")
+    assert caught.value.path == tmp_path / "backup"
+    with pytest.raises(proxime.StoreNotFoundError):
+        proxime.restore(tmp_path / "nothing", tmp_path / "new")
+    assert not (tmp_path / "new").exists()
+    with pytest.raises(proxime.ArgumentTypeError, match="dest"):
+        db.backup(7)
+
+
 def test_closing(path):
     db, docs = filled(path)
     hits = docs.search(vectors(1)[0], k=1)

@@ -27,7 +27,7 @@ fn success_and_usage() {
     assert!(
         help.out.contains("proxime import docs.db docs.npy") && help.out.contains("Exit codes:")
     );
-    for verb in ["import", "search", "info", "verify"] {
+    for verb in ["import", "search", "info", "verify", "backup"] {
         let help = desk.run(&format!("{verb} --help"));
         assert!(
             help.out.contains(&format!("\n  proxime {verb} docs.db")),

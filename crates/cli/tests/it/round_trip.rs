@@ -265,3 +265,33 @@ fn tables_for_people() {
     );
     assert!(verify.ends_with("\nok\n"), "{verify}");
 }
+
+#[test]
+fn a_backup_is_a_database_and_can_be_restored() {
+    let desk = Desk::new();
+    desk.write("x.npy", npy_f32(&points(2_000, 16)));
+    desk.run("import db x.npy --json").json();
+    let writer = proxime::Database::open(desk.path("db")).unwrap();
+    let backup = desk.run("backup db copy");
+    assert_eq!(backup.code, 0, "{backup:?}");
+    assert!(
+        backup.out.ends_with(" of segments copied to copy\n"),
+        "{backup:?}"
+    );
+    drop(writer);
+    assert_eq!(desk.run("restore copy again").code, 0);
+    let query = "search {} --query x.npy --json";
+    let expected = desk.run(&query.replace("{}", "db")).out;
+    for copy in ["copy", "again"] {
+        assert_eq!(desk.run(&query.replace("{}", copy)).out, expected);
+    }
+    for (line, code) in [
+        ("backup db copy", 6),
+        ("restore nothing new", 3),
+        ("backup db", 2),
+    ] {
+        let ran = desk.run(line);
+        assert_eq!(ran.code, code, "{ran:?}");
+    }
+    assert!(!desk.path("new").exists());
+}

@@ -6,6 +6,7 @@
     reason = "a test that cannot go on should stop"
 )]
 
+mod backup;
 mod bad_input;
 mod create_with;
 mod damage;

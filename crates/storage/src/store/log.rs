@@ -50,7 +50,7 @@ impl Store {
         Ok((log, report))
     }
 
-    fn scan(&self, names: &[Name]) -> Result<Scan> {
+    pub(super) fn scan(&self, names: &[Name]) -> Result<Scan> {
         let shared = &self.shared;
         Scan::read(
             &*shared.vfs,
