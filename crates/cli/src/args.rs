@@ -32,6 +32,9 @@ pub(crate) enum Verb {
     /// Check every byte of a database; exit with 4 if something is wrong
     #[command(after_help = VERIFY_HELP)]
     Verify(Verify),
+    /// Build damaged indexes again
+    #[command(after_help = REPAIR_HELP)]
+    Repair(Repair),
     /// Copy a database, also while it is being written to
     #[command(after_help = BACKUP_HELP)]
     Backup(Copy),
@@ -104,6 +107,15 @@ pub(crate) struct Verify {
 }
 
 #[derive(Debug, clap::Args)]
+pub(crate) struct Repair {
+    #[command(flatten)]
+    pub(crate) target: Target,
+    /// Write segments whose codes or graph are damaged anew, from their vectors
+    #[arg(long, required = true)]
+    pub(crate) rebuild_index: bool,
+}
+
+#[derive(Debug, clap::Args)]
 pub(crate) struct Copy {
     /// What to copy; it is only read
     pub(crate) source: PathBuf,
@@ -134,6 +146,7 @@ Examples:
   proxime search docs.db --query q.npy -k 10 --json
   proxime info docs.db
   proxime verify docs.db
+  proxime repair docs.db --rebuild-index
   proxime backup docs.db /backups/docs-monday
 
 Exit codes:
@@ -178,6 +191,14 @@ Examples:
 Changes nothing. --deep encodes every vector again and searches for 200 of them in
 each collection, by graph and exactly; the recall is told, not judged. --json
 prints {ok, manifest, problems, collections}.";
+
+const REPAIR_HELP: &str = "\
+Examples:
+  proxime repair docs.db --rebuild-index
+
+Replaces each segment that is searched by looking at every vector because its index is
+damaged; ids, vectors and metadata stay as they are. All of them, or none. --json prints
+{rebuilt: [{collection, file, rows, problem}]}.";
 
 const BACKUP_HELP: &str = "\
 Examples:

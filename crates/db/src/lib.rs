@@ -34,6 +34,7 @@ mod key;
 mod options;
 mod pool;
 mod record;
+mod repair;
 mod report;
 mod results;
 mod search;
@@ -49,6 +50,7 @@ pub use database::Database;
 pub use error::{Error, ErrorKind, Input, Result};
 pub use key::Key;
 pub use options::{CollectionConfig, OpenOptions, SearchOptions};
+pub use repair::{Rebuilt, RepairReport};
 pub use report::{CollectionReport, DeepReport, GraphStats, Stats, VerifyReport};
 pub use results::{Hit, Results};
 pub use value::{

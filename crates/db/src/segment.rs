@@ -22,7 +22,7 @@ pub(crate) struct Segment {
     pub(crate) index: Index,
     dim: usize,
     vectors: SectionBytes,
-    payload: Option<Column<SectionBytes>>,
+    pub(crate) payload: Option<Column<SectionBytes>>,
 }
 
 /// How a segment is searched.

@@ -13,7 +13,7 @@ use crate::CollectionConfig;
 use crate::record::ids::{self, Ids};
 use crate::segment::Segment;
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Snapshot {
     /// In order of creation.
     pub(crate) collections: Vec<Arc<View>>,

@@ -13,6 +13,9 @@ use crate::{args, call, error, text};
 /// The path that stands for a database in memory.
 const IN_MEMORY: &str = ":memory:";
 
+/// Whether indexes were replaced, for who interrupts.
+const REBUILT: [&str; 2] = ["the indexes were replaced already", "nothing was replaced"];
+
 /// Whether there is a copy, for who interrupts.
 const COPIED: [&str; 2] = ["the copy was complete already", "there is no copy"];
 
@@ -143,6 +146,14 @@ impl Database {
         let report = call::detached(py, || match deep {
             true => self.inner.verify_deep(),
             false => self.inner.verify(),
+        })?;
+        text::from_json(py, serde_json::to_string(&report))
+    }
+
+    /// Write segments whose index is damaged anew, from their vectors; a dict whose "rebuilt" lists them. The rest stays as it is.
+    fn rebuild_index<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        let report = call::interruptible(py, REBUILT, |progress| {
+            self.inner.rebuild_index(Some(progress))
         })?;
         text::from_json(py, serde_json::to_string(&report))
     }

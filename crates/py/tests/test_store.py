@@ -150,6 +150,24 @@ def test_deep_verification_tells_the_recall(path):
     assert report["ok"] and deep["recall"] == 1.0 and 0 < deep["queries"] <= 200
 
 
+def test_a_damaged_graph_is_rebuilt(path):
+    db, docs = filled(path, 2000)
+    digest = docs.digest()
+    assert db.rebuild_index() == {"rebuilt": []}
+    db.close()
+    (segment,) = path.glob("seg-*")
+    content = bytearray(segment.read_bytes())
+    blocks = (len(content) - 4096 - 64) // 4100  # the graph is the last section
+    content[4096 * (blocks - 1)] ^= 1
+    segment.chmod(0o644)
+    segment.write_bytes(content)
+    with proxime.open(path) as db:
+        assert not db.verify()["ok"]
+        (rebuilt,) = db.rebuild_index()["rebuilt"]
+        assert rebuilt["collection"] == "docs" and "GRAPH" in rebuilt["problem"]
+        assert db.verify(deep=True)["ok"] and db.collection("docs").digest() == digest
+
+
 def test_backup_and_restore(path, tmp_path):
     db, docs = filled(path)
     digest = docs.digest()

@@ -3,6 +3,7 @@
 mod backup;
 mod import;
 mod info;
+mod repair;
 mod search;
 mod verify;
 
@@ -22,6 +23,7 @@ pub(crate) fn run(args: &Args, out: &mut impl Write) -> Result<Exit, Error> {
         Verb::Search(search) => search::run(search, out),
         Verb::Info(target) => info::run(target, out),
         Verb::Verify(verify) => verify::run(verify, out),
+        Verb::Repair(repair) => repair::run(repair, out),
         Verb::Backup(copy) => backup::back_up(copy, out),
         Verb::Restore(copy) => backup::restore(copy, out),
     }?;

@@ -39,7 +39,7 @@ pub(super) fn verify(
 }
 
 /// The first row whose codes are not those of its vector.
-fn wrong_codes(segment: &Segment) -> Option<String> {
+pub(crate) fn wrong_codes(segment: &Segment) -> Option<String> {
     let index = segment.graph()?;
     let (vectors, codes) = (segment.vectors().ok()?, index.codes.as_bytes());
     let stride = codes.len() / vectors.n().max(1);

@@ -1,6 +1,6 @@
 //! Looking at everything again: from the disk, against checksums, structure, and itself.
 
-mod deep;
+pub(crate) mod deep;
 
 use proxime_storage::{SegmentRef, Store};
 

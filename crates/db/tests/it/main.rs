@@ -15,6 +15,7 @@ mod interrupt;
 mod model;
 mod read_once;
 mod recall;
+mod repair;
 mod round_trip;
 mod sharing;
 mod support;

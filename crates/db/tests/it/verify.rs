@@ -80,13 +80,19 @@ fn an_empty_collection_has_no_recall() {
     assert_eq!(report.collections[0].deep.as_ref().unwrap().recall, None);
 }
 
-#[test]
-fn codes_of_other_vectors() {
-    let dir = tempfile::tempdir().unwrap();
-    let path = store(dir.path(), Metric::L2);
+/// The code of row 1234 is another's.
+pub(crate) fn store_with_wrong_codes(dir: &Path) -> std::path::PathBuf {
+    let path = store(dir, Metric::L2);
     rewrite(&path, SectionKind::Codes, |codes| {
         codes[64 * 1234 + 5] ^= 3;
     });
+    path
+}
+
+#[test]
+fn codes_of_other_vectors() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = store_with_wrong_codes(dir.path());
     let db = Database::open(&path).unwrap();
     assert!(db.verify().unwrap().ok, "nothing is damaged");
     let report = db.verify_deep().unwrap();
