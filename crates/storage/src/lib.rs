@@ -69,5 +69,5 @@ pub use backend::{Bytes, Disk, Fault, Fill, Lock, LockError, MemVfs, OsVfs, SimV
 pub use error::{Error, Result};
 pub use manifest::{Collection, Manifest, SegmentRef, StoreId};
 pub use segment::{SectionBytes, SectionKind, Segment, SegmentHeader, SegmentWriter};
-pub use store::{Access, Store};
+pub use store::{Access, Backup, Store};
 pub use wal::{Checkpoint, Durability, Frame, Log, RecoveryReport, Ticket, Torn};

@@ -21,7 +21,10 @@ use crate::names::{self, Name};
 use crate::segment::{SectionKind, Segment, SegmentHeader, SegmentWriter};
 use crate::wal::Log;
 
+mod backup;
 mod log;
+
+pub use backup::Backup;
 
 /// How a store is opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -7,6 +7,7 @@
 )]
 
 mod backends;
+mod backup;
 mod crash;
 mod damage;
 mod images;
