@@ -2,7 +2,7 @@
 //!
 //! Codes, codebook and graph are derived. A segment in which they are damaged answers by looking at every row; here it is replaced by
 //! one with the same rows, ids and metadata and an index that is right, in one commit for all of them. The rows themselves are
-//! not touched: where they are damaged the database does not open, and salvaging is what is left.
+//! not touched: where they are damaged the database does not open, and [`Database::salvage`] is what is left.
 
 use proxime_storage::column::ColumnBuilder;
 use proxime_storage::{SegmentRef, Store};
