@@ -35,6 +35,9 @@ pub(crate) enum Verb {
     /// Build damaged indexes again
     #[command(after_help = REPAIR_HELP)]
     Repair(Repair),
+    /// Write what can be read of a damaged database to a new one
+    #[command(after_help = SALVAGE_HELP)]
+    Salvage(Salvage),
     /// Copy a database, also while it is being written to
     #[command(after_help = BACKUP_HELP)]
     Backup(Copy),
@@ -113,6 +116,15 @@ pub(crate) struct Repair {
     /// Write segments whose codes or graph are damaged anew, from their vectors
     #[arg(long, required = true)]
     pub(crate) rebuild_index: bool,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Salvage {
+    #[command(flatten)]
+    pub(crate) copy: Copy,
+    /// Report as one JSON object
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 #[derive(Debug, clap::Args)]
@@ -199,6 +211,16 @@ Examples:
 Replaces each segment that is searched by looking at every vector because its index is
 damaged; ids, vectors and metadata stay as they are. All of them, or none. --json prints
 {rebuilt: [{collection, file, rows, problem}]}.";
+
+const SALVAGE_HELP: &str = "\
+Examples:
+  proxime salvage docs.db rescued.db
+  proxime salvage docs.db rescued.db --json > lost.json
+
+For a database that does not open. Every record whose blocks hold comes over, in a new
+database with new indexes; docs.db is not changed. Exit code 0 if nothing is known to be
+missing, else 4. --json prints {complete, manifest, problems, collections: [{name, records,
+lost: [{file, first_row, last_row, ids}], without_metadata: [...]}]}.";
 
 const BACKUP_HELP: &str = "\
 Examples:

@@ -42,6 +42,7 @@ mod record;
 mod repair;
 mod report;
 mod results;
+mod salvage;
 mod search;
 mod segment;
 mod snapshot;
@@ -58,6 +59,7 @@ pub use options::{CollectionConfig, OpenOptions, SearchOptions};
 pub use repair::{Rebuilt, RepairReport};
 pub use report::{CollectionReport, DeepReport, GraphStats, Stats, VerifyReport};
 pub use results::{Hit, Results};
+pub use salvage::{LostRows, SalvageReport, SalvagedCollection};
 pub use value::{
     DEPTH_MAX, Metadata, Problem, Value, ValueError, metadata_from_json, metadata_to_json,
 };

@@ -16,6 +16,12 @@ const IN_MEMORY: &str = ":memory:";
 /// Whether indexes were replaced, for who interrupts.
 const REBUILT: [&str; 2] = ["the indexes were replaced already", "nothing was replaced"];
 
+/// How far salvaging came, for who interrupts.
+const SALVAGED: [&str; 2] = [
+    "everything that can be read was written already",
+    "what was written is not everything that can be read",
+];
+
 /// Whether there is a copy, for who interrupts.
 const COPIED: [&str; 2] = ["the copy was complete already", "there is no copy"];
 
@@ -75,6 +81,23 @@ pub(crate) fn restore(
     call::interruptible(py, COPIED, |progress| {
         proxime::Database::restore(backup, dest, Some(progress))
     })
+}
+
+/// Write what can be read of the damaged database in directory `source`, which is not changed, to a new one in directory `dest`.
+///
+/// Returns a dict: whether it is "complete", and for each of the "collections" the rows that are "lost", by id where the id
+/// can be read.
+#[pyfunction]
+pub(crate) fn salvage<'py>(
+    py: Python<'py>,
+    source: &Bound<'py, PyAny>,
+    dest: &Bound<'py, PyAny>,
+) -> PyResult<Bound<'py, PyAny>> {
+    let (source, dest) = (args::path("source", source)?, args::path("dest", dest)?);
+    let report = call::interruptible(py, SALVAGED, |progress| {
+        proxime::Database::salvage(source, dest, Some(progress))
+    })?;
+    text::from_json(py, serde_json::to_string(&report))
 }
 
 /// An open database: collections by name. Made by `proxime.open`; can be used from several threads, and in a `with` block.

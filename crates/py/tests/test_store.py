@@ -168,6 +168,28 @@ def test_a_damaged_graph_is_rebuilt(path):
         assert db.verify(deep=True)["ok"] and db.collection("docs").digest() == digest
 
 
+def test_what_is_left_is_salvaged(path, tmp_path):
+    db, docs = filled(path, 2000)
+    db.close()
+    (segment,) = path.glob("seg-*")
+    content = bytearray(segment.read_bytes())
+    content[4096] ^= 1  # in the first block of vectors
+    segment.chmod(0o644)
+    segment.write_bytes(content)
+    with pytest.raises(proxime.DamagedError):
+        proxime.open(path)
+    report = proxime.salvage(path, tmp_path / "new")
+    (docs,) = report["collections"]
+    (lost,) = docs["lost"]
+    rows = 4096 // (4 * DIM)
+    assert not report["complete"] and lost["ids"] == [f"id {i}" for i in range(rows)]
+    with proxime.open(tmp_path / "new") as db:
+        docs = db.collection("docs")
+        assert len(docs) == 2000 - rows and docs.get("id 0") is None
+        record = docs.get(f"id {rows}")
+        assert record["metadata"] == {"i": rows} and (record["vector"] == vectors(2000)[rows]).all()
+
+
 def test_backup_and_restore(path, tmp_path):
     db, docs = filled(path)
     digest = docs.digest()

@@ -405,7 +405,7 @@ fn belongs_to_a_commit(name: &Name) -> bool {
 }
 
 /// Names of ours; `None`-parsed names belong to somebody else and are never touched.
-fn list(vfs: &dyn Vfs) -> Result<Vec<Name>> {
+pub(crate) fn list(vfs: &dyn Vfs) -> Result<Vec<Name>> {
     let names = vfs.list().map_err(|source| Error::Io {
         op: "list",
         path: vfs.path().to_owned(),

@@ -4,6 +4,7 @@ mod backup;
 mod import;
 mod info;
 mod repair;
+mod salvage;
 mod search;
 mod verify;
 
@@ -24,6 +25,7 @@ pub(crate) fn run(args: &Args, out: &mut impl Write) -> Result<Exit, Error> {
         Verb::Info(target) => info::run(target, out),
         Verb::Verify(verify) => verify::run(verify, out),
         Verb::Repair(repair) => repair::run(repair, out),
+        Verb::Salvage(salvage) => salvage::run(salvage, out),
         Verb::Backup(copy) => backup::back_up(copy, out),
         Verb::Restore(copy) => backup::restore(copy, out),
     }?;

@@ -27,7 +27,9 @@ fn success_and_usage() {
     assert!(
         help.out.contains("proxime import docs.db docs.npy") && help.out.contains("Exit codes:")
     );
-    for verb in ["import", "search", "info", "verify", "repair", "backup"] {
+    for verb in [
+        "import", "search", "info", "verify", "repair", "salvage", "backup",
+    ] {
         let help = desk.run(&format!("{verb} --help"));
         assert!(
             help.out.contains(&format!("\n  proxime {verb} docs.db")),

@@ -19,6 +19,7 @@ mod read_once;
 mod recall;
 mod repair;
 mod round_trip;
+mod salvage;
 mod sharing;
 mod support;
 mod verify;

@@ -12,7 +12,7 @@ array([[1],
 {'title': 'b'}
 """
 
-from ._core import Collection, Database, Hits, __version__, open, restore
+from ._core import Collection, Database, Hits, __version__, open, restore, salvage
 from ._hit import Hit
 from .exceptions import (
     ArgumentTypeError,
@@ -71,4 +71,5 @@ __all__ = [
     "__version__",
     "open",
     "restore",
+    "salvage",
 ]

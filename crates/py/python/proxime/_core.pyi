@@ -17,10 +17,11 @@ _Queries: TypeAlias = ArrayLike
 _Metadata: TypeAlias = Iterable[Mapping[str, Any] | None] | Mapping[str, Iterable[Any]]
 _Include: TypeAlias = Literal["metadata", "vectors"]
 
-__all__ = ["Collection", "Database", "Hits", "__version__", "open", "restore"]
+__all__ = ["Collection", "Database", "Hits", "__version__", "open", "restore", "salvage"]
 __version__: str
 
 def open(path: str | PathLike[str], threads: int | None = None, read_only: bool = False) -> Database: ...
+def salvage(source: str | PathLike[str], dest: str | PathLike[str]) -> dict[str, Any]: ...
 def restore(backup: str | PathLike[str], dest: str | PathLike[str]) -> None: ...
 
 @final

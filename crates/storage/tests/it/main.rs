@@ -15,4 +15,5 @@ mod lock;
 mod log;
 mod readers;
 mod round_trip;
+mod salvage;
 mod sample;
