@@ -26,6 +26,12 @@ pub(crate) enum Verb {
     /// Find the nearest records of each query
     #[command(after_help = SEARCH_HELP)]
     Search(Search),
+    /// Delete records by id
+    #[command(after_help = DELETE_HELP)]
+    Delete(Delete),
+    /// Put all of a collection into one segment, without what was replaced or deleted
+    #[command(after_help = COMPACT_HELP)]
+    Compact(Compact),
     /// Show what a database holds
     #[command(after_help = INFO_HELP)]
     Info(Target),
@@ -98,6 +104,33 @@ pub(crate) struct Search {
     /// One JSON object per query, one per line
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Delete {
+    /// The database
+    pub(crate) db: PathBuf,
+    /// Ids: integers if all of them are
+    #[arg(value_name = "ID", required_unless_present = "ids")]
+    pub(crate) id: Vec<String>,
+    /// More ids: text, one per line, or integers in .npy
+    #[arg(long, value_name = "FILE", conflicts_with = "id")]
+    pub(crate) ids: Option<PathBuf>,
+    /// Where to delete them
+    #[arg(long, value_name = "NAME", default_value = "default")]
+    pub(crate) collection: String,
+    /// Report as one JSON object
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Compact {
+    #[command(flatten)]
+    pub(crate) target: Target,
+    /// Only this one [default: every collection]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) collection: Option<String>,
 }
 
 #[derive(Debug, clap::Args)]
@@ -188,6 +221,20 @@ Examples:
 
 Smaller distances are nearer: 1 - cos for cosine, squared for l2, the negated
 product for dot. --json prints {query, ids, distances, metadata} for each query.";
+
+const DELETE_HELP: &str = "\
+Examples:
+  proxime delete docs.db a7 b12
+  proxime delete docs.db --ids gone.txt --collection images
+
+Ids that are not there are passed over. --json prints {collection, deleted, records}.";
+
+const COMPACT_HELP: &str = "\
+Examples:
+  proxime compact docs.db
+
+Needs the room of what it puts together until it is done. --json prints
+{bytes_before, bytes_after}.";
 
 const INFO_HELP: &str = "\
 Examples:

@@ -15,11 +15,11 @@ use crate::npy::{self, Npy};
 /// The longest line of metadata.
 const METADATA_BYTES_MAX: usize = 16 << 20;
 
-/// Ids for `rows` rows: integers of a .npy, or one per line of a text.
+/// Ids, for so many rows if that is known: integers of a .npy, or one per line of a text.
 ///
 /// Lines become integers if every one is an integer as this program would write it. So `007` or `+7` among them keeps all of
 /// them text: no two different lines become one id.
-pub(crate) fn ids(file: &Path, rows: usize) -> Result<Vec<Key>, Error> {
+pub(crate) fn ids(file: &Path, rows: Option<usize>) -> Result<Vec<Key>, Error> {
     let mut reader = open(file)?;
     let start = reader.fill_buf().map_err(|e| read_error(file, e))?;
     if start.starts_with(npy::MAGIC) {
@@ -32,11 +32,16 @@ pub(crate) fn ids(file: &Path, rows: usize) -> Result<Vec<Key>, Error> {
         }
         Ok(text.to_owned())
     })?;
+    Ok(keys(texts))
+}
+
+/// Ids as texts become integers if every one is an integer as this program would write it.
+pub(crate) fn keys(texts: Vec<String>) -> Vec<Key> {
     let integers: Option<Vec<i64>> = texts.iter().map(|text| plain_integer(text)).collect();
-    Ok(match integers {
+    match integers {
         Some(integers) => integers.into_iter().map(Key::Int).collect(),
         None => texts.into_iter().map(Key::Text).collect(),
-    })
+    }
 }
 
 /// Metadata for `rows` rows: a JSON object per line.
@@ -46,7 +51,7 @@ pub(crate) fn metadata(file: &Path, rows: usize) -> Result<Vec<Metadata>, Error>
         open(file)?,
         METADATA_BYTES_MAX,
         "metadata objects",
-        rows,
+        Some(rows),
         |text| {
             let json = serde_json::from_str(text).map_err(|e| LineProblem::Json {
                 column: e.column(),
@@ -82,13 +87,13 @@ fn read_error(file: &Path, source: std::io::Error) -> Error {
     }
 }
 
-/// One `T` from each line; exactly `rows` of them.
+/// One `T` from each line; exactly `rows` of them if that is known.
 fn lines<T>(
     file: &Path,
     mut reader: impl BufRead,
     bytes_max: usize,
     what: &'static str,
-    rows: usize,
+    rows: Option<usize>,
     parse: impl Fn(&str) -> Result<T, LineProblem>,
 ) -> Result<Vec<T>, Error> {
     let mut found = Vec::new();
@@ -101,7 +106,7 @@ fn lines<T>(
             .read_until(b'\n', &mut line)
             .map_err(|e| read_error(file, e))?;
         // One line too many is enough to know.
-        if read == 0 || found.len() > rows {
+        if read == 0 || rows.is_some_and(|rows| found.len() > rows) {
             return one_per_row(file, what, found, rows);
         }
         let item = text_of(&line, bytes_max)
@@ -128,8 +133,9 @@ fn one_per_row<T>(
     file: &Path,
     what: &'static str,
     found: Vec<T>,
-    rows: usize,
+    rows: Option<usize>,
 ) -> Result<Vec<T>, Error> {
+    let rows = rows.unwrap_or(found.len());
     let file = || file.to_owned();
     match found.len() {
         got if got < rows => Err(Error::TooFew {

@@ -27,7 +27,9 @@ const LOG_BYTES_MAX: u64 = 64 << 20;
 #[derive(Debug)]
 pub(crate) struct Writing {
     pub(crate) store: Store,
-    log: Log,
+    durability: Durability,
+    /// Once there has been something to write. Opening alone changes nothing, unless the log was left as it should not be.
+    log: Option<Log>,
     /// The last frame.
     last_seq: u64,
     /// Sealing failed when the log had so many bytes: it is tried again when there are twice as many.
@@ -47,27 +49,42 @@ struct Change<'a> {
 impl Writing {
     /// Takes what is in the log into the tails of `snapshot`.
     pub(crate) fn start(
-        mut store: Store,
+        store: Store,
         durability: Durability,
-        snapshot: Snapshot,
+        mut snapshot: Snapshot,
     ) -> Result<(Writing, Snapshot, RecoveryReport)> {
-        let mut snapshot = snapshot;
         let manifest = store.manifest().clone();
-        let (log, report) = store.recover(durability, |frame| snapshot.apply(&manifest, frame))?;
-        let last_seq = report.last_seq;
-        let writing = Writing {
+        let report = store.replay(|frame| snapshot.apply(&manifest, frame))?;
+        let mut writing = Writing {
             store,
-            log,
-            last_seq,
+            durability,
+            log: None,
+            last_seq: report.last_seq,
             failed_at: 0,
         };
+        if !report.clean {
+            // What was found may be in memory only: it is written again before anybody builds on it.
+            writing.log()?;
+        }
         Ok((writing, snapshot, report))
+    }
+
+    fn log(&mut self) -> Result<Log> {
+        if let Some(log) = &self.log {
+            return Ok(log.clone());
+        }
+        let (log, _) = self
+            .store
+            .recover(self.durability, |_| Ok::<_, Error>(()))?;
+        Ok(self.log.insert(log).clone())
     }
 
     /// Makes a small batch durable.
     pub(crate) fn log_rows(&mut self, view: &View, rows: LoggedRows) -> Result<View> {
         let encoded = frame::rows(&rows);
-        self.last_seq = self.log.append(encoded.kind, view.id, &encoded.pieces())?;
+        self.last_seq = self
+            .log()?
+            .append(encoded.kind, view.id, &encoded.pieces())?;
         view.with_logged(Segment::in_memory(rows, view.config.dim).map_err(crate::merge::damaged)?)
     }
 
@@ -99,7 +116,9 @@ impl Writing {
     /// Deletes records that are there.
     pub(crate) fn log_deletions(&mut self, view: &View, ids: Ids) -> Result<View> {
         let encoded = frame::deletions(&ids);
-        self.last_seq = self.log.append(encoded.kind, view.id, &encoded.pieces())?;
+        self.last_seq = self
+            .log()?
+            .append(encoded.kind, view.id, &encoded.pieces())?;
         let rows = LoggedRows {
             ids: Ids::none(),
             vectors: Vec::new(),
@@ -118,7 +137,7 @@ impl Writing {
         changed: u64,
         workers: &Workers,
     ) -> Result<Option<Snapshot>> {
-        let bytes = self.log.bytes();
+        let bytes = self.log.as_ref().map_or(0, Log::bytes);
         if bytes < self.failed_at.saturating_mul(2) {
             return Ok(None);
         }
@@ -188,9 +207,9 @@ impl Writing {
     /// Errors: the system's, and then the segments are gone.
     fn commit(&mut self, changes: Vec<Change<'_>>, log_done: bool) -> Result<Vec<View>> {
         // At the weaker levels a segment must not survive what was acknowledged before it.
-        let ready = self.log.flush();
+        let ready = self.log().and_then(|log| Ok(log.flush()?));
         let checkpoint = ready.and_then(|()| match log_done {
-            true => self.store.start_checkpoint().map(Some),
+            true => Ok(Some(self.store.start_checkpoint()?)),
             false => Ok(None),
         });
         let checkpoint = checkpoint.inspect_err(|_| self.discard(&changes))?;
@@ -232,7 +251,7 @@ impl Writing {
         };
         let hidden = merged.hidden(view.parts.get(place.clone()).unwrap_or_default());
         // What makes its rows hidden may be in the log only.
-        let part = self.log.flush().map_err(Error::from).and_then(|()| {
+        let part = self.flush().and_then(|()| {
             let (pinned, known) = merged
                 .written
                 .map_or((None, None), |(pinned, known)| (Some(pinned), Some(known)));
@@ -272,7 +291,12 @@ impl Writing {
 
     /// Makes everything that was acknowledged durable.
     pub(crate) fn flush(&self) -> Result<()> {
-        Ok(self.log.flush()?)
+        Ok(self.log.as_ref().map_or(Ok(()), Log::flush)?)
+    }
+
+    /// What is to be done about every 50 ms at [`Durability::Batch`].
+    pub(crate) fn tick(&self) -> Result<()> {
+        Ok(self.log.as_ref().map_or(Ok(()), Log::tick)?)
     }
 
     /// Makes the log durable and lets the next writer in.

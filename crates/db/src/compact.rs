@@ -9,11 +9,12 @@
 //! background; [`Collection::compact`](crate::Collection::compact) leaves one segment and no waiting.
 
 use std::ops::Range;
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::sync::{Arc, Weak};
-use std::thread::JoinHandle;
+use std::thread::{JoinHandle, ScopedJoinHandle};
+use std::time::Duration;
 
-use proxime_storage::{SegmentHeader, SegmentRef, SegmentWriter};
+use proxime_storage::{Durability, SegmentHeader, SegmentRef, SegmentWriter};
 use roaring::RoaringBitmap;
 
 use crate::database::Shared;
@@ -157,7 +158,10 @@ impl Merged {
     }
 }
 
-/// The thread that merges in the background. It holds nothing that keeps a database open.
+/// How often the log is synced at [`Durability::Batch`].
+const TICK: Duration = Duration::from_millis(50);
+
+/// The thread that merges in the background, and syncs at the level that wants that. It holds nothing that keeps a database open.
 #[derive(Debug)]
 pub(crate) struct Background {
     wake: SyncSender<()>,
@@ -165,12 +169,16 @@ pub(crate) struct Background {
 }
 
 impl Background {
-    pub(crate) fn start(shared: &Weak<Shared>) -> Result<Background> {
+    pub(crate) fn start(shared: &Arc<Shared>) -> Result<Background> {
         let (wake, woken) = sync_channel(1);
-        let shared = Weak::clone(shared);
+        let ticks = matches!(shared.durability, Durability::Batch { .. });
+        let shared = Arc::downgrade(shared);
         let thread = std::thread::Builder::new()
-            .name("proxime-merge".to_owned())
-            .spawn(move || run(&shared, &woken))
+            .name("proxime-background".to_owned())
+            .spawn(move || match ticks {
+                true => run_ticking(&shared, &woken),
+                false => run(&shared, &woken),
+            })
             .map_err(|error| Error::Threads {
                 reason: error.to_string(),
             })?;
@@ -191,10 +199,35 @@ impl Background {
 
 fn run(shared: &Weak<Shared>, woken: &Receiver<()>) {
     while woken.recv().is_ok() {
-        let Some(shared) = shared.upgrade() else {
-            return;
-        };
-        // What fails, for want of room or because the database is closed, is tried again after the next write.
+        merge_all(shared);
+    }
+}
+
+/// The same, with a sync in between. A merge can be long: it goes on beside.
+fn run_ticking(shared: &Weak<Shared>, woken: &Receiver<()>) {
+    std::thread::scope(|scope| {
+        let mut merging: Option<ScopedJoinHandle<'_, ()>> = None;
+        loop {
+            match woken.recv_timeout(TICK) {
+                Ok(()) if merging.as_ref().is_none_or(ScopedJoinHandle::is_finished) => {
+                    merging = Some(scope.spawn(|| merge_all(shared)));
+                }
+                Ok(()) => {}
+                Err(RecvTimeoutError::Timeout) => {
+                    // A failed sync has poisoned the store: the next write says so.
+                    if let Some(shared) = shared.upgrade() {
+                        shared.tick();
+                    }
+                }
+                Err(RecvTimeoutError::Disconnected) => return,
+            }
+        }
+    });
+}
+
+/// What fails, for want of room or because the database is closed, is tried again after the next write.
+fn merge_all(shared: &Weak<Shared>) {
+    if let Some(shared) = shared.upgrade() {
         while shared.merge_due().unwrap_or(false) {}
     }
 }

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arc_swap::ArcSwap;
-use proxime_storage::{Access, MemVfs, OsVfs, RecoveryReport, Store, Vfs};
+use proxime_storage::{Access, Durability, MemVfs, OsVfs, RecoveryReport, Store, Vfs};
 
 use crate::collection::{self, Existing};
 use crate::commit::Writing;
@@ -51,6 +51,7 @@ pub(crate) struct Shared {
     /// Who opened it.
     pid: u32,
     pub(crate) read_only: bool,
+    pub(crate) durability: Durability,
     pub(crate) pool: Pool,
     pub(crate) vfs: Arc<dyn Vfs>,
     closed: AtomicBool,
@@ -114,10 +115,11 @@ impl Database {
                 (Some(writing), snapshot, recovery)
             }
         };
-        Ok(Database(Arc::new(Inner(Arc::new(Shared {
+        let shared = Arc::new(Shared {
             path,
             pid: std::process::id(),
             read_only: options.read_only,
+            durability: options.durability,
             pool,
             vfs,
             closed: AtomicBool::new(false),
@@ -126,7 +128,11 @@ impl Database {
             merging: Mutex::new(()),
             background: Mutex::new(None),
             snapshot: ArcSwap::from_pointee(snapshot),
-        })))))
+        });
+        if matches!(options.durability, Durability::Batch { .. }) && !options.read_only {
+            *hold(&shared.background) = Some(Background::start(&shared)?);
+        }
+        Ok(Database(Arc::new(Inner(shared))))
     }
 
     /// Creates a collection. Its name: any UTF-8 of 1 to 255 bytes; it never becomes part of a path.
@@ -287,7 +293,7 @@ impl Inner {
         let mut background = hold(&self.background);
         if background.is_none() {
             // Without a thread there is nothing wrong but more segments than need be.
-            *background = Background::start(&Arc::downgrade(&self.0)).ok();
+            *background = Background::start(&self.0).ok();
         }
         background.iter().for_each(Background::wake);
     }
@@ -385,6 +391,13 @@ impl Shared {
             [] => Ok(()),
             [one] if one.hidden.is_empty() && one.segment.deleted.is_none() => Ok(()),
             _ => self.merge(&Merge::new(view, sealed), progress),
+        }
+    }
+
+    /// Syncs what was acknowledged at [`Durability::Batch`].
+    pub(crate) fn tick(&self) {
+        if let Some(writing) = &*self.writing() {
+            writing.tick().ok();
         }
     }
 
@@ -507,7 +520,7 @@ fn read_newest(vfs: &Arc<dyn Vfs>) -> Result<(Store, Snapshot)> {
         let manifest = store.manifest();
         let replayed = store.replay(|frame| snapshot.apply(manifest, frame));
         match (store.is_overtaken()?, replayed) {
-            (false, Ok(())) => return Ok((store, snapshot)),
+            (false, Ok(_)) => return Ok((store, snapshot)),
             (false, Err(e)) => return Err(e),
             (true, _) if attempts == READ_ATTEMPTS_MAX => return Ok((store, committed)),
             (true, _) => {}

@@ -14,6 +14,9 @@ const STORED: [&str; 2] = [
     "nothing of the batch was stored",
 ];
 
+/// Whether segments were put together, for who interrupts.
+const COMPACTED: [&str; 2] = ["it was done already", "nothing has changed"];
+
 /// Records of one dimension and metric. Made by `Database.create_collection` and `Database.collection`; can be used from
 /// several threads at once.
 #[pyclass(frozen, module = "proxime")]
@@ -121,6 +124,29 @@ impl Collection {
         metadata: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<()> {
         self.upsert(ids, vectors, metadata)
+    }
+
+    /// Delete the records with these ids, those that there are: all of them, durably, or none. Returns how many there were.
+    ///
+    /// `ids`: an integer array, or a list of int or str.
+    ///
+    /// >>> import numpy as np, proxime
+    /// >>> docs = proxime.open(":memory:").create_collection("docs", dim=2)
+    /// >>> docs.upsert(["a", "b"], np.eye(2))
+    /// >>> docs.delete(["b", "c"])
+    /// 1
+    fn delete(&self, py: Python<'_>, ids: &Bound<'_, PyAny>) -> PyResult<usize> {
+        call::guarded(py, || {
+            let ids = keys::from_py(ids)?;
+            call::detached(py, || self.inner.delete(&ids))
+        })
+    }
+
+    /// Put everything into one segment: what was replaced or deleted takes no room then, and searches are as fast as they get.
+    ///
+    /// Reads and writes go on meanwhile. Most of it happens by itself in the background; Ctrl-C stops it and nothing has changed.
+    fn compact(&self, py: Python<'_>) -> PyResult<()> {
+        call::interruptible(py, COMPACTED, |progress| self.inner.compact(Some(progress)))
     }
 
     /// The record with this id: a dict of "id", "vector" and "metadata". None if there is none.

@@ -3,7 +3,7 @@
 use std::ffi::OsStr;
 use std::path::PathBuf;
 
-use proxime::{CollectionConfig, Level, OpenOptions, Params, Preset};
+use proxime::{CollectionConfig, Durability, Level, OpenOptions, Params, Preset};
 use pyo3::prelude::*;
 use pyo3::types::PyString;
 
@@ -31,17 +31,22 @@ const COPIED: [&str; 2] = ["the copy was complete already", "there is no copy"];
 /// number, in any process, can read with `read_only=True`. `threads` defaults to the variable PROXIME_THREADS, else to every
 /// core.
 ///
+/// `durability` says when a write returns: `"always"`, when it is on the disk; `"batch"`, when the operating system has it, and it is
+/// on the disk within about 50 ms; `"os"`, when the operating system has it. The end of the process loses nothing at any level; a loss
+/// of power loses at most what came after the last sync, and never half a batch. Large batches are always on the disk.
+///
 /// >>> import proxime
 /// >>> db = proxime.open(":memory:")
 /// >>> db.create_collection("docs", dim=3)
 /// Collection('docs', 0 × 3 f32, cosine)
 #[pyfunction]
-#[pyo3(signature = (path, threads=None, read_only=false))]
+#[pyo3(signature = (path, threads=None, read_only=false, *, durability="always"))]
 pub(crate) fn open(
     py: Python<'_>,
     path: &Bound<'_, PyAny>,
     threads: Option<&Bound<'_, PyAny>>,
     read_only: bool,
+    durability: &str,
 ) -> PyResult<Database> {
     if let Err(error) = Level::from_env() {
         let message = format!("PROXIME_ISA: {error}");
@@ -50,6 +55,7 @@ pub(crate) fn open(
     let options = OpenOptions {
         threads: args::optional_count("threads", threads)?,
         read_only,
+        durability: level(py, durability)?,
         ..OpenOptions::default()
     };
     let place = args::path("path", path)?;
@@ -66,6 +72,19 @@ pub(crate) fn open(
         false => proxime::Database::open_with(&place, &options),
     })?;
     Ok(Database { inner })
+}
+
+fn level(py: Python<'_>, name: &str) -> PyResult<Durability> {
+    match name {
+        "always" => Ok(Durability::Always),
+        "batch" => Ok(Durability::BATCH),
+        "os" => Ok(Durability::Os),
+        _ => {
+            let message =
+                format!("durability = {name:?}; it must be \"always\", \"batch\" or \"os\"");
+            Err(error::plain(py, "ParameterError", &message))
+        }
+    }
 }
 
 /// Copy the backup in directory `backup`, which is only read, to directory `dest`, which must be empty or new.
@@ -189,6 +208,11 @@ impl Database {
         call::interruptible(py, COPIED, |progress| {
             self.inner.backup(dest, Some(progress))
         })
+    }
+
+    /// Return when everything that was stored or deleted is on the disk; with `durability="always"` it is already.
+    fn flush(&self, py: Python<'_>) -> PyResult<()> {
+        call::detached(py, || self.inner.flush())
     }
 
     /// Close the database and let others write to it. Later calls raise `ClosedError`; closing twice is fine.

@@ -57,11 +57,18 @@ fn write_info(out: &mut impl Write, db: &Path, collections: &[Stats]) -> std::io
         )?;
         writeln!(
             out,
-            "  on disk   {} in {}, {} replaced",
+            "  on disk   {} in {}, {} replaced or deleted",
             HumanBytes(stats.bytes_on_disk),
             print::count(stats.segments, "segment"),
             print::count(stats.rows.saturating_sub(stats.live), "row"),
         )?;
+        if stats.tail_rows > 0 {
+            writeln!(
+                out,
+                "  in log    {}",
+                print::count(stats.tail_rows, "record")
+            )?;
+        }
         if graph.graphs > 0 {
             writeln!(
                 out,

@@ -1,6 +1,8 @@
 //! The verbs, one file each. Each takes its options and a writer, and says how the process ends.
 
 mod backup;
+mod compact;
+mod delete;
 mod import;
 mod info;
 mod repair;
@@ -22,6 +24,8 @@ pub(crate) fn run(args: &Args, out: &mut impl Write) -> Result<Exit, Error> {
     let exit = match &args.verb {
         Verb::Import(import) => import::run(import, out),
         Verb::Search(search) => search::run(search, out),
+        Verb::Delete(delete) => delete::run(delete, out),
+        Verb::Compact(compact) => compact::run(compact, out),
         Verb::Info(target) => info::run(target, out),
         Verb::Verify(verify) => verify::run(verify, out),
         Verb::Repair(repair) => repair::run(repair, out),
@@ -31,6 +35,17 @@ pub(crate) fn run(args: &Args, out: &mut impl Write) -> Result<Exit, Error> {
     }?;
     out.flush()?;
     Ok(exit)
+}
+
+/// Opens for changing what is there: nothing is created.
+fn open_existing(path: &Path) -> proxime::Result<Database> {
+    Database::open_with(
+        path,
+        &OpenOptions {
+            create: false,
+            ..OpenOptions::default()
+        },
+    )
 }
 
 /// Opens for looking: no lock, and nothing is created.

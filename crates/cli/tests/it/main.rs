@@ -4,6 +4,7 @@
 #![cfg(test)]
 
 mod bad_input;
+mod changes;
 mod exit_codes;
 mod formats;
 mod pipes;

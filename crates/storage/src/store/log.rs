@@ -33,6 +33,31 @@ impl Store {
         }
         let names = list(&*self.shared.vfs)?;
         let scan = self.scan(&names)?;
+        let report = self.hand_on(&scan, &mut apply)?;
+        let log = self.start_log(&scan, durability)?;
+        let older = |name: &Name| matches!(name, Name::Log(g) if *g < scan.next_generation);
+        self.shared.remove(names.into_iter().filter(older));
+        Ok((log, report))
+    }
+
+    /// Hands on every frame that is in the log and not in segments, in order, and changes nothing. To a reader what follows the
+    /// last whole frame may be in the making; a writer who goes on from here without [`recover`](Store::recover) may do so
+    /// only if the report says that the log is clean.
+    ///
+    /// Errors: damage; for a reader, a log that newer commits have done away with: then look at the newer one. Those of `apply`.
+    pub fn replay<E: From<Error>>(
+        &self,
+        mut apply: impl FnMut(Frame<'_>) -> Result<(), E>,
+    ) -> Result<RecoveryReport, E> {
+        let names = list(&*self.shared.vfs)?;
+        self.hand_on(&self.scan(&names)?, &mut apply)
+    }
+
+    fn hand_on<E>(
+        &self,
+        scan: &Scan,
+        apply: &mut impl FnMut(Frame<'_>) -> Result<(), E>,
+    ) -> Result<RecoveryReport, E> {
         let mut report = RecoveryReport {
             last_seq: scan.last_seq,
             clean: scan.clean,
@@ -44,23 +69,7 @@ impl Store {
             apply(frame)?;
             report.replayed += 1;
         }
-        let log = self.start_log(&scan, durability)?;
-        let older = |name: &Name| matches!(name, Name::Log(g) if *g < scan.next_generation);
-        self.shared.remove(names.into_iter().filter(older));
-        Ok((log, report))
-    }
-
-    /// Hands a reader every frame that is in the log and not in the segments of its commit, in order, as far as the log is
-    /// written. Nothing is changed. What follows the last whole frame may be in the making.
-    ///
-    /// Errors: damage, or a log that newer commits have done away with: then look at the newer one. Those of `apply`.
-    pub fn replay<E: From<Error>>(
-        &self,
-        mut apply: impl FnMut(Frame<'_>) -> Result<(), E>,
-    ) -> Result<(), E> {
-        let names = list(&*self.shared.vfs)?;
-        let scan = self.scan(&names)?;
-        scan.frames().try_for_each(&mut apply)
+        Ok(report)
     }
 
     /// Whether a newer commit is there than this one.

@@ -50,6 +50,11 @@ pub enum Durability {
     Os,
 }
 
+impl Durability {
+    /// [`Durability::Batch`] as it is meant to be used: a sync after 8 MiB.
+    pub const BATCH: Durability = Durability::Batch { bytes_max: 8 << 20 };
+}
+
 /// A frame as it comes back from the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Frame<'a> {

@@ -1,0 +1,99 @@
+"""Small batches, deletions, compaction and durability levels, against a dict."""
+
+import random
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import proxime
+import pytest
+
+
+def vector(seed: int) -> "np.ndarray[tuple[int], np.dtype[np.float32]]":
+    return np.random.default_rng(seed).random(8, dtype=np.float32)
+
+
+def test_like_a_dict(tmp_path: Path) -> None:
+    draw = random.Random(5)
+    model: dict[int | str, np.ndarray] = {}
+    db = proxime.open(tmp_path / "db")
+    docs = db.create_collection("docs", dim=8, metric="l2")
+    for step in range(300):
+        ids = [draw.choice([draw.randrange(60), f"t{draw.randrange(20)}"]) for _ in range(draw.randrange(1, 5))]
+        if draw.random() < 0.6:
+            rows = np.stack([vector(step * 10 + i) for i in range(len(ids))])
+            docs.upsert(ids, rows, [{"step": step}] * len(ids))
+            model.update(zip(ids, rows, strict=True))
+        else:
+            there = {id for id in ids if model.pop(id, None) is not None}
+            assert docs.delete(ids) == len(there)
+        if step % 90 == 89:
+            docs.compact()
+        if step % 50 == 49:
+            db.close()
+            db = proxime.open(tmp_path / "db")
+            docs = db.collection("docs")
+        assert len(docs) == len(model)
+    for id, expected in model.items():
+        record = docs.get(id)
+        assert record is not None and (record["vector"] == expected).all()
+    query = vector(-1 % 1000)
+    found = docs.search(query, k=len(model) + 5)
+    nearest = sorted((float(((v - query) ** 2).sum()), str(id)) for id, v in model.items())
+    assert len(found.ids) == len(model)
+    np.testing.assert_allclose(found.distances, [d for d, _ in nearest], rtol=1e-5)
+
+
+def test_what_delete_takes(tmp_path: Path) -> None:
+    docs = proxime.open(":memory:").create_collection("docs", dim=8)
+    docs.upsert(range(10), np.stack([vector(i) for i in range(10)]))
+    assert docs.delete([]) == 0
+    assert docs.delete(np.array([1, 2, 99], dtype=np.uint8)) == 2
+    assert docs.delete([3, 3, "3"]) == 1
+    with pytest.raises(proxime.ArgumentTypeError, match="row 1"):
+        docs.delete([4, 5.0])
+    with pytest.raises(proxime.ArgumentTypeError):
+        docs.delete("abc")
+    assert len(docs) == 7
+    db = proxime.open(tmp_path / "db")
+    db.create_collection("docs", dim=8)
+    db.close()
+    with pytest.raises(proxime.ReadOnlyError):
+        proxime.open(tmp_path / "db", read_only=True).collection("docs").delete([1])
+
+
+@pytest.mark.parametrize("level", ["always", "batch", "os"])
+def test_a_killed_process_loses_nothing(tmp_path: Path, level: str) -> None:
+    script = """
+import os, signal, sys
+import numpy as np, proxime
+docs = proxime.open(sys.argv[1], durability=sys.argv[2]).create_collection("docs", dim=8)
+for i in range(50):
+    docs.upsert([i], np.full((1, 8), i + 1.0))
+docs.delete([7])
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+    subprocess.run([sys.executable, "-c", script, str(tmp_path / "db"), level], check=False, timeout=60)
+    with proxime.open(tmp_path / "db") as db:
+        docs = db.collection("docs")
+        assert len(docs) == 49 and docs.get(7) is None
+        record = docs.get(49)
+        assert record is not None and (record["vector"] == 50.0).all()
+
+
+def test_levels() -> None:
+    with pytest.raises(proxime.ParameterError, match="always"):
+        proxime.open(":memory:", durability="never")  # type: ignore[arg-type]
+    with proxime.open(":memory:", durability="batch") as db:
+        db.create_collection("docs", dim=8).upsert([1], vector(1)[None])
+        db.flush()
+
+
+def test_readers_see_small_batches(tmp_path: Path) -> None:
+    with proxime.open(tmp_path / "db") as db:
+        docs = db.create_collection("docs", dim=8)
+        docs.upsert(["a", "b"], np.stack([vector(1), vector(2)]))
+        docs.delete(["a"])
+        seen = proxime.open(tmp_path / "db", read_only=True).collection("docs")
+        assert len(seen) == 1 and seen.search(vector(2), k=3).ids.tolist() == ["b"]
