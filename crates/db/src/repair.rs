@@ -14,7 +14,7 @@ use crate::segment::{Index, Segment};
 use crate::snapshot::View;
 use crate::verify::deep;
 use crate::writer::{Checked, write_segment};
-use crate::{Database, Error, Progress, Result};
+use crate::{Database, Progress, Result, merge};
 
 /// What [`Database::rebuild_index`] did.
 #[derive(Clone, Debug, Default, Serialize)]
@@ -48,11 +48,15 @@ impl Database {
         self.0.check_writable()?;
         let workers = self.0.pool.workers()?;
         let mut report = RepairReport::default();
-        self.0.write(|store, snapshot| {
+        self.0.write(|writing, snapshot| {
+            let store = &mut writing.store;
             let mut next = snapshot.clone();
             let mut replaced = Vec::new();
             for view in &snapshot.collections {
-                let view = rebuild(store, &workers, view, progress, &mut replaced, &mut report)?;
+                let view = rebuild(store, &workers, view, progress, &mut replaced, &mut report);
+                let view = view.inspect_err(|_| {
+                    store.discard(replaced.iter().map(|(_, _, pinned)| pinned.clone()));
+                })?;
                 next = next.with(view);
             }
             if !replaced.is_empty() {
@@ -91,15 +95,16 @@ fn rebuild(
         let vectors = segment.vectors()?;
         let batch = Checked {
             kept: Kept::All(segment.rows()),
-            ids: ids(segment)?,
+            ids: copy(&segment.ids)?,
             payload: payload(segment),
+            deleted: segment.deleted.as_ref().map(copy).transpose()?,
             vectors: &vectors,
             progress,
         };
         let (pinned, new) = write_segment(store, workers, view.id, &view.config, batch)?;
         report.rebuilt.push(Rebuilt {
             collection: view.name.clone(),
-            file: segment.path.display().to_string(),
+            file: segment.name(),
             rows: segment.rows() as usize,
             problem,
         });
@@ -121,22 +126,14 @@ fn fault(segment: &Segment, workers: &Workers) -> Option<String> {
     }
 }
 
-fn ids(segment: &Segment) -> Result<Ids> {
-    Ids::new(segment.ids.as_bytes().to_vec(), segment.rows()).map_err(|e| Error::Damaged {
-        file: segment.path.display().to_string(),
-        what: e.to_string(),
-    })
+fn copy(ids: &Ids) -> Result<Ids> {
+    Ids::collect(ids.iter()).map_err(merge::damaged)
 }
 
 fn payload(segment: &Segment) -> Option<ColumnBuilder> {
-    let column = segment.payload.as_ref()?;
     let mut builder = ColumnBuilder::default();
-    for row in 0..column.rows() {
-        let bytes = column.get(row).unwrap_or_default();
-        let Ok(()) = builder.push(|out| {
-            out.extend(bytes);
-            Ok::<_, std::convert::Infallible>(())
-        });
+    for row in 0..segment.rows() {
+        builder.push_bytes(segment.payload(row));
     }
-    Some(builder)
+    segment.has_payload().then_some(builder)
 }

@@ -58,7 +58,7 @@ pub(crate) fn wrong_codes(segment: &Segment) -> Option<String> {
             }
             Err(e) => format!("rows {rows:?} cannot be encoded: {e}"),
         };
-        Some(format!("{}: {what}", segment.path.display()))
+        Some(format!("{}: {what}", segment.name()))
     };
     starts.into_par_iter().find_map_first(wrong)
 }
@@ -71,12 +71,10 @@ fn lost_id(view: &View) -> Option<String> {
             Some((found, at)) => !std::ptr::eq(found, part) || at != row,
             None => true,
         };
-        let row = (0..segment.rows())
-            .filter(|&row| part.is_live(row))
-            .find(leads_elsewhere)?;
+        let row = part.live_rows().find(leads_elsewhere)?;
         Some(format!(
             "{}: row {row} is not what id {} leads to",
-            segment.path.display(),
+            segment.name(),
             segment.id(row).to_key()
         ))
     })
@@ -91,11 +89,10 @@ fn sample(
 ) -> Result<()> {
     let live = view.live();
     let step = live.div_ceil(QUERIES_MAX).max(1);
-    let all = view.parts.iter().flat_map(|part| {
-        let rows = 0..part.segment.rows();
-        rows.filter(|&row| part.is_live(row))
-            .map(|row| part.segment.vector(row))
-    });
+    let all = view
+        .parts
+        .iter()
+        .flat_map(|part| part.live_rows().map(|row| part.segment.vector(row)));
     let queries = all.step_by(step).collect::<Vec<_>>().concat();
     let queries = Rows::new(&queries, view.config.dim)?;
     if queries.n() == 0 {
@@ -144,7 +141,7 @@ fn wrong_distance(view: &View, query: &[f32], place: &Place) -> Option<String> {
         format!(
             "row {} of {} is at {expected}, the search says {got}",
             place.row,
-            segment.path.display()
+            segment.name()
         )
     })
 }

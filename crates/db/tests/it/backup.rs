@@ -94,7 +94,7 @@ fn refusals_change_nothing() {
     let nothing = Database::restore(dir.path().join("nothing"), dir.path().join("new"), None);
     assert_eq!(nothing.unwrap_err().kind(), ErrorKind::NotFound);
     assert!(!dir.path().join("new").exists());
-    db.close();
+    db.close().unwrap();
     assert!(matches!(
         db.backup(dir.path().join("new"), None),
         Err(Error::Closed)

@@ -8,6 +8,7 @@
 
 mod backup;
 mod bad_input;
+mod crash;
 mod create_with;
 mod damage;
 mod drop_collection;
