@@ -8,10 +8,12 @@
 
 mod backup;
 mod bad_input;
+mod campaign;
 mod crash;
 mod create_with;
 mod damage;
 mod drop_collection;
+mod golden;
 mod interrupt;
 mod model;
 mod read_once;
