@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use proxime_storage::{Access, Backup, OsVfs, Store};
 
-use crate::database::Inner;
+use crate::database::Shared;
 use crate::{Database, Error, OpenOptions, Progress, Result, Stage};
 
 impl Database {
@@ -46,7 +46,7 @@ impl Database {
     }
 }
 
-impl Inner {
+impl Shared {
     fn start_backup(&self) -> Result<Backup> {
         if !self.read_only {
             return self.with_store(|store| Ok(store.start_backup()?));

@@ -28,6 +28,7 @@ mod backup;
 mod batch;
 mod collection;
 mod commit;
+mod compact;
 mod config;
 mod database;
 mod digest;

@@ -1,20 +1,16 @@
 //! Segments whose index cannot be used, written anew from their vectors.
 //!
 //! Codes, codebook and graph are derived. A segment in which they are damaged answers by looking at every row; here it is replaced by
-//! one with the same rows, ids and metadata and an index that is right, in one commit for all of them. The rows themselves are
-//! not touched: where they are damaged the database does not open, and [`Database::salvage`] is what is left.
+//! one with the rows of it that count and an index that is right, in a commit for each. The rows themselves are
+//! not touched: where they are damaged the database does not open, and salvaging is what is left.
 
-use proxime_storage::column::ColumnBuilder;
-use proxime_storage::{SegmentRef, Store};
 use serde::Serialize;
 
+use crate::compact::Merge;
 use crate::pool::Workers;
-use crate::record::ids::{Ids, Kept};
 use crate::segment::{Index, Segment};
-use crate::snapshot::View;
 use crate::verify::deep;
-use crate::writer::{Checked, write_segment};
-use crate::{Database, Progress, Result, merge};
+use crate::{Database, Progress, Result};
 
 /// What [`Database::rebuild_index`] did.
 #[derive(Clone, Debug, Default, Serialize)]
@@ -42,76 +38,29 @@ impl Database {
     /// Finds segments whose index is damaged, leaves rows unreachable or does not belong to their vectors, and writes them anew.
     /// All else stays as it is. `progress` is told of each segment from the start.
     ///
-    /// Errors: as for every write; interrupted. Nothing has changed then. Cost: all codes are computed once; building what is
+    /// Errors: as for every write; interrupted. What was rebuilt before stays so. Cost: all codes are computed once; building what is
     /// replaced.
     pub fn rebuild_index(&self, progress: Option<Progress<'_>>) -> Result<RepairReport> {
         self.0.check_writable()?;
         let workers = self.0.pool.workers()?;
         let mut report = RepairReport::default();
-        self.0.write(|writing, snapshot| {
-            let store = &mut writing.store;
-            let mut next = snapshot.clone();
-            let mut replaced = Vec::new();
-            for view in &snapshot.collections {
-                let view = rebuild(store, &workers, view, progress, &mut replaced, &mut report);
-                let view = view.inspect_err(|_| {
-                    store.discard(replaced.iter().map(|(_, _, pinned)| pinned.clone()));
-                })?;
-                next = next.with(view);
+        for view in &self.0.snapshot()?.collections {
+            for (place, part) in view.parts.iter().enumerate() {
+                let Some(problem) = fault(&part.segment, &workers) else {
+                    continue;
+                };
+                self.0
+                    .merge_alone(&Merge::new(view, place..place + 1), progress)?;
+                report.rebuilt.push(Rebuilt {
+                    collection: view.name.clone(),
+                    file: part.segment.name(),
+                    rows: part.segment.rows() as usize,
+                    problem,
+                });
             }
-            if !replaced.is_empty() {
-                store.commit(|manifest| {
-                    for (collection, place, pinned) in replaced {
-                        let stored = manifest.collections.iter_mut().find(|c| c.id == collection);
-                        if let Some(old) = stored.and_then(|c| c.segments.get_mut(place)) {
-                            *old = pinned;
-                        }
-                    }
-                })?;
-            }
-            Ok(next)
-        })?;
+        }
         Ok(report)
     }
-}
-
-/// Collection, place in its list of segments, and what belongs there now.
-type Replaced = (u64, usize, SegmentRef);
-
-fn rebuild(
-    store: &Store,
-    workers: &Workers,
-    view: &View,
-    progress: Option<Progress<'_>>,
-    replaced: &mut Vec<Replaced>,
-    report: &mut RepairReport,
-) -> Result<View> {
-    let mut next = view.clone();
-    for (place, part) in next.parts.iter_mut().enumerate() {
-        let segment = &part.segment;
-        let Some(problem) = fault(segment, workers) else {
-            continue;
-        };
-        let vectors = segment.vectors()?;
-        let batch = Checked {
-            kept: Kept::All(segment.rows()),
-            ids: copy(&segment.ids)?,
-            payload: payload(segment),
-            deleted: segment.deleted.as_ref().map(copy).transpose()?,
-            vectors: &vectors,
-            progress,
-        };
-        let (pinned, new) = write_segment(store, workers, view.id, &view.config, batch)?;
-        report.rebuilt.push(Rebuilt {
-            collection: view.name.clone(),
-            file: segment.name(),
-            rows: segment.rows() as usize,
-            problem,
-        });
-        replaced.push((view.id, place, pinned));
-        part.segment = new.into();
-    }
-    Ok(next)
 }
 
 /// Why a segment's index is not to be used.
@@ -124,16 +73,4 @@ fn fault(segment: &Segment, workers: &Workers) -> Option<String> {
             unreachable => Some(format!("{unreachable} rows cannot be reached")),
         },
     }
-}
-
-fn copy(ids: &Ids) -> Result<Ids> {
-    Ids::collect(ids.iter()).map_err(merge::damaged)
-}
-
-fn payload(segment: &Segment) -> Option<ColumnBuilder> {
-    let mut builder = ColumnBuilder::default();
-    for row in 0..segment.rows() {
-        builder.push_bytes(segment.payload(row));
-    }
-    segment.has_payload().then_some(builder)
 }

@@ -9,6 +9,7 @@
 mod backup;
 mod bad_input;
 mod campaign;
+mod compact;
 mod crash;
 mod create_with;
 mod damage;
