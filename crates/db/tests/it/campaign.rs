@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use proxime::{Database, OpenOptions};
+use proxime_storage::{Access, SectionKind, Store};
 
 use crate::golden::{Content, Golden, all, mounted, read};
 
@@ -34,6 +35,20 @@ fn damage(files: &BTreeMap<String, Vec<u8>>) -> Vec<(&str, Damage)> {
     all
 }
 
+/// Damages a file, and says how.
+fn apply(bytes: &mut Vec<u8>, damage: Damage) -> String {
+    match damage {
+        Damage::Flip(bit) => {
+            bytes[bit / 8] ^= 1 << (bit % 8);
+            format!("bit {bit}")
+        }
+        Damage::Cut(len) => {
+            bytes.truncate(len);
+            format!("length {len}")
+        }
+    }
+}
+
 /// Opens the damaged store as a reader and as a writer.
 fn try_one(
     golden: &Golden,
@@ -44,17 +59,7 @@ fn try_one(
     counts: &Counts,
 ) {
     let mut damaged = files.clone();
-    let bytes = damaged.get_mut(name).unwrap();
-    let what = match damage {
-        Damage::Flip(bit) => {
-            bytes[bit / 8] ^= 1 << (bit % 8);
-            format!("bit {bit}")
-        }
-        Damage::Cut(len) => {
-            bytes.truncate(len);
-            format!("length {len}")
-        }
-    };
+    let what = apply(damaged.get_mut(name).unwrap(), damage);
     for read_only in [true, false] {
         let options = OpenOptions {
             read_only,
@@ -111,6 +116,81 @@ fn gcd(a: usize, b: usize) -> usize {
     match b {
         0 => a,
         _ => gcd(b, a % b),
+    }
+}
+
+/// What storage finds in a store: the manifest, each section that can be read, and each frame of the log.
+fn contents(
+    files: &BTreeMap<String, Vec<u8>>,
+) -> proxime_storage::Result<(String, Vec<Section>, Vec<Vec<u8>>)> {
+    let (store, segments) = Store::open(mounted(files), Access::Read)?;
+    let mut sections = Vec::new();
+    for (number, segment) in segments.iter().enumerate() {
+        for kind in KINDS {
+            match segment.read(kind) {
+                Ok(bytes) => sections.push((number, kind, bytes)),
+                Err(_) if kind.is_derived() => {}
+                Err(e) => return Err(e),
+            }
+        }
+    }
+    let mut frames = Vec::new();
+    store.replay(|frame| {
+        frames.push(frame.payload.to_vec());
+        Ok::<_, proxime_storage::Error>(())
+    })?;
+    Ok((format!("{:?}", store.manifest()), sections, frames))
+}
+
+type Section = (usize, SectionKind, Option<Vec<u8>>);
+
+const KINDS: [SectionKind; 7] = [
+    SectionKind::Vectors,
+    SectionKind::Codes,
+    SectionKind::Codebook,
+    SectionKind::Graph,
+    SectionKind::Ids,
+    SectionKind::Payload,
+    SectionKind::Deleted,
+];
+
+/// Every bit and every length, by what storage hands up: nothing but what was written, or an error.
+#[test]
+#[ignore = "takes minutes"]
+fn torture_every_bit() {
+    for golden in all() {
+        let files = golden.files();
+        let (manifest, sections, frames) = contents(&files).unwrap();
+        let damage = damage(&files);
+        let refused = AtomicUsize::new(0);
+        let check = |&(name, damage): &(&str, Damage)| {
+            let mut damaged = files.clone();
+            apply(damaged.get_mut(name).unwrap(), damage);
+            let Ok((found_manifest, found, found_frames)) = contents(&damaged) else {
+                refused.fetch_add(1, Ordering::Relaxed);
+                return;
+            };
+            assert_eq!(found_manifest, manifest);
+            assert!(
+                found.iter().all(|section| sections.contains(section)),
+                "{name}"
+            );
+            assert!(
+                frames.starts_with(&found_frames) && (!golden.closed || found_frames == frames),
+                "{name}"
+            );
+        };
+        let half = damage.len() / 2;
+        std::thread::scope(|scope| {
+            scope.spawn(|| damage[..half].iter().for_each(check));
+            scope.spawn(|| damage[half..].iter().for_each(check));
+        });
+        println!(
+            "every bit and length of {}: {} damaged stores, {} refused, the others read as written but for derived sections",
+            golden.name,
+            damage.len(),
+            refused.into_inner()
+        );
     }
 }
 

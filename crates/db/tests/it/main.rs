@@ -16,6 +16,7 @@ mod damage;
 mod drop_collection;
 mod golden;
 mod interrupt;
+mod kill;
 mod model;
 mod read_once;
 mod recall;
