@@ -144,7 +144,7 @@ fn contents(
 
 type Section = (usize, SectionKind, Option<Vec<u8>>);
 
-const KINDS: [SectionKind; 7] = [
+pub(crate) const KINDS: [SectionKind; 7] = [
     SectionKind::Vectors,
     SectionKind::Codes,
     SectionKind::Codebook,
