@@ -20,6 +20,7 @@ mod shell;
 mod steps;
 mod test;
 mod tidy;
+mod torture;
 mod workspace;
 
 use std::{path::PathBuf, process::ExitCode};
@@ -52,6 +53,12 @@ enum Chore {
     /// Measure, beside other libraries on the same data
     #[command(subcommand)]
     Bench(bench::Bench),
+    /// Crash, kill and damage stores for some minutes, and count
+    Torture {
+        /// About how long
+        #[arg(long, default_value_t = 10.0)]
+        minutes: f64,
+    },
     /// Run what must hold on every processor on emulated ARM ones
     Neon,
 }
@@ -64,6 +71,7 @@ fn main() -> ExitCode {
         Chore::Ci => ci::run(&workspace),
         Chore::Tidy => tidy::run(&workspace),
         Chore::Bench(bench) => bench::run(&workspace, &bench),
+        Chore::Torture { minutes } => torture::run(&workspace, minutes),
         Chore::Neon => neon::run(&workspace),
     });
     match outcome {

@@ -53,15 +53,12 @@ impl Shared {
         }
         self.snapshot()?;
         // A writer may commit at any time, and remove what the commit before has named: then look at the newer one.
-        let newest = || Store::open(Arc::clone(&self.vfs), Access::Read);
-        let (mut store, _) = newest()?;
         loop {
+            let (store, _) = Store::open(Arc::clone(&self.vfs), Access::Read)?;
             let started = store.start_backup();
-            let (newer, _) = newest()?;
-            if started.is_ok() || newer.manifest().number == store.manifest().number {
+            if started.is_ok() || !store.is_overtaken()? {
                 return Ok(started?);
             }
-            store = newer;
         }
     }
 }

@@ -9,14 +9,16 @@
 use std::collections::HashSet;
 use std::path::Path;
 
-use proxime_storage::{Holed, Manifest, OsVfs, Remains, Remnant, SectionKind, Vfs};
+use proxime_storage::{Frame, Holed, Manifest, OsVfs, Remains, Remnant, SectionKind, Vfs};
 use serde::Serialize;
 
-use crate::record::{ids, payload};
+use crate::record::ids::{self, Ids};
+use crate::record::payload;
+use crate::segment::Segment;
 use crate::writer::check_vectors;
 use crate::{
     Batch, Collection, CollectionConfig, Database, Error, Input, Key, Metadata, OpenOptions,
-    Progress, Result, Rows, StorageError, VectorSource, config,
+    Progress, Result, Rows, StorageError, VectorSource, config, frame,
 };
 
 /// What [`Database::salvage`] found, and what it did not.
@@ -106,37 +108,40 @@ fn new_database(path: &Path) -> Result<Database> {
     Err(StorageError::NotEmpty { path }.into())
 }
 
-/// A collection and what is left of its segments, oldest first.
+/// A collection and what is left of it, oldest first.
 struct Found<'a> {
+    id: u64,
     name: String,
     config: CollectionConfig,
     pieces: Vec<Piece<'a>>,
+    /// What was logged after the segments.
+    tail: Vec<Segment>,
+}
+
+impl Found<'_> {
+    fn new(id: u64, name: String, config: CollectionConfig) -> Self {
+        Found {
+            id,
+            name,
+            config,
+            pieces: Vec::new(),
+            tail: Vec::new(),
+        }
+    }
 }
 
 /// The collections, as the manifest has them or as headers of segments let one guess.
 fn found<'a>(remains: &'a Remains, problems: &mut Vec<String>) -> Vec<Found<'a>> {
-    let mut all: Vec<(u64, Found<'a>)> = Vec::new();
+    let mut all: Vec<Found<'a>> = Vec::new();
     for stored in remains.manifest.iter().flat_map(|m| &m.collections) {
         match config::from_json(&stored.config) {
-            Ok(config) => {
-                let name = stored.name.clone();
-                all.push((
-                    stored.id,
-                    Found {
-                        name,
-                        config,
-                        pieces: Vec::new(),
-                    },
-                ));
-            }
+            Ok(config) => all.push(Found::new(stored.id, stored.name.clone(), config)),
             Err(what) => problems.push(format!("collection {:?}: {what}", stored.name)),
         }
     }
     for segment in &remains.segments {
-        let pinned = remains
-            .manifest
-            .as_ref()
-            .and_then(|m| pinned(m, segment.file_id()));
+        let manifest = remains.manifest.as_ref();
+        let pinned = manifest.and_then(|m| pinned(m, segment.file_id()));
         let told = segment
             .header()
             .map(|header| (header.collection_id, header.rows));
@@ -147,25 +152,62 @@ fn found<'a>(remains: &'a Remains, problems: &mut Vec<String>) -> Vec<Found<'a>>
             ));
             continue;
         };
-        if !all.iter().any(|(known, _)| *known == id) {
-            let Some(config) = segment.header().and_then(config::of_header) else {
-                continue;
-            };
-            let name = format!("collection-{id}");
-            all.push((
-                id,
-                Found {
-                    name,
-                    config,
-                    pieces: Vec::new(),
-                },
-            ));
+        if !all.iter().any(|found| found.id == id) {
+            let config = segment.header().and_then(config::of_header);
+            all.extend(config.map(|config| Found::new(id, format!("collection-{id}"), config)));
         }
-        if let Some((_, found)) = all.iter_mut().find(|(known, _)| *known == id) {
-            found.pieces.push(Piece::new(segment, rows, &found.config));
+        if let Some(found) = all.iter_mut().find(|found| found.id == id) {
+            found
+                .pieces
+                .push(Piece::new(segment, rows, &found.config, problems));
         }
     }
-    all.into_iter().map(|(_, found)| found).collect()
+    add_frames(remains, &mut all, problems);
+    all
+}
+
+/// Adds what was logged after the segments to the collections.
+fn add_frames(remains: &Remains, all: &mut [Found<'_>], problems: &mut Vec<String>) {
+    let manifest = remains.manifest.as_ref();
+    let mut missing = |from: u64, to: u64| {
+        if from < to {
+            problems.push(format!("frames {from} to {} of the log are lost", to - 1));
+        }
+    };
+    let mut next = manifest.map(|manifest| manifest.last_seq + 1);
+    for frame in &remains.frames {
+        missing(next.unwrap_or(frame.seq), frame.seq);
+        next = Some(frame.seq + 1);
+    }
+    if let Some(manifest) = manifest {
+        missing(next.unwrap_or(u64::MAX), manifest.durable_seq + 1);
+    }
+    for logged in &remains.frames {
+        let stored =
+            manifest.and_then(|m| m.collections.iter().find(|c| c.id == logged.collection));
+        let found = all.iter_mut().find(|found| found.id == logged.collection);
+        let Some(found) = found.filter(|_| stored.is_none_or(|c| c.applied_seq < logged.seq))
+        else {
+            // In segments already, or of a collection that is gone. Without a manifest nobody knows which.
+            if manifest.is_none() {
+                problems.push(format!(
+                    "frame {} of the log is of an unknown collection",
+                    logged.seq
+                ));
+            }
+            continue;
+        };
+        let frame = Frame {
+            seq: logged.seq,
+            kind: logged.kind,
+            collection: logged.collection,
+            payload: &logged.payload,
+        };
+        match frame::decode(frame, &found.config) {
+            Ok(rows) => found.tail.push(rows),
+            Err(what) => problems.push(format!("frame {} of the log: {what}", logged.seq)),
+        }
+    }
 }
 
 /// Collection and rows of a segment, as the manifest has them.
@@ -188,18 +230,38 @@ impl Found<'_> {
         };
         // Newest first: whose row it is, found or lost, is decided before anything is written.
         let mut claimed = HashSet::new();
+        for logged in &self.tail {
+            claimed.extend(logged.ids.iter());
+            claimed.extend(logged.deleted.iter().flat_map(Ids::iter));
+        }
         let mut sorted: Vec<Sorted<'_>> = Vec::new();
         for piece in self.pieces.iter().rev() {
             sorted.push(Sorted::new(piece, self.config.metric, &mut claimed));
+            claimed.extend(piece.deleted.iter().flat_map(Ids::iter));
         }
         for sorted in sorted.iter().rev() {
             sorted.write(&collection, progress)?;
             report.lost.extend(sorted.runs(&sorted.lost));
             report.without_metadata.extend(sorted.runs(&sorted.bare));
         }
+        for logged in &self.tail {
+            replay(&collection, logged)?;
+        }
         report.records = collection.len()?;
         Ok(report)
     }
+}
+
+/// Does again what a frame of the log did.
+fn replay(collection: &Collection, logged: &Segment) -> Result<()> {
+    let key = |id: &[u8]| ids::decode(id).map(ids::KeyRef::to_key);
+    let deleted = logged.deleted.iter().flat_map(Ids::iter);
+    collection.delete(&deleted.filter_map(key).collect::<Vec<_>>())?;
+    let rows = 0..logged.rows();
+    let metadata = rows.clone().map(|row| logged.metadata(row));
+    let vectors = logged.vectors()?;
+    let ids = rows.map(|row| logged.id(row).to_key()).collect();
+    collection.upsert(Batch::new(ids, &vectors).metadata(metadata.collect::<Result<_>>()?))
 }
 
 /// What is left of one segment.
@@ -210,11 +272,26 @@ struct Piece<'a> {
     vectors: Option<Holed<'a>>,
     ids: Option<Holed<'a>>,
     payload: Option<Holed<'a>>,
+    /// Ids that it deletes from older ones.
+    deleted: Option<Ids>,
 }
 
 impl<'a> Piece<'a> {
-    fn new(segment: &'a Remnant, rows: u32, config: &CollectionConfig) -> Piece<'a> {
+    fn new(
+        segment: &'a Remnant,
+        rows: u32,
+        config: &CollectionConfig,
+        problems: &mut Vec<String>,
+    ) -> Piece<'a> {
+        let (deleted, damaged) = deleted(segment);
+        if damaged {
+            let path = segment.path().display();
+            problems.push(format!(
+                "{path}: of what it deletes a part is lost; such records may be back"
+            ));
+        }
         Piece {
+            deleted,
             file: segment.path().display().to_string(),
             rows,
             dim: config.dim,
@@ -242,6 +319,24 @@ impl<'a> Piece<'a> {
         };
         payload::decode(payload.cell(self.rows as usize, row as usize)?).ok()
     }
+}
+
+/// The ids that a segment deletes from older ones, as far as they can be read, and whether that is not all.
+fn deleted(segment: &Remnant) -> (Option<Ids>, bool) {
+    let Some(section) = segment.section(SectionKind::Deleted) else {
+        return (None, false);
+    };
+    let count = section.get(0..8).and_then(|count| count.first_chunk());
+    let count = count.map_or(0, |count| u64::from_le_bytes(*count) as usize);
+    let column = section.skip(8);
+    let cells = || {
+        (0..count)
+            .map(|row| column.cell(count, row))
+            .take(section.len())
+    };
+    let ids = Ids::collect(cells().flatten().filter(|id| ids::decode(id).is_some()));
+    let damaged = count == 0 || ids.is_err() || cells().any(|id| id.is_none());
+    (ids.ok(), damaged)
 }
 
 /// The rows of a piece that no newer one has claimed.

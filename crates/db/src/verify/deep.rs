@@ -71,9 +71,7 @@ fn lost_id(view: &View) -> Option<String> {
             Some((found, at)) => !std::ptr::eq(found, part) || at != row,
             None => true,
         };
-        let row = (0..segment.rows())
-            .filter(|&row| part.is_live(row))
-            .find(leads_elsewhere)?;
+        let row = part.live_rows().find(leads_elsewhere)?;
         Some(format!(
             "{}: row {row} is not what id {} leads to",
             segment.name(),
@@ -91,11 +89,10 @@ fn sample(
 ) -> Result<()> {
     let live = view.live();
     let step = live.div_ceil(QUERIES_MAX).max(1);
-    let all = view.parts.iter().flat_map(|part| {
-        let rows = 0..part.segment.rows();
-        rows.filter(|&row| part.is_live(row))
-            .map(|row| part.segment.vector(row))
-    });
+    let all = view
+        .parts
+        .iter()
+        .flat_map(|part| part.live_rows().map(|row| part.segment.vector(row)));
     let queries = all.step_by(step).collect::<Vec<_>>().concat();
     let queries = Rows::new(&queries, view.config.dim)?;
     if queries.n() == 0 {

@@ -8,12 +8,17 @@
 
 mod backup;
 mod bad_input;
+mod campaign;
 mod compact;
 mod crash;
 mod create_with;
 mod damage;
 mod drop_collection;
+mod full_disk;
+mod golden;
+mod hostile;
 mod interrupt;
+mod kill;
 mod model;
 mod read_once;
 mod recall;

@@ -46,15 +46,37 @@ struct Section {
 #[derive(Clone, Copy, Debug)]
 pub struct Holed<'a> {
     bytes: &'a [u8],
+    /// Of each block.
     intact: &'a [bool],
+    /// Where it starts.
+    start: usize,
 }
 
 impl<'a> Holed<'a> {
     /// Bytes of the section, all of them in intact blocks; `None` if there are no such bytes.
     pub fn get(&self, range: Range<usize>) -> Option<&'a [u8]> {
+        let range = self.start.checked_add(range.start)?..self.start.checked_add(range.end)?;
         let blocks = range.start / BLOCK_BYTES..range.end.div_ceil(BLOCK_BYTES);
         let intact = range.is_empty() || self.intact.get(blocks)?.iter().all(|&intact| intact);
         self.bytes.get(range).filter(|_| intact)
+    }
+
+    /// The same from byte `bytes` on.
+    #[must_use]
+    pub fn skip(&self, bytes: usize) -> Holed<'a> {
+        Holed {
+            start: self.start.saturating_add(bytes),
+            ..*self
+        }
+    }
+
+    /// Bytes of all its blocks: no column in it has more rows.
+    #[expect(
+        clippy::len_without_is_empty,
+        reason = "a section has at least a block"
+    )]
+    pub fn len(&self) -> usize {
+        self.bytes.len()
     }
 
     /// Row `row` of a blob column of `rows` rows.
@@ -155,6 +177,7 @@ impl Remnant {
         Some(Holed {
             bytes: self.bytes.get(section.start..end)?,
             intact: &section.intact,
+            start: 0,
         })
     }
 }

@@ -2,8 +2,11 @@
 
 use std::io::ErrorKind;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use proptest::prelude::*;
+use proptest::strategy::ValueTree;
+use proptest::test_runner::TestRunner;
 use proxime_storage::{Durability, Fault, SimVfs};
 
 use super::crash::Campaign;
@@ -59,4 +62,48 @@ proptest! {
         let mut campaign = Campaign::nesting_every(97);
         campaign.check_script(&vfs, &script, durability, 0);
     }
+}
+
+/// `cargo xtask torture`: random histories, each other than the last, for as long as it says.
+#[test]
+#[ignore = "runs for as long as it is told to"]
+fn torture_crash_images() {
+    let mut runner = TestRunner::default();
+    let histories = (
+        durability(),
+        prop::collection::vec(step(), 1..24),
+        prop::collection::vec((0..200usize, fault()), 0..5),
+    );
+    let time = Duration::from_secs_f64(
+        std::env::var("PROXIME_TORTURE_SECONDS").map_or(10.0, |seconds| seconds.parse().unwrap()),
+    );
+    let (started, mut scripts) = (Instant::now(), 0);
+    let (mut states, mut distinct, mut nested, mut torn) = (0, 0, 0, 0);
+    while started.elapsed() < time {
+        let (durability, steps, faults) = histories.new_tree(&mut runner).unwrap().current();
+        // What is needed to run it again, should it fail.
+        let history = format!("{durability:?} {steps:?} {faults:?}");
+        let outcome = std::panic::catch_unwind(|| {
+            let vfs = SimVfs::new();
+            vfs.record();
+            for (op, fault) in faults {
+                vfs.inject(op, fault);
+            }
+            let script = Script::run(Arc::new(vfs.clone()), &vfs, durability, &steps);
+            let mut campaign = Campaign::nesting_every(29);
+            campaign.check_script(&vfs, &script, durability, 0);
+            campaign
+        });
+        let Ok(campaign) = outcome else {
+            panic!("failed: {history}")
+        };
+        scripts += 1;
+        states += campaign.states;
+        distinct += campaign.distinct;
+        nested += campaign.nested;
+        torn += campaign.torn;
+    }
+    println!(
+        "crash images: {scripts} histories, {states} states after a loss of power, {distinct} of them different, {nested} during recovery, {torn} with a torn end; 0 acknowledged batches lost"
+    );
 }

@@ -1,0 +1,220 @@
+//! Damage to every bit and every length of the golden stores: an error, or the right answer. Never another answer, never a panic.
+//!
+//! A part of it runs with the other tests. All of it runs as `cargo xtask torture`, which says for how long.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use proxime::{Database, OpenOptions};
+use proxime_storage::{Access, SectionKind, Store};
+
+use crate::golden::{Content, Golden, all, mounted, read};
+
+/// What became of the damaged stores.
+#[derive(Debug, Default)]
+struct Counts {
+    refused: AtomicUsize,
+    right: AtomicUsize,
+}
+
+/// A file and what is done to it.
+#[derive(Clone, Copy)]
+enum Damage {
+    Flip(usize),
+    Cut(usize),
+}
+
+/// All damage to a store: each bit of each file, and each length that is less.
+fn damage(files: &BTreeMap<String, Vec<u8>>) -> Vec<(&str, Damage)> {
+    let mut all = Vec::new();
+    for (name, bytes) in files {
+        all.extend((0..bytes.len() * 8).map(|bit| (name.as_str(), Damage::Flip(bit))));
+        all.extend((0..bytes.len()).map(|len| (name.as_str(), Damage::Cut(len))));
+    }
+    all
+}
+
+/// Damages a file, and says how.
+fn apply(bytes: &mut Vec<u8>, damage: Damage) -> String {
+    match damage {
+        Damage::Flip(bit) => {
+            bytes[bit / 8] ^= 1 << (bit % 8);
+            format!("bit {bit}")
+        }
+        Damage::Cut(len) => {
+            bytes.truncate(len);
+            format!("length {len}")
+        }
+    }
+}
+
+/// Opens the damaged store as a reader and as a writer.
+fn try_one(
+    golden: &Golden,
+    files: &BTreeMap<String, Vec<u8>>,
+    name: &str,
+    damage: Damage,
+    right: &[Content],
+    counts: &Counts,
+) {
+    let mut damaged = files.clone();
+    let what = apply(damaged.get_mut(name).unwrap(), damage);
+    for read_only in [true, false] {
+        let options = OpenOptions {
+            read_only,
+            create: false,
+            threads: Some(1),
+            ..OpenOptions::default()
+        };
+        let opened = Database::open_on(mounted(&damaged), &options).and_then(|db| read(&db));
+        match opened {
+            Err(_) => counts.refused.fetch_add(1, Ordering::Relaxed),
+            Ok(content) => {
+                assert!(
+                    right.contains(&content),
+                    "{}/{name}, {what}: another answer",
+                    golden.name
+                );
+                counts.right.fetch_add(1, Ordering::Relaxed)
+            }
+        };
+    }
+}
+
+/// As much of the campaign as there is time for, spread over all of it; how much that was.
+fn run(golden: &Golden, time: Duration, tried_min: usize) -> (usize, usize, Counts) {
+    let files = golden.files();
+    let all = damage(&files);
+    let right: Vec<Content> = (0..=golden.steps())
+        .map(|steps| golden.content(steps))
+        .collect();
+    let counts = Counts::default();
+    // A stride that has no factor in common with the number visits everything once, in no order that files know of.
+    let stride = (all.len() as f64 * 0.618) as usize | 1;
+    let stride = (stride..)
+        .find(|&stride| gcd(stride, all.len()) == 1)
+        .unwrap();
+    let started = Instant::now();
+    let mut tried = 0;
+    while tried < all.len() && (tried < tried_min || started.elapsed() < time) {
+        let (name, damage) = all[tried * stride % all.len()];
+        // Of a log that was not closed the batch that nothing vouches for may be gone; a cut takes with it what vouches.
+        let oldest = match (golden.closed, damage) {
+            (true, _) => golden.steps(),
+            (false, Damage::Flip(_)) => golden.steps() - 1,
+            (false, Damage::Cut(_)) => 0,
+        };
+        let right = &right[oldest..];
+        try_one(golden, &files, name, damage, right, &counts);
+        tried += 1;
+    }
+    (tried, all.len(), counts)
+}
+
+fn gcd(a: usize, b: usize) -> usize {
+    match b {
+        0 => a,
+        _ => gcd(b, a % b),
+    }
+}
+
+/// What storage finds in a store: the manifest, each section that can be read, and each frame of the log.
+fn contents(
+    files: &BTreeMap<String, Vec<u8>>,
+) -> proxime_storage::Result<(String, Vec<Section>, Vec<Vec<u8>>)> {
+    let (store, segments) = Store::open(mounted(files), Access::Read)?;
+    let mut sections = Vec::new();
+    for (number, segment) in segments.iter().enumerate() {
+        for kind in KINDS {
+            match segment.read(kind) {
+                Ok(bytes) => sections.push((number, kind, bytes)),
+                Err(_) if kind.is_derived() => {}
+                Err(e) => return Err(e),
+            }
+        }
+    }
+    let mut frames = Vec::new();
+    store.replay(|frame| {
+        frames.push(frame.payload.to_vec());
+        Ok::<_, proxime_storage::Error>(())
+    })?;
+    Ok((format!("{:?}", store.manifest()), sections, frames))
+}
+
+type Section = (usize, SectionKind, Option<Vec<u8>>);
+
+pub(crate) const KINDS: [SectionKind; 7] = [
+    SectionKind::Vectors,
+    SectionKind::Codes,
+    SectionKind::Codebook,
+    SectionKind::Graph,
+    SectionKind::Ids,
+    SectionKind::Payload,
+    SectionKind::Deleted,
+];
+
+/// Every bit and every length, by what storage hands up: nothing but what was written, or an error.
+#[test]
+#[ignore = "takes minutes"]
+fn torture_every_bit() {
+    for golden in all() {
+        let files = golden.files();
+        let (manifest, sections, frames) = contents(&files).unwrap();
+        let damage = damage(&files);
+        let refused = AtomicUsize::new(0);
+        let check = |&(name, damage): &(&str, Damage)| {
+            let mut damaged = files.clone();
+            apply(damaged.get_mut(name).unwrap(), damage);
+            let Ok((found_manifest, found, found_frames)) = contents(&damaged) else {
+                refused.fetch_add(1, Ordering::Relaxed);
+                return;
+            };
+            assert_eq!(found_manifest, manifest);
+            assert!(
+                found.iter().all(|section| sections.contains(section)),
+                "{name}"
+            );
+            assert!(
+                frames.starts_with(&found_frames) && (!golden.closed || found_frames == frames),
+                "{name}"
+            );
+        };
+        let half = damage.len() / 2;
+        std::thread::scope(|scope| {
+            scope.spawn(|| damage[..half].iter().for_each(check));
+            scope.spawn(|| damage[half..].iter().for_each(check));
+        });
+        println!(
+            "every bit and length of {}: {} damaged stores, {} refused, the others read as written but for derived sections",
+            golden.name,
+            damage.len(),
+            refused.into_inner()
+        );
+    }
+}
+
+#[test]
+fn a_part_of_the_damage_campaign() {
+    for golden in all() {
+        let (tried, _, counts) = run(&golden, Duration::ZERO, 300);
+        let [refused, right] = [counts.refused, counts.right].map(AtomicUsize::into_inner);
+        assert_eq!((tried, refused + right), (300, 600));
+        assert!(refused > 200, "{}: {refused} refused", golden.name);
+    }
+}
+
+#[test]
+#[ignore = "runs for as long as it is told to"]
+fn torture_damage_campaign() {
+    let seconds = std::env::var("PROXIME_TORTURE_SECONDS").map_or(10.0, |s| s.parse().unwrap());
+    for golden in all() {
+        let time = Duration::from_secs_f64(seconds / all().len() as f64);
+        let (tried, of, counts) = run(&golden, time, 1);
+        let [refused, right] = [counts.refused, counts.right].map(AtomicUsize::into_inner);
+        println!(
+            "damage to {}: {tried} of {of} flips and cuts, opened twice each: {refused} refused, {right} answered rightly, 0 otherwise",
+            golden.name
+        );
+    }
+}

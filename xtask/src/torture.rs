@@ -1,0 +1,65 @@
+//! `cargo xtask torture`: the tests that can go on for as long as there is time, and what they counted.
+//!
+//! Each is an ignored test whose name begins with `torture_`, and prints one line of counts. A failure says how to run that
+//! case again. What they promise together is in `docs/DURABILITY.md`.
+
+use std::{fs, process::Command};
+
+use anyhow::Result;
+
+use crate::{shell, workspace::Workspace};
+
+/// Package, test and its share of the time; none for one that goes through all it has.
+const TESTS: [(&str, &str, Option<f64>); 5] = [
+    (
+        "proxime-storage",
+        "log::random::torture_crash_images",
+        Some(0.4),
+    ),
+    ("proxime", "kill::torture_kills", Some(0.3)),
+    ("proxime", "campaign::torture_damage_campaign", Some(0.15)),
+    ("proxime", "hostile::torture_hostile_stores", Some(0.15)),
+    ("proxime", "campaign::torture_every_bit", None),
+];
+
+/// Runs one after another for about so many minutes, and then looks at every bit, which takes some more.
+pub(crate) fn run(workspace: &Workspace, minutes: f64) -> Result<()> {
+    for (package, test, share) in TESTS {
+        let mut command = test_command(workspace, package, test);
+        if let Some(share) = share {
+            command.env(
+                "PROXIME_TORTURE_SECONDS",
+                (60.0 * minutes * share).to_string(),
+            );
+        }
+        shell::run(command)?;
+    }
+    full_disk(workspace)
+}
+
+fn test_command(workspace: &Workspace, package: &str, test: &str) -> Command {
+    workspace.cargo(&format!(
+        "test --locked --package {package} --test it -- --exact {test} --ignored --nocapture"
+    ))
+}
+
+/// On a file system of a few megabytes, if this user may mount one.
+fn full_disk(workspace: &Workspace) -> Result<()> {
+    let disk = workspace.target.join("torture-disk");
+    fs::create_dir_all(&disk)?;
+    let shown = disk.display();
+    let mount = format!("-t tmpfs -o size=4m none {shown}");
+    if shell::run(shell::command("mount", &mount, &workspace.root)).is_err() {
+        println!("full disk: SKIPPED, this user may not mount a file system");
+        return Ok(());
+    }
+    let mut command = test_command(workspace, "proxime", "full_disk::torture_full_disk");
+    command.env("PROXIME_TEST_PATH", &disk);
+    let tested = shell::run(command);
+    shell::run(shell::command(
+        "umount",
+        &shown.to_string(),
+        &workspace.root,
+    ))?;
+    tested
+}
