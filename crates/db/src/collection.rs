@@ -15,7 +15,7 @@ use crate::segment::Index;
 use crate::snapshot::View;
 use crate::writer::{Checked, check_vectors, write_segment};
 use crate::{
-    CollectionConfig, Error, GraphStats, Input, Key, Metadata, Result, Results, Rows,
+    CollectionConfig, Error, Filter, GraphStats, Input, Key, Metadata, Result, Results, Rows,
     SearchOptions, Stats, digest,
 };
 
@@ -133,6 +133,19 @@ impl Collection {
             vector,
             metadata,
         }))
+    }
+
+    /// How many records the filter is true of.
+    ///
+    /// Errors: a filter that is wrong. Cost: what the filter looks at is read once, and kept for the next time.
+    pub fn count(&self, filter: &Filter) -> Result<usize> {
+        filter.check()?;
+        let view = self.view()?;
+        let counts = view
+            .parts
+            .iter()
+            .map(|part| Ok(part.select(filter)?.count_ones(..)));
+        counts.sum()
     }
 
     /// The nearest records of each query. Always `min(k, len)` of them.

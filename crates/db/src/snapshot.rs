@@ -6,12 +6,14 @@
 
 use std::sync::Arc;
 
+use fixedbitset::FixedBitSet;
 use hashbrown::HashTable;
 use roaring::RoaringBitmap;
 
-use crate::CollectionConfig;
+use crate::filter::Filter;
 use crate::record::ids::{self, Ids};
 use crate::segment::Segment;
+use crate::{CollectionConfig, Result};
 
 #[derive(Debug)]
 pub(crate) struct Snapshot {
@@ -70,6 +72,15 @@ impl Part {
 
     pub(crate) fn is_live(&self, row: u32) -> bool {
         self.hidden.is_empty() || !self.hidden.contains(row)
+    }
+
+    /// One bit a row: those that count and that the filter is true of.
+    pub(crate) fn select(&self, filter: &Filter) -> Result<FixedBitSet> {
+        let mut found = self.segment.select(filter)?;
+        for row in self.hidden.iter() {
+            found.set(row as usize, false);
+        }
+        Ok(found)
     }
 }
 

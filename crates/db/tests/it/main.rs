@@ -10,6 +10,7 @@ mod bad_input;
 mod create_with;
 mod damage;
 mod drop_collection;
+mod filter;
 mod interrupt;
 mod model;
 mod read_once;
