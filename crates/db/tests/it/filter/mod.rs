@@ -3,4 +3,5 @@
 mod hostile;
 mod naive;
 mod records;
+mod search;
 mod ways_in;
