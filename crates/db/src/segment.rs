@@ -2,14 +2,18 @@
 //!
 //! The vectors are the truth. Codes, codebook and graph are derived from them; if they are damaged the segment opens all the
 //! same, answers by looking at every row, and says so.
+//!
+//! Rows that are in the log but in no file yet are segments too: in memory, without a graph. What searches and reads does not
+//! tell them apart.
 
+use std::ops::Deref;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use fixedbitset::FixedBitSet;
 use proxime_core::Graph;
 use proxime_quant::{Codes, ScalarI8};
-use proxime_storage::column::Column;
+use proxime_storage::column::{Column, ColumnError};
 use proxime_storage::{SectionBytes, SectionKind};
 
 use crate::filter::{self, Field, FieldIndex, Filter, Indexes, Payloads};
@@ -19,14 +23,63 @@ use crate::{CollectionConfig, Error, Metadata, Result, Rows, config};
 
 #[derive(Debug)]
 pub(crate) struct Segment {
-    pub(crate) path: PathBuf,
-    pub(crate) bytes: u64,
+    /// `None` for rows that are only in the log.
+    pub(crate) file: Option<SegmentFile>,
     pub(crate) ids: Ids,
+    /// Ids whose rows in older segments are deleted.
+    pub(crate) deleted: Option<Ids>,
     pub(crate) index: Index,
     dim: usize,
-    vectors: SectionBytes,
-    payload: Option<Column<SectionBytes>>,
+    vectors: Data,
+    payload: Option<Column<Data>>,
     fields: Indexes,
+}
+
+/// Where a segment is on the disk.
+#[derive(Clone, Debug)]
+pub(crate) struct SegmentFile {
+    pub(crate) path: PathBuf,
+    pub(crate) id: u64,
+    pub(crate) bytes: u64,
+}
+
+/// Bytes where the file is mapped, or in memory.
+#[derive(Debug)]
+enum Data {
+    Mapped(SectionBytes),
+    Vectors(Vec<f32>),
+    Bytes(Vec<u8>),
+}
+
+impl Deref for Data {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        match self {
+            Data::Mapped(bytes) => bytes,
+            Data::Vectors(vectors) => bytemuck::cast_slice(vectors),
+            Data::Bytes(bytes) => bytes,
+        }
+    }
+}
+
+/// Rows as the log has them: what a small batch adds and takes away.
+#[derive(Debug)]
+pub(crate) struct LoggedRows {
+    pub(crate) ids: Ids,
+    /// As many as ids, all checked.
+    pub(crate) vectors: Vec<f32>,
+    /// A column, one entry per row.
+    pub(crate) payload: Option<Vec<u8>>,
+    pub(crate) deleted: Option<Ids>,
+}
+
+/// What is known of a segment that has just been written.
+#[derive(Debug)]
+pub(crate) struct Known {
+    pub(crate) ids: Ids,
+    pub(crate) deleted: Option<Ids>,
+    pub(crate) index: Index,
 }
 
 /// How a segment is searched.
@@ -70,6 +123,13 @@ impl Segment {
             .ok_or_else(|| missing(file, SectionKind::Ids))?;
         let ids =
             Ids::new(ids, rows).map_err(|e| file.damage(SectionKind::Ids, 0, e.to_string()))?;
+        let deleted = match file.read(SectionKind::Deleted)? {
+            None => None,
+            Some(bytes) => {
+                let ids = Ids::counted(&bytes);
+                Some(ids.map_err(|e| file.damage(SectionKind::Deleted, 0, e.to_string()))?)
+            }
+        };
         let index = match load_index(file, config, rows as usize) {
             Ok(None) => Index::Scan,
             Ok(Some(index)) => Index::Graph(Box::new(index)),
@@ -77,7 +137,35 @@ impl Segment {
         };
         let [vectors, payload] =
             [SectionKind::Vectors, SectionKind::Payload].map(|kind| file.map(kind));
-        Segment::new(file, bytes, config, (ids, index), vectors?, payload?)
+        let known = Known {
+            ids,
+            deleted,
+            index,
+        };
+        Segment::new(file, bytes, config, known, vectors?, payload?)
+    }
+
+    /// Rows in memory.
+    ///
+    /// Errors: a payload that is no column of as many rows.
+    pub(crate) fn in_memory(rows: LoggedRows, dim: usize) -> Result<Segment, ColumnError> {
+        let LoggedRows {
+            ids,
+            vectors,
+            payload,
+            deleted,
+        } = rows;
+        let column = |bytes| Column::new(Data::Bytes(bytes), ids.rows() as usize);
+        Ok(Segment {
+            file: None,
+            payload: payload.map(column).transpose()?,
+            vectors: Data::Vectors(vectors),
+            index: Index::Scan,
+            ids,
+            deleted,
+            dim,
+            fields: Indexes::default(),
+        })
     }
 
     /// From a file that has just been written, and what is known of its content: the rest is mapped.
@@ -85,7 +173,7 @@ impl Segment {
         file: &proxime_storage::Segment,
         bytes: u64,
         config: &CollectionConfig,
-        known: (Ids, Index),
+        known: Known,
     ) -> Result<Segment> {
         let [vectors, payload] =
             [SectionKind::Vectors, SectionKind::Payload].map(|kind| file.map_unchecked(kind));
@@ -96,7 +184,7 @@ impl Segment {
         file: &proxime_storage::Segment,
         bytes: u64,
         config: &CollectionConfig,
-        (ids, index): (Ids, Index),
+        known: Known,
         vectors: Option<SectionBytes>,
         payload: Option<SectionBytes>,
     ) -> Result<Segment> {
@@ -108,18 +196,21 @@ impl Segment {
         let payload = match payload {
             None => None,
             Some(bytes) => {
-                let column = Column::new(bytes, file.header().rows as usize);
+                let column = Column::new(Data::Mapped(bytes), file.header().rows as usize);
                 Some(column.map_err(|e| file.damage(SectionKind::Payload, 0, e.to_string()))?)
             }
         };
-        let path = file.path().to_owned();
         Ok(Segment {
-            path,
-            bytes,
-            ids,
-            index,
+            file: Some(SegmentFile {
+                path: file.path().to_owned(),
+                id: file.file_id(),
+                bytes,
+            }),
+            ids: known.ids,
+            deleted: known.deleted,
+            index: known.index,
             dim: config.dim,
-            vectors,
+            vectors: Data::Mapped(vectors),
             payload,
             fields: Indexes::default(),
         })
@@ -151,7 +242,7 @@ impl Segment {
 
     /// Errors: bytes that are no metadata, although their checksum holds.
     pub(crate) fn metadata(&self, row: u32) -> Result<Metadata> {
-        payload::decode(self.payload(row)?).map_err(|e| self.damaged(row, &e.to_string()))
+        payload::decode(self.metadata_bytes(row)?).map_err(|e| self.damaged(row, &e.to_string()))
     }
 
     /// One bit a row: those that the filter is true of, hidden or not.
@@ -168,12 +259,39 @@ impl Segment {
             .get(field, bytes, || FieldIndex::build(field, self))
     }
 
+    /// A row's metadata as it is stored; empty if it has none.
+    pub(crate) fn payload(&self, row: u32) -> &[u8] {
+        let column = self.payload.as_ref();
+        column
+            .and_then(|column| column.get(row as usize))
+            .unwrap_or_default()
+    }
+
+    /// Whether rows have metadata.
+    pub(crate) fn has_payload(&self) -> bool {
+        self.payload.is_some()
+    }
+
+    /// How many ids it deletes from older segments.
+    pub(crate) fn deleted_ids(&self) -> u32 {
+        self.deleted.as_ref().map_or(0, Ids::rows)
+    }
+
+    /// For messages.
+    pub(crate) fn name(&self) -> String {
+        match &self.file {
+            Some(file) => file.path.display().to_string(),
+            None => "the log".to_owned(),
+        }
+    }
+
     /// Sections as they are stored, for digests.
-    pub(crate) fn raw(&self) -> [&[u8]; 3] {
+    pub(crate) fn raw(&self) -> [&[u8]; 4] {
         [
             self.ids.as_bytes(),
             &self.vectors,
             self.payload.as_ref().map_or(&[], Column::as_bytes),
+            self.deleted.as_ref().map_or(&[], Ids::as_bytes),
         ]
     }
 
@@ -190,7 +308,7 @@ impl Payloads for Segment {
         self.ids.rows()
     }
 
-    fn payload(&self, row: u32) -> Result<&[u8]> {
+    fn metadata_bytes(&self, row: u32) -> Result<&[u8]> {
         let Some(payload) = &self.payload else {
             return Ok(&[]);
         };
@@ -201,7 +319,7 @@ impl Payloads for Segment {
 
     fn damaged(&self, row: u32, what: &str) -> Error {
         Error::Damaged {
-            file: self.path.display().to_string(),
+            file: self.name(),
             what: format!("row {row}: {what}"),
         }
     }

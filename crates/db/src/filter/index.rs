@@ -20,7 +20,7 @@ pub(crate) trait Payloads {
     fn rows(&self) -> u32;
 
     /// A row's metadata as it is stored; no bytes for none.
-    fn payload(&self, row: u32) -> Result<&[u8]>;
+    fn metadata_bytes(&self, row: u32) -> Result<&[u8]>;
 
     /// The error for a row whose metadata does not decode.
     fn damaged(&self, row: u32, what: &str) -> Error;
@@ -57,7 +57,7 @@ impl FieldIndex {
         };
         for row in 0..part.rows() {
             building
-                .add(field, row, part.payload(row)?)
+                .add(field, row, part.metadata_bytes(row)?)
                 .map_err(|e| part.damaged(row, &e.to_string()))?;
         }
         Ok(FieldIndex {

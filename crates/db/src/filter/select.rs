@@ -139,7 +139,7 @@ mod tests {
             1
         }
 
-        fn payload(&self, _row: u32) -> Result<&[u8]> {
+        fn metadata_bytes(&self, _row: u32) -> Result<&[u8]> {
             Ok(&self.0)
         }
 
