@@ -1,5 +1,6 @@
 //! The verbs, one file each. Each takes its options and a writer, and says how the process ends.
 
+mod count;
 mod import;
 mod info;
 mod search;
@@ -19,6 +20,7 @@ pub(crate) fn run(args: &Args, out: &mut impl Write) -> Result<Exit, Error> {
     let exit = match &args.verb {
         Verb::Import(import) => import::run(import, out),
         Verb::Search(search) => search::run(search, out),
+        Verb::Count(count) => count::run(count, out),
         Verb::Info(target) => info::run(target, out),
         Verb::Verify(target) => verify::run(target, out),
     }?;
