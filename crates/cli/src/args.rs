@@ -8,7 +8,7 @@ use std::path::PathBuf;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Parser, Subcommand};
-use proxime::{Metric, Preset};
+use proxime::{Filter, FilterError, Metadata, Metric, Preset};
 
 /// An embedded vector database: durable collections, fast nearest-neighbour search.
 #[derive(Debug, Parser)]
@@ -32,6 +32,9 @@ pub(crate) enum Verb {
     /// Put all of a collection into one segment, without what was replaced or deleted
     #[command(after_help = COMPACT_HELP)]
     Compact(Compact),
+    /// Count records
+    #[command(after_help = COUNT_HELP)]
+    Count(Count),
     /// Show what a database holds
     #[command(after_help = INFO_HELP)]
     Info(Target),
@@ -98,10 +101,31 @@ pub(crate) struct Search {
     /// Compare with every vector
     #[arg(long)]
     pub(crate) exact: bool,
+    /// Find only records whose metadata this is true of, such as "lang = 'en' AND year >= 2020"
+    #[arg(long = "where", value_name = "FILTER", value_parser = filter)]
+    pub(crate) filter: Option<Filter>,
+    /// Find nothing farther than this
+    #[arg(long, value_name = "DISTANCE", allow_negative_numbers = true)]
+    pub(crate) max_distance: Option<f32>,
     /// Where to search
     #[arg(long, value_name = "NAME", default_value = "default")]
     pub(crate) collection: String,
     /// One JSON object per query, one per line
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Count {
+    /// The database
+    pub(crate) db: PathBuf,
+    /// Count only records whose metadata this is true of; see search --help
+    #[arg(long = "where", value_name = "FILTER", value_parser = filter)]
+    pub(crate) filter: Option<Filter>,
+    /// Where to count
+    #[arg(long, value_name = "NAME", default_value = "default")]
+    pub(crate) collection: String,
+    /// Report as one JSON object
     #[arg(long)]
     pub(crate) json: bool,
 }
@@ -185,10 +209,15 @@ fn preset() -> impl TypedValueParser<Value = Preset> {
     PossibleValuesParser::new(["fast", "default", "high"]).try_map(|name| name.parse::<Preset>())
 }
 
+fn filter(text: &str) -> Result<Filter, FilterError> {
+    Filter::parse(text, &Metadata::new())
+}
+
 const MAIN_HELP: &str = "\
 Examples:
   proxime import docs.db docs.npy --ids ids.txt --metadata meta.jsonl
   proxime search docs.db --query q.npy -k 10 --json
+  proxime count docs.db --where 'year >= 2020'
   proxime info docs.db
   proxime verify docs.db
   proxime repair docs.db --rebuild-index
@@ -218,9 +247,21 @@ Examples:
   proxime search docs.db --query q.npy
   proxime search docs.db --query - -k 3 --json < q.npy
   proxime search docs.db --query q.npy --exact --collection images
+  proxime search docs.db --query q.npy --where \"lang IN ('en', 'de') AND NOT tags CONTAINS 'draft'\"
+  proxime search docs.db --query q.npy --where 'year >= 2020' --max-distance 0.3
 
 Smaller distances are nearer: 1 - cos for cosine, squared for l2, the negated
-product for dot. --json prints {query, ids, distances, metadata} for each query.";
+product for dot. --json prints {query, ids, distances, metadata} for each query.
+
+Filters: = != < <= > >=, IN (...), CONTAINS, IS NULL, IS MISSING, AND, OR, NOT, parentheses;
+texts in single quotes, TRUE, FALSE; outer.inner is a field of an object.";
+
+const COUNT_HELP: &str = "\
+Examples:
+  proxime count docs.db
+  proxime count docs.db --where \"lang = 'en' AND year >= 2020\" --json
+
+--json prints {collection, count}.";
 
 const DELETE_HELP: &str = "\
 Examples:

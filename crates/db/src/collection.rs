@@ -10,13 +10,13 @@ use crate::batch::Batch;
 use crate::database::Inner;
 use crate::record::ids::{Ids, Kept, keep_last};
 use crate::record::payload;
-use crate::search::{self, Plan};
+use crate::search::{self, Chosen, Plan};
 use crate::segment::Index;
 use crate::snapshot::View;
 use crate::writer::{Checked, check_vectors};
 use crate::{
-    CollectionConfig, Error, GraphStats, Input, Key, Metadata, Progress, Result, Results, Rows,
-    SearchOptions, Stats, VectorSource, digest, frame, merge,
+    CollectionConfig, Error, Filter, GraphStats, Input, Key, Metadata, Progress, Result, Results,
+    Rows, SearchOptions, Stats, VectorSource, digest, frame, merge,
 };
 
 /// A handle to a collection. Clones are the same collection.
@@ -173,9 +173,18 @@ impl Collection {
         }))
     }
 
-    /// The nearest records of each query. Always `min(k, len)` of them.
+    /// How many records the filter is true of.
     ///
-    /// Errors: queries of another dimension, not finite, or zero under cosine; `ef` out of range.
+    /// Errors: a filter that is wrong. Cost: what the filter looks at is read once, and kept for the next time.
+    pub fn count(&self, filter: &Filter) -> Result<usize> {
+        let chosen = choose(&*self.view()?, filter)?;
+        Ok(chosen.iter().map(Chosen::count).sum())
+    }
+
+    /// The nearest records of each query: always `min(k, len)` of them, or with a filter as many as it is true of. Only
+    /// `max_distance` makes them fewer.
+    ///
+    /// Errors: queries of another dimension, not finite, or zero under cosine; `ef` out of range; a filter that is wrong.
     pub fn search(&self, queries: Rows<'_, f32>, options: &SearchOptions) -> Result<Results> {
         let view = self.view()?;
         if queries.dim() != self.config.dim {
@@ -194,14 +203,32 @@ impl Collection {
                 limit: format!("between 1 and {EF_MAX}"),
             });
         }
+        let max_distance = options.max_distance.unwrap_or(f32::INFINITY);
+        if max_distance.is_nan() {
+            return Err(Error::Parameter {
+                name: "max_distance",
+                value: max_distance.to_string(),
+                limit: "a number".to_owned(),
+            });
+        }
+        let chosen = options.filter.as_ref().map(|filter| choose(&view, filter));
+        let chosen = chosen.transpose()?;
+        let available = match &chosen {
+            None => view.live(),
+            Some(chosen) => chosen.iter().map(Chosen::count).sum(),
+        };
         let plan = Plan {
-            k: options.k.min(view.live()),
+            k: options.k.min(available),
             ef,
             exact: options.exact,
+            max_distance,
         };
         let found = match plan.k {
             0 => queries.iter().map(|_| Vec::new()).collect(),
-            _ => search::search(&view, &*self.database.pool.workers()?, queries, plan)?,
+            _ => {
+                let workers = self.database.pool.workers()?;
+                search::search(&view, &workers, queries, plan, chosen.as_deref())?
+            }
         };
         Ok(Results::new(view, found))
     }
@@ -255,6 +282,13 @@ impl Collection {
             name: self.name.clone(),
         }
     }
+}
+
+/// The rows that a filter is true of, part by part.
+fn choose(view: &View, filter: &Filter) -> Result<Vec<Chosen>> {
+    filter.check()?;
+    let parts = view.parts.iter();
+    parts.map(|part| Chosen::by(filter, part)).collect()
 }
 
 /// No vectors, of so many components.

@@ -142,6 +142,9 @@ pub enum Error {
         /// What is wrong there.
         problem: Problem,
     },
+    /// A filter that cannot be applied.
+    #[error(transparent)]
+    Filter(#[from] crate::FilterError),
     /// A collection of that name is there already.
     #[error("collection {name:?} exists already")]
     CollectionExists {
@@ -241,6 +244,7 @@ impl Error {
             | Error::DuplicateId { .. }
             | Error::IdTooLong { .. }
             | Error::Metadata { .. }
+            | Error::Filter(_)
             | Error::Name { .. }
             | Error::Parameter { .. }
             | Error::TooManyRows { .. }
@@ -253,6 +257,12 @@ impl Error {
             Error::Damaged { .. } => ErrorKind::Damaged,
             Error::Storage(e) => storage_kind(e),
         }
+    }
+}
+
+impl From<crate::FilterProblem> for Error {
+    fn from(problem: crate::FilterProblem) -> Self {
+        Error::Filter(problem.into())
     }
 }
 

@@ -1,6 +1,6 @@
 //! Choices with their defaults: how to open, what to create, how to search.
 
-use crate::{Durability, Metric, Params};
+use crate::{Durability, Filter, Metric, Params};
 
 /// How to open a database.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -63,14 +63,18 @@ impl CollectionConfig {
 }
 
 /// How to search.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct SearchOptions {
-    /// Hits per query, at most; fewer only if the collection holds fewer. 0 gives none.
+    /// Hits per query, at most; fewer only if there are fewer to find. 0 gives none.
     pub k: usize,
     /// Beam width of the graph search: more finds more and takes longer. `None`: the collection's parameter; at least `k` is used.
     pub ef: Option<usize>,
     /// Compare with every vector instead: the exact answer.
     pub exact: bool,
+    /// Find only records that this is true of. `None`: all.
+    pub filter: Option<Filter>,
+    /// Find nothing farther than this, in the metric's own units. `None`: at any distance.
+    pub max_distance: Option<f32>,
 }
 
 impl Default for SearchOptions {
@@ -79,6 +83,8 @@ impl Default for SearchOptions {
             k: 10,
             ef: None,
             exact: false,
+            filter: None,
+            max_distance: None,
         }
     }
 }
@@ -90,5 +96,12 @@ impl SearchOptions {
             k,
             ..SearchOptions::default()
         }
+    }
+
+    /// With a filter.
+    #[must_use]
+    pub fn filter(mut self, filter: Filter) -> Self {
+        self.filter = Some(filter);
+        self
     }
 }

@@ -2,10 +2,15 @@
 //!
 //! A segment with a graph is searched by a beam over its codes, and the best of that by their vectors; one without, or in which
 //! the beam found fewer rows than there are, by looking at every vector. So `k` records come back whenever there are `k`.
+//!
+//! A filter is evaluated once, before the queries. Where it is true of few rows their codes are all looked at; elsewhere the
+//! beam keeps to the rows that match.
 
-use proxime_core::{Neighbor, ScratchPool, flat, rerank};
+use fixedbitset::FixedBitSet;
+use proxime_core::{Candidate, Neighbor, ScratchPool, flat, rerank};
 use rayon::prelude::*;
 
+use crate::filter::Filter;
 use crate::pool::Workers;
 use crate::segment::GraphIndex;
 use crate::snapshot::{Part, View};
@@ -14,12 +19,55 @@ use crate::{Result, Rows};
 /// Queries that one task takes at once: each block of vectors read for an exact answer serves all of them.
 const QUERIES_MAX: usize = 32;
 
+/// Matches of a filter, spread over all of them, that a walk from match to match starts at.
+const SEEDS: usize = 32;
+/// To look at one match costs about as much as this fraction of a step of such a walk ...
+const MATCHES_PER_STEP: usize = 32;
+/// ... which misses too much where fewer than one row in so many matches.
+const ROWS_PER_MATCH_MAX: usize = 64;
+
 /// How to search; `k` is at most the number of records.
 #[derive(Clone, Copy)]
 pub(crate) struct Plan {
     pub(crate) k: usize,
     pub(crate) ef: usize,
     pub(crate) exact: bool,
+    pub(crate) max_distance: f32,
+}
+
+/// The rows of a part that may be found.
+pub(crate) struct Chosen {
+    rows: FixedBitSet,
+    count: usize,
+    seeds: Vec<u32>,
+}
+
+impl Chosen {
+    /// The rows that count and that the filter is true of.
+    ///
+    /// Errors: a filter that is wrong; damaged metadata.
+    pub(crate) fn by(filter: &Filter, part: &Part) -> Result<Chosen> {
+        let rows = part.select(filter)?;
+        let count = rows.count_ones(..);
+        let seeds = rows.ones().step_by((count / SEEDS).max(1));
+        Ok(Chosen {
+            count,
+            seeds: seeds.map(|row| row as u32).collect(),
+            rows,
+        })
+    }
+
+    pub(crate) fn count(&self) -> usize {
+        self.count
+    }
+
+    fn contains(&self, row: u32) -> bool {
+        self.rows.contains(row as usize)
+    }
+
+    fn iter(&self) -> impl Iterator<Item = u32> + '_ {
+        self.rows.ones().map(|row| row as u32)
+    }
 }
 
 /// A hit by its place: part and row.
@@ -30,18 +78,19 @@ pub(crate) struct Place {
     pub(crate) row: u32,
 }
 
-/// The nearest of each query, nearest first.
+/// The nearest of each query, nearest first; of the rows chosen of each part, if any were.
 pub(crate) fn search(
     view: &View,
     workers: &Workers,
     queries: Rows<'_, f32>,
     plan: Plan,
+    chosen: Option<&[Chosen]>,
 ) -> Result<Vec<Vec<Place>>> {
     let tasks = 4 * workers.threads.current_num_threads();
     let per_task = queries.n().div_ceil(tasks).clamp(1, QUERIES_MAX);
     let task = |first: usize| {
         let some = queries.slice(first..queries.n().min(first + per_task));
-        search_all(view, &workers.scratches, some, plan)
+        search_all(view, &workers.scratches, some, plan, chosen)
     };
     if queries.n() <= per_task {
         return task(0);
@@ -59,14 +108,21 @@ fn search_all(
     scratches: &ScratchPool,
     queries: Rows<'_, f32>,
     plan: Plan,
+    chosen: Option<&[Chosen]>,
 ) -> Result<Vec<Vec<Place>>> {
     let mut merged: Vec<Vec<Place>> = queries.iter().map(|_| Vec::new()).collect();
-    for (number, part) in (0u32..).zip(&view.parts) {
-        let found = search_part(view, part, scratches, queries, plan)?;
-        for (list, found) in merged.iter_mut().zip(found) {
+    for (number, part) in view.parts.iter().enumerate() {
+        let search = PartSearch {
+            view,
+            part,
+            chosen: chosen.and_then(|chosen| chosen.get(number)),
+            scratches,
+            plan,
+        };
+        for (list, found) in merged.iter_mut().zip(search.run(queries)?) {
             list.extend(found.into_iter().map(|n| Place {
                 distance: n.distance,
-                part: number,
+                part: number as u32,
                 row: n.node,
             }));
         }
@@ -83,88 +139,129 @@ fn search_all(
                 .then_with(|| id(a).cmp(&id(b)))
         });
         list.truncate(plan.k);
+        list.truncate(list.partition_point(|place| place.distance <= plan.max_distance));
     }
     Ok(merged)
 }
 
-/// At least the `min(k, live)` nearest rows of one segment, for each query.
-fn search_part(
-    view: &View,
-    part: &Part,
-    scratches: &ScratchPool,
-    queries: Rows<'_, f32>,
+/// A search in one part.
+struct PartSearch<'a> {
+    view: &'a View,
+    part: &'a Part,
+    chosen: Option<&'a Chosen>,
+    scratches: &'a ScratchPool,
     plan: Plan,
-) -> Result<Vec<Vec<Neighbor>>> {
-    let (rows, live) = (part.segment.rows() as usize, part.live());
-    if live == 0 {
-        return Ok(queries.iter().map(|_| Vec::new()).collect());
+}
+
+impl PartSearch<'_> {
+    /// At least the `min(k, available)` nearest rows, for each query.
+    fn run(&self, queries: Rows<'_, f32>) -> Result<Vec<Vec<Neighbor>>> {
+        let available = self.chosen.map_or(self.part.live(), Chosen::count);
+        if available == 0 {
+            return Ok(queries.iter().map(|_| Vec::new()).collect());
+        }
+        let index = match self.part.segment.graph() {
+            Some(index) if !self.plan.exact && !self.is_slow_scan(available) => index,
+            _ => return self.scan(queries),
+        };
+        let beam = |query: &[f32]| -> Result<Vec<Neighbor>> {
+            let found = self.beam(index, query, available)?;
+            if found.len() >= self.plan.k.min(available) {
+                return Ok(found);
+            }
+            let all = self.scan(Rows::new(query, self.view.config.dim)?)?;
+            Ok(all.into_iter().flatten().collect())
+        };
+        queries.iter().map(beam).collect()
     }
-    // Hidden rows take places in the beam: widen it by their share. A beam as wide as the segment is a slow scan.
-    let ef = plan.ef.max(plan.k).saturating_mul(rows).div_ceil(live);
-    match part.segment.graph() {
-        Some(index) if !plan.exact && ef < rows => {
-            let beam = |query: &[f32]| -> Result<Vec<Neighbor>> {
-                let found = search_graph(view, part, index, scratches, query, Plan { ef, ..plan })?;
-                if found.len() >= plan.k.min(live) {
-                    return Ok(found);
+
+    /// A beam as wide as the part is a slow scan.
+    fn is_slow_scan(&self, available: usize) -> bool {
+        match self.chosen {
+            None => self.ef(available) >= self.part.segment.rows() as usize,
+            Some(_) => self.depth() >= available,
+        }
+    }
+
+    /// Hidden rows take places in the beam: it is widened by their share. Rows that are not chosen do not.
+    fn ef(&self, available: usize) -> usize {
+        let ef = self.plan.ef.max(self.plan.k);
+        let rows = self.part.segment.rows() as usize;
+        match self.chosen {
+            None => ef.saturating_mul(rows).div_ceil(available),
+            Some(_) => ef.max(self.depth()),
+        }
+    }
+
+    /// Codes order well enough that the true nearest are among twice as many.
+    fn depth(&self) -> usize {
+        (2 * self.plan.k).max(self.plan.k + 10)
+    }
+
+    fn beam(&self, index: &GraphIndex, query: &[f32], available: usize) -> Result<Vec<Neighbor>> {
+        let GraphIndex {
+            codec,
+            codes,
+            graph,
+        } = index;
+        let prepared = codec.prepare(query).map_err(proxime_core::Error::from)?;
+        let (ef, depth) = (self.ef(available), self.depth());
+        let rows = self.part.segment.rows() as usize;
+        let vectors = self.part.segment.vectors()?;
+        Ok(self.scratches.with(|scratch| {
+            match self.chosen {
+                None => proxime_core::search(graph, codes, &prepared, ef, scratch),
+                Some(chosen)
+                    if available <= ef.saturating_mul(MATCHES_PER_STEP)
+                        || available < rows / ROWS_PER_MATCH_MAX =>
+                {
+                    proxime_core::search_among(codes, &prepared, chosen.iter(), depth, scratch);
                 }
-                let all = scan(view, part, Rows::new(query, view.config.dim)?, plan.k)?;
-                Ok(all.into_iter().flatten().collect())
-            };
-            queries.iter().map(beam).collect()
-        }
-        _ => scan(view, part, queries, plan.k),
+                Some(chosen) => {
+                    let matches = |row| chosen.contains(row);
+                    let seeds = &chosen.seeds;
+                    proxime_core::search_filtered(
+                        graph, codes, &prepared, ef, matches, seeds, scratch,
+                    );
+                }
+            }
+            let candidates = scratch
+                .candidates()
+                .filter(|candidate| self.chosen.is_some() || self.part.is_live(candidate.node))
+                .take(depth);
+            rerank(self.view.config.metric, query, vectors, candidates, depth)
+        }))
     }
-}
 
-fn search_graph(
-    view: &View,
-    part: &Part,
-    index: &GraphIndex,
-    scratches: &ScratchPool,
-    query: &[f32],
-    plan: Plan,
-) -> Result<Vec<Neighbor>> {
-    let GraphIndex {
-        codec,
-        codes,
-        graph,
-    } = index;
-    let prepared = codec.prepare(query).map_err(proxime_core::Error::from)?;
-    // Codes order well enough that the true nearest are among twice as many.
-    let depth = (2 * plan.k).max(plan.k + 10);
-    let vectors = part.segment.vectors()?;
-    Ok(scratches.with(|scratch| {
-        proxime_core::search(graph, codes, &prepared, plan.ef, scratch);
-        let candidates = scratch
-            .candidates()
-            .filter(|candidate| part.is_live(candidate.node))
-            .take(depth);
-        rerank(view.config.metric, query, vectors, candidates, depth)
-    }))
-}
+    /// By looking at every vector. Rows at the same distance as the `k`-th come along: which of them counts is decided by id,
+    /// of which nothing is known here.
+    fn scan(&self, queries: Rows<'_, f32>) -> Result<Vec<Vec<Neighbor>>> {
+        let k = self.plan.k;
+        let mut found = self.nearest(queries, k.saturating_add(1))?;
+        for (query, list) in queries.iter().zip(&mut found) {
+            let mut wanted = k.saturating_add(1);
+            while list.len() == wanted && tied(list, k) {
+                wanted = wanted.saturating_mul(2);
+                let more = self.nearest(Rows::new(query, self.view.config.dim)?, wanted)?;
+                *list = more.into_iter().flatten().collect();
+            }
+        }
+        Ok(found)
+    }
 
-/// By looking at every vector. Rows at the same distance as the `k`-th come along: which of them counts is decided by id, of
-/// which nothing is known here.
-fn scan(view: &View, part: &Part, queries: Rows<'_, f32>, k: usize) -> Result<Vec<Vec<Neighbor>>> {
-    let vectors = part.segment.vectors()?;
-    let nearest = |queries, k| {
-        flat::search(view.config.metric, queries, vectors, k, |row| {
-            part.is_live(row)
+    /// The `k` nearest of all rows that may be found, exactly.
+    fn nearest(&self, queries: Rows<'_, f32>, k: usize) -> Result<Vec<Vec<Neighbor>>> {
+        let vectors = self.part.segment.vectors()?;
+        let metric = self.view.config.metric;
+        Ok(match self.chosen {
+            None => flat::search(metric, queries, vectors, k, |row| self.part.is_live(row)),
+            Some(chosen) => {
+                let all = || chosen.iter().map(|node| Candidate { key: 0, node });
+                let one = |query| rerank(metric, query, vectors, all(), k);
+                queries.iter().map(one).collect()
+            }
         })
-    };
-    let mut found = nearest(queries, k.saturating_add(1));
-    for (query, list) in queries.iter().zip(&mut found) {
-        let mut wanted = k.saturating_add(1);
-        while list.len() == wanted && tied(list, k) {
-            wanted = wanted.saturating_mul(2);
-            *list = nearest(Rows::new(query, view.config.dim)?, wanted)
-                .into_iter()
-                .flatten()
-                .collect();
-        }
     }
-    Ok(found)
 }
 
 /// Whether the last of the list is as near as the `k`-th.

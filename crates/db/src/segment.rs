@@ -8,12 +8,15 @@
 
 use std::ops::Deref;
 use std::path::PathBuf;
+use std::sync::Arc;
 
+use fixedbitset::FixedBitSet;
 use proxime_core::Graph;
 use proxime_quant::{Codes, ScalarI8};
 use proxime_storage::column::{Column, ColumnError};
 use proxime_storage::{SectionBytes, SectionKind};
 
+use crate::filter::{self, Field, FieldIndex, Filter, Indexes, Payloads};
 use crate::record::ids::{Ids, KeyRef};
 use crate::record::payload;
 use crate::{CollectionConfig, Error, Metadata, Result, Rows, config};
@@ -29,6 +32,7 @@ pub(crate) struct Segment {
     dim: usize,
     vectors: Data,
     payload: Option<Column<Data>>,
+    fields: Indexes,
 }
 
 /// Where a segment is on the disk.
@@ -160,6 +164,7 @@ impl Segment {
             ids,
             deleted,
             dim,
+            fields: Indexes::default(),
         })
     }
 
@@ -207,6 +212,7 @@ impl Segment {
             dim: config.dim,
             vectors: Data::Mapped(vectors),
             payload,
+            fields: Indexes::default(),
         })
     }
 
@@ -236,17 +242,21 @@ impl Segment {
 
     /// Errors: bytes that are no metadata, although their checksum holds.
     pub(crate) fn metadata(&self, row: u32) -> Result<Metadata> {
-        let Some(payload) = &self.payload else {
-            return Ok(Metadata::new());
-        };
-        let damaged = |what: String| Error::Damaged {
-            file: self.name(),
-            what: format!("row {row}: {what}"),
-        };
-        let bytes = payload
-            .get(row as usize)
-            .ok_or_else(|| damaged("its metadata is not there".into()))?;
-        payload::decode(bytes).map_err(|e| damaged(e.to_string()))
+        payload::decode(self.metadata_bytes(row)?).map_err(|e| self.damaged(row, &e.to_string()))
+    }
+
+    /// One bit a row: those that the filter is true of, hidden or not.
+    ///
+    /// Errors: a filter that is wrong; bytes that are no metadata.
+    pub(crate) fn select(&self, filter: &Filter) -> Result<FixedBitSet> {
+        filter::select(filter, self.rows(), &|field| self.index(field))
+    }
+
+    /// What a field holds, row by row. Cost: a pass over the metadata the first time.
+    pub(crate) fn index(&self, field: &Field) -> Result<Arc<FieldIndex>> {
+        let bytes = self.payload.as_ref().map_or(0, |p| p.as_bytes().len());
+        self.fields
+            .get(field, bytes, || FieldIndex::build(field, self))
     }
 
     /// A row's metadata as it is stored; empty if it has none.
@@ -289,6 +299,28 @@ impl Segment {
         match &self.index {
             Index::Graph(index) => Some(index),
             Index::Scan | Index::Damaged(_) => None,
+        }
+    }
+}
+
+impl Payloads for Segment {
+    fn rows(&self) -> u32 {
+        self.ids.rows()
+    }
+
+    fn metadata_bytes(&self, row: u32) -> Result<&[u8]> {
+        let Some(payload) = &self.payload else {
+            return Ok(&[]);
+        };
+        payload
+            .get(row as usize)
+            .ok_or_else(|| self.damaged(row, "its metadata is not there"))
+    }
+
+    fn damaged(&self, row: u32, what: &str) -> Error {
+        Error::Damaged {
+            file: self.name(),
+            what: format!("row {row}: {what}"),
         }
     }
 }

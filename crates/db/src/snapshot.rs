@@ -11,10 +11,12 @@
 use std::ops::Range;
 use std::sync::Arc;
 
+use fixedbitset::FixedBitSet;
 use hashbrown::HashTable;
 use proxime_storage::{Frame, Manifest};
 use roaring::RoaringBitmap;
 
+use crate::filter::Filter;
 use crate::record::ids::{self, Ids};
 use crate::segment::Segment;
 use crate::{CollectionConfig, Error, Result, frame, merge};
@@ -108,6 +110,15 @@ impl Part {
 
     pub(crate) fn is_live(&self, row: u32) -> bool {
         self.hidden.is_empty() || !self.hidden.contains(row)
+    }
+
+    /// One bit a row: those that count and that the filter is true of.
+    pub(crate) fn select(&self, filter: &Filter) -> Result<FixedBitSet> {
+        let mut found = self.segment.select(filter)?;
+        for row in self.hidden.iter() {
+            found.set(row as usize, false);
+        }
+        Ok(found)
     }
 
     pub(crate) fn live_rows(&self) -> impl Iterator<Item = u32> + '_ {

@@ -101,6 +101,12 @@ impl From<bool> for Value {
     }
 }
 
+impl From<i32> for Value {
+    fn from(value: i32) -> Self {
+        Value::Int(value.into())
+    }
+}
+
 impl From<i64> for Value {
     fn from(value: i64) -> Self {
         Value::Int(value)
@@ -119,12 +125,26 @@ impl From<&str> for Value {
     }
 }
 
+impl From<String> for Value {
+    fn from(value: String) -> Self {
+        Value::Text(value)
+    }
+}
+
 impl Value {
     /// The same value, from JSON.
     ///
     /// Errors: an integer beyond 64 signed bits, nesting deeper than [`DEPTH_MAX`].
     pub fn from_json(json: &serde_json::Value) -> Result<Value, ValueError> {
-        from_json(json, 2)
+        from_json(json, DEPTH_MAX - 1)
+    }
+
+    /// From JSON that nests at most `room` deep: filters nest deeper than metadata.
+    pub(crate) fn nested_from_json(
+        json: &serde_json::Value,
+        room: usize,
+    ) -> Result<Value, ValueError> {
+        from_json(json, room)
     }
 
     /// The same value, as JSON. What is not finite, which no stored value is, becomes null.
@@ -145,7 +165,7 @@ impl Value {
 ///
 /// Errors: as [`Value::from_json`], or not an object.
 pub fn metadata_from_json(json: &serde_json::Value) -> Result<Metadata, ValueError> {
-    match from_json(json, 1)? {
+    match from_json(json, DEPTH_MAX)? {
         Value::Object(metadata) => Ok(metadata),
         _ => Err(ValueError::new(Problem::NotAnObject)),
     }
@@ -159,8 +179,8 @@ pub fn metadata_to_json(metadata: &Metadata) -> serde_json::Value {
     serde_json::Value::Object(fields.collect())
 }
 
-/// `depth` counts the value itself, if it is a list or object.
-fn from_json(json: &serde_json::Value, depth: usize) -> Result<Value, ValueError> {
+/// `room` is how many levels of lists and objects there may be.
+fn from_json(json: &serde_json::Value, room: usize) -> Result<Value, ValueError> {
     use serde_json::Value as Json;
     Ok(match json {
         Json::Null => Value::Null,
@@ -171,18 +191,18 @@ fn from_json(json: &serde_json::Value, depth: usize) -> Result<Value, ValueError
             (None, Some(value), _) => return Err(ValueError::new(Problem::IntegerRange(value))),
             (None, None, value) => Value::Float(value.unwrap_or(f64::NAN)),
         },
-        Json::Array(_) | Json::Object(_) if depth > DEPTH_MAX => {
+        Json::Array(_) | Json::Object(_) if room == 0 => {
             return Err(ValueError::new(Problem::Depth));
         }
         Json::Array(list) => {
             let values = list.iter().enumerate().map(|(i, value)| {
-                from_json(value, depth + 1).map_err(|e| e.inside(&format!("[{i}]")))
+                from_json(value, room - 1).map_err(|e| e.inside(&format!("[{i}]")))
             });
             Value::List(values.collect::<Result<_, _>>()?)
         }
         Json::Object(object) => {
             let fields = object.iter().map(|(name, value)| {
-                let value = from_json(value, depth + 1).map_err(|e| e.inside(&format!(".{name}")));
+                let value = from_json(value, room - 1).map_err(|e| e.inside(&format!(".{name}")));
                 Ok((name.clone(), value?))
             });
             Value::Object(fields.collect::<Result<_, _>>()?)

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use proxime::{Error, Metric, Preset};
 use pyo3::prelude::*;
-use pyo3::types::PyString;
+use pyo3::types::{PyBool, PyString};
 
 use crate::{error, values};
 
@@ -26,6 +26,18 @@ pub(crate) fn optional_count(
     value: Option<&Bound<'_, PyAny>>,
 ) -> PyResult<Option<usize>> {
     value.map(|value| count(name, value)).transpose()
+}
+
+/// A number that may be left out; as float32, which may round it.
+pub(crate) fn optional_number(
+    name: &'static str,
+    value: Option<&Bound<'_, PyAny>>,
+) -> PyResult<Option<f32>> {
+    let number = |value: &Bound<'_, PyAny>| match value.extract::<f64>() {
+        Ok(number) if !value.is_instance_of::<PyBool>() => Ok(number as f32),
+        _ => Err(error::wrong_type(name, "a number", value)),
+    };
+    value.map(number).transpose()
 }
 
 /// A text.

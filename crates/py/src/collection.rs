@@ -1,12 +1,14 @@
 //! The class `Collection`.
 
+use std::sync::Arc;
+
 use numpy::PyArray1;
 use proxime::{Batch, Rows, SearchOptions};
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyString};
+use pyo3::types::{PyDict, PyList, PyString};
 
 use crate::hits::{Answers, Hits, Include};
-use crate::{args, arrays, call, error, keys, text, values};
+use crate::{args, arrays, call, error, filters, keys, text, values};
 
 /// Whether a batch was stored, for who interrupts.
 const STORED: [&str; 2] = [
@@ -67,14 +69,24 @@ impl Collection {
         let queries = arrays::queries(queries, dim)?;
         let rows = Rows::new(&queries.data, dim);
         let rows = rows.map_err(|error| error::from_db(py, &error.into()))?;
-        if queries.single {
-            let results = call::detached(py, || self.inner.search(rows, options))?;
-            return Ok(Bound::new(py, Hits::new(results, dim))?.into_any());
+        if queries.single || options.max_distance.is_some() {
+            let results = Arc::new(call::detached(py, || self.inner.search(rows, options))?);
+            let hits = |query| Bound::new(py, Hits::new(Arc::clone(&results), query, dim));
+            if queries.single {
+                return Ok(hits(0)?.into_any());
+            }
+            let all = (0..results.queries())
+                .map(hits)
+                .collect::<PyResult<Vec<_>>>()?;
+            return Ok(PyList::new(py, all)?.into_any());
         }
         let answers = call::detached(py, || {
             let results = self.inner.search(rows, options)?;
-            let width_max = options.k.min(self.inner.len()?);
-            Answers::gather(&results, include, width_max)
+            let available = match &options.filter {
+                Some(filter) if results.queries() == 0 => self.inner.count(filter)?,
+                _ => self.inner.len()?,
+            };
+            Answers::gather(&results, include, options.k.min(available))
         })?;
         Ok(answers.into_py(py, dim)?.into_any())
     }
@@ -174,17 +186,28 @@ impl Collection {
     ///
     /// `ef`: how widely to look; more finds more and takes longer. `exact=True` compares with every vector. If there are
     /// fewer than `k` records, all are found.
+    ///
+    /// `where`: find only records whose metadata it is true of: a dict of operators (`{"year": {"$gte": 2020}}`), a text
+    /// (`"year >= :y"`, with `params={"y": 2020}`), or an expression (`F("year") >= 2020`). `max_distance`: nothing farther;
+    /// several queries then give a list of `Hits`, for each may have another number of them.
     #[pyo3(
-        signature = (queries, k=None, *, ef=None, exact=false, include=None),
-        text_signature = "($self, queries, k=10, *, ef=None, exact=False, include=())"
+        signature = (queries, k=None, *, r#where=None, params=None, ef=None, exact=false, max_distance=None, include=None),
+        text_signature = "($self, queries, k=10, *, where=None, params=None, ef=None, exact=False, max_distance=None, include=())"
+    )]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "each is one of Python's keywords"
     )]
     fn search<'py>(
         &self,
         py: Python<'py>,
         queries: &Bound<'py, PyAny>,
         k: Option<&Bound<'py, PyAny>>,
+        r#where: Option<&Bound<'py, PyAny>>,
+        params: Option<&Bound<'py, PyAny>>,
         ef: Option<&Bound<'py, PyAny>>,
         exact: bool,
+        max_distance: Option<&Bound<'py, PyAny>>,
         include: Option<&Bound<'py, PyAny>>,
     ) -> PyResult<Bound<'py, PyAny>> {
         let defaults = SearchOptions::default();
@@ -192,9 +215,26 @@ impl Collection {
             k: args::optional_count("k", k)?.unwrap_or(defaults.k),
             ef: args::optional_count("ef", ef)?,
             exact,
+            filter: filters::from_py(r#where, params)?,
+            max_distance: args::optional_number("max_distance", max_distance)?,
         };
         let include = Include::from_py(include)?;
         call::guarded(py, || self.answer(queries, &options, &include))
+    }
+
+    /// How many records there are, or with `where`, as in `search`, how many it is true of.
+    #[pyo3(signature = (r#where=None, params=None))]
+    fn count(
+        &self,
+        py: Python<'_>,
+        r#where: Option<&Bound<'_, PyAny>>,
+        params: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<usize> {
+        let filter = filters::from_py(r#where, params)?;
+        call::detached(py, || match &filter {
+            None => self.inner.len(),
+            Some(filter) => self.inner.count(filter),
+        })
     }
 
     /// Its name.

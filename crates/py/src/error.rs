@@ -200,6 +200,7 @@ fn describe<'py>(py: Python<'py>, error: &Error) -> (&'static str, Details<'py>)
         Error::Metadata { row, path, .. } => {
             ("MetadataError", details!(py, row = row, path = path))
         }
+        Error::Filter(_) => ("FilterError", details!(py)),
         Error::CollectionExists { name } => ("ExistsError", details!(py, name = name)),
         Error::CollectionNotFound { name } => ("NotFoundError", details!(py, name = name)),
         Error::Forked { owner, child } => {

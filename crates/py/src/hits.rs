@@ -3,6 +3,8 @@
 //! Answers to several queries are gathered without the interpreter's lock and handed over as whole arrays. `Hits` keeps the
 //! database's own results and looks up only what is asked for.
 
+use std::sync::Arc;
+
 use numpy::ndarray::IntoDimension;
 use numpy::{PyArray1, PyArray2, PyArrayMethods};
 use proxime::{Hit, Key, Metadata, Results};
@@ -177,18 +179,23 @@ impl Ids {
 /// (array(['a', 'b'], dtype=object), array([0., 2.], dtype=float32))
 #[pyclass(frozen, module = "proxime")]
 pub(crate) struct Hits {
-    results: Results,
+    results: Arc<Results>,
+    query: usize,
     dim: usize,
 }
 
 impl Hits {
-    /// Of results to one query.
-    pub(crate) fn new(results: Results, dim: usize) -> Self {
-        Hits { results, dim }
+    /// Of one of the queries that results answer.
+    pub(crate) fn new(results: Arc<Results>, query: usize, dim: usize) -> Self {
+        Hits {
+            results,
+            query,
+            dim,
+        }
     }
 
     fn hits(&self) -> impl ExactSizeIterator<Item = Hit<'_>> {
-        self.results.hits(0)
+        self.results.hits(self.query)
     }
 
     fn list<'py>(&self, py: Python<'py>, n: usize) -> PyResult<Bound<'py, PyList>> {

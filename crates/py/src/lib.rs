@@ -2,7 +2,7 @@
 //!
 //! No logic of a database lives here; the classes forward to the crate `proxime`. What does live here is the border:
 //! `arrays`, `convert` and `lists` (vectors in), `keys` and `values` (ids and metadata, both ways), `hits` (answers out),
-//! `args` (numbers and names), `call` (the interpreter's lock, Ctrl-C, panics) and `error` (exceptions).
+//! `filters` (conditions on metadata), `args` (numbers and names), `call` (the interpreter's lock, Ctrl-C, panics) and `error` (exceptions).
 //!
 //! `python/proxime` holds what reads better in Python: the exception classes, the process-wide default collection, and
 //! the type stub of this module.
@@ -14,6 +14,7 @@ mod collection;
 mod convert;
 mod database;
 mod error;
+mod filters;
 mod hits;
 mod keys;
 mod lists;

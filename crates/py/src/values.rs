@@ -33,7 +33,7 @@ pub(crate) fn records(metadata: &Bound<'_, PyAny>, rows: usize) -> PyResult<Vec<
                 );
                 error::in_row(record.py(), "MetadataError", row, &message)
             })?;
-            object(fields, 1).map_err(|refused| refused.in_row(record.py(), row))
+            object(fields, DEPTH_MAX).map_err(|refused| refused.in_row(record.py(), row))
         })
         .collect()
 }
@@ -60,7 +60,7 @@ fn from_columns(columns: &Bound<'_, PyDict>, rows: usize) -> PyResult<Vec<Metada
         for item in column.try_iter().map_err(|_| needed())? {
             // A column that is too long is read to its end, to say how long it is.
             if let Some(record) = records.get_mut(found) {
-                let value = value(&item?, 2)
+                let value = value(&item?, DEPTH_MAX - 1)
                     .map_err(|refused| refused.within(&field(&name)).in_row(py, found))?;
                 record.insert(name.clone(), value);
             }
@@ -73,6 +73,21 @@ fn from_columns(columns: &Bound<'_, PyDict>, rows: usize) -> PyResult<Vec<Metada
         }
     }
     Ok(records)
+}
+
+/// One value, of a filter: at most `room` deep. Errors are `proxime.FilterError`, with the place.
+pub(crate) fn operand(item: &Bound<'_, PyAny>, room: usize) -> PyResult<Value> {
+    let py = item.py();
+    value(item, room).map_err(|refused| {
+        let message = match refused.why {
+            Why::Problem(Problem::Depth) => "nested too deep".to_owned(),
+            Why::Problem(problem) => problem.to_string(),
+            Why::Text(message) => message,
+            Why::Raised(exception) => return exception,
+        };
+        let message = format!("filter{}: {message}", refused.path);
+        error::plain(py, "FilterError", &message)
+    })
 }
 
 /// The metadata as a dict.
@@ -162,8 +177,9 @@ fn field(name: &str) -> String {
     format!(".{name}")
 }
 
-fn object(fields: &Bound<'_, PyDict>, depth: usize) -> Result<Metadata, Refused> {
-    if depth > DEPTH_MAX {
+/// `room` is how many levels of dicts and lists there may be.
+fn object(fields: &Bound<'_, PyDict>, room: usize) -> Result<Metadata, Refused> {
+    if room == 0 {
         return Err(Refused::new(Why::Problem(Problem::Depth)));
     }
     let mut out = Metadata::new();
@@ -175,13 +191,13 @@ fn object(fields: &Bound<'_, PyDict>, depth: usize) -> Result<Metadata, Refused>
             );
             return Err(Refused::text(message));
         };
-        let item = value(&item, depth + 1).map_err(|refused| refused.within(&field(&name)))?;
+        let item = value(&item, room - 1).map_err(|refused| refused.within(&field(&name)))?;
         out.insert(name, item);
     }
     Ok(out)
 }
 
-fn value(item: &Bound<'_, PyAny>, depth: usize) -> Result<Value, Refused> {
+fn value(item: &Bound<'_, PyAny>, room: usize) -> Result<Value, Refused> {
     if item.is_none() {
         return Ok(Value::Null);
     }
@@ -203,10 +219,10 @@ fn value(item: &Bound<'_, PyAny>, depth: usize) -> Result<Value, Refused> {
         return integer(item);
     }
     if let Ok(fields) = item.cast::<PyDict>() {
-        return object(fields, depth).map(Value::Object);
+        return object(fields, room).map(Value::Object);
     }
     if let Ok(items) = item.cast::<PyList>() {
-        return list(items, depth);
+        return list(items, room);
     }
     match numpy_kind(item)? {
         Some('b') => Ok(Value::Bool(item.is_truthy()?)),
@@ -225,12 +241,12 @@ fn integer(item: &Bound<'_, PyAny>) -> Result<Value, Refused> {
         .map_err(|_| Refused::text(format!("{item} does not fit a 64-bit signed integer")))
 }
 
-fn list(items: &Bound<'_, PyList>, depth: usize) -> Result<Value, Refused> {
-    if depth > DEPTH_MAX {
+fn list(items: &Bound<'_, PyList>, room: usize) -> Result<Value, Refused> {
+    if room == 0 {
         return Err(Refused::new(Why::Problem(Problem::Depth)));
     }
     let values = items.iter().enumerate().map(|(index, item)| {
-        value(&item, depth + 1).map_err(|refused| refused.within(&format!("[{index}]")))
+        value(&item, room - 1).map_err(|refused| refused.within(&format!("[{index}]")))
     });
     values.collect::<Result<_, _>>().map(Value::List)
 }

@@ -2,6 +2,7 @@
 
 mod backup;
 mod compact;
+mod count;
 mod delete;
 mod import;
 mod info;
@@ -26,6 +27,7 @@ pub(crate) fn run(args: &Args, out: &mut impl Write) -> Result<Exit, Error> {
         Verb::Search(search) => search::run(search, out),
         Verb::Delete(delete) => delete::run(delete, out),
         Verb::Compact(compact) => compact::run(compact, out),
+        Verb::Count(count) => count::run(count, out),
         Verb::Info(target) => info::run(target, out),
         Verb::Verify(verify) => verify::run(verify, out),
         Verb::Repair(repair) => repair::run(repair, out),

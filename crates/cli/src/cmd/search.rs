@@ -43,6 +43,8 @@ pub(crate) fn run(args: &Search, out: &mut impl Write) -> Result<Exit, Error> {
         k: args.k,
         ef: args.ef.map(NonZeroUsize::get),
         exact: args.exact,
+        filter: args.filter.clone(),
+        max_distance: args.max_distance,
     };
 
     check_dim(&queries, &collection)?;

@@ -5,11 +5,13 @@
 //! monomorphised inside one SIMD dispatch.
 
 mod beam;
+mod filtered;
 mod layer;
 mod rerank;
 mod scratch;
 mod visited;
 
+pub use filtered::{search_among, search_filtered};
 pub(crate) use layer::{descend, search_layer};
 pub use rerank::rerank;
 pub use scratch::{Scratch, ScratchPool};

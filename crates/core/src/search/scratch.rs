@@ -11,6 +11,8 @@ pub struct Scratch {
     pub(super) visited: Visited,
     pub(super) beam: Beam,
     pub(super) nodes: Vec<u32>,
+    /// Neighbours that do not match and are looked through.
+    pub(super) detours: Vec<u32>,
     pub(super) keys: Vec<u32>,
     pub(super) distances: u64,
     n: usize,

@@ -21,6 +21,12 @@ impl Visited {
         }
     }
 
+    /// Whether a node is marked.
+    #[inline(always)]
+    pub(crate) fn contains(&self, node: u32) -> bool {
+        self.words[node as usize / 64] >> (node % 64) & 1 == 1
+    }
+
     /// Marks a node; whether it was new.
     #[inline(always)]
     pub(crate) fn insert(&mut self, node: u32) -> bool {

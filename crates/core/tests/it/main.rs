@@ -11,6 +11,7 @@ mod fashion_mnist;
 
 mod bad_input;
 mod delete;
+mod filtered;
 mod insert;
 mod mutate;
 mod reachable;

@@ -7,6 +7,7 @@
 use bincode::config::{Configuration, Fixint, Limit, LittleEndian};
 use serde::{Deserialize, Serialize};
 
+use crate::filter::Field;
 use crate::value::{DEPTH_MAX, Problem, ValueError};
 use crate::{Metadata, Value};
 
@@ -21,7 +22,7 @@ const CONFIG: Configuration<LittleEndian, Fixint, Limit<PAYLOAD_BYTES_MAX>> =
 
 /// Numbered by position: the order is part of the file format.
 #[derive(Debug, Serialize, Deserialize)]
-enum Token<'a> {
+pub(crate) enum Token<'a> {
     Null,
     Bool(bool),
     Int(i64),
@@ -31,6 +32,17 @@ enum Token<'a> {
     List(u32),
     /// So many pairs of a name, as `Text`, and a value follow.
     Object(u32),
+}
+
+impl Token<'_> {
+    /// How many values follow that are parts of this one.
+    pub(crate) fn inside(&self) -> u64 {
+        match self {
+            Token::List(len) => u64::from(*len),
+            Token::Object(len) => 2 * u64::from(*len),
+            _ => 0,
+        }
+    }
 }
 
 /// Why stored bytes are not metadata.
@@ -75,6 +87,62 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<Metadata, PayloadError> {
     match (build(&mut tokens, 1), tokens.next(), used == bytes.len()) {
         (Some(Value::Object(metadata)), None, true) => Ok(metadata),
         _ => Err(PayloadError::Shape),
+    }
+}
+
+/// Encoded metadata, read token by token.
+pub(crate) struct Tokens<'a> {
+    rest: &'a [u8],
+}
+
+impl<'a> Tokens<'a> {
+    /// From the value of a field on; `None` if the metadata has no such field. Nothing else is decoded.
+    ///
+    /// Errors: bytes that [`encode`] does not write, as far as they are read.
+    pub(crate) fn at(bytes: &'a [u8], field: &Field) -> Result<Option<Self>, PayloadError> {
+        if bytes.is_empty() {
+            return Ok(None);
+        }
+        let count = size_of::<u64>();
+        let rest = bytes.get(count..).ok_or(PayloadError::Shape)?;
+        let mut tokens = Tokens { rest };
+        for name in field.names() {
+            if !tokens.enter(name)? {
+                return Ok(None);
+            }
+        }
+        Ok(Some(tokens))
+    }
+
+    /// Into the object that comes next, to the value of that name; whether there is one.
+    fn enter(&mut self, name: &str) -> Result<bool, PayloadError> {
+        let Token::Object(fields) = self.next()? else {
+            return Ok(false);
+        };
+        for _ in 0..fields {
+            match self.next()? {
+                Token::Text(found) if found == name => return Ok(true),
+                Token::Text(_) => self.skip(1)?,
+                _ => return Err(PayloadError::Shape),
+            }
+        }
+        Ok(false)
+    }
+
+    /// The next token.
+    pub(crate) fn next(&mut self) -> Result<Token<'a>, PayloadError> {
+        let (token, used) = bincode::serde::borrow_decode_from_slice(self.rest, CONFIG)?;
+        self.rest = self.rest.get(used..).unwrap_or_default();
+        Ok(token)
+    }
+
+    /// Passes over so many values with all that is in them.
+    pub(crate) fn skip(&mut self, values: u64) -> Result<(), PayloadError> {
+        let mut left = values;
+        while left > 0 {
+            left = (left - 1).saturating_add(self.next()?.inside());
+        }
+        Ok(())
     }
 }
 

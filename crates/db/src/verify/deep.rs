@@ -100,7 +100,14 @@ fn sample(
     }
     let run = |exact| {
         let (k, ef) = (K.min(live), view.config.params.ef_search());
-        search::search(view, workers, queries, Plan { k, ef, exact })
+        let max_distance = f32::INFINITY;
+        let plan = Plan {
+            k,
+            ef,
+            exact,
+            max_distance,
+        };
+        search::search(view, workers, queries, plan, None)
     };
     let (found, exact) = (run(false)?, run(true)?);
     let mut hits = 0;

@@ -13,6 +13,7 @@ array([[1],
 """
 
 from ._core import Collection, Database, Hits, __version__, open, restore, salvage
+from ._filter import F, Filter
 from ._hit import Hit
 from .exceptions import (
     ArgumentTypeError,
@@ -24,6 +25,7 @@ from .exceptions import (
     EfficiencyWarning,
     Error,
     ExistsError,
+    FilterError,
     ForkedError,
     IdError,
     InternalError,
@@ -52,6 +54,9 @@ __all__ = [
     "EfficiencyWarning",
     "Error",
     "ExistsError",
+    "F",
+    "Filter",
+    "FilterError",
     "ForkedError",
     "Hit",
     "Hits",

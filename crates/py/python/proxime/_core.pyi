@@ -9,12 +9,14 @@ from typing import Any, Literal, Self, TypeAlias, final, overload
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ._filter import Filter
 from ._hit import Hit
 
 _Ids: TypeAlias = NDArray[np.integer[Any]] | Iterable[int | str]
 _Vectors: TypeAlias = ArrayLike
 _Queries: TypeAlias = ArrayLike
 _Metadata: TypeAlias = Iterable[Mapping[str, Any] | None] | Mapping[str, Iterable[Any]]
+_Where: TypeAlias = dict[str, Any] | str | Filter
 _Include: TypeAlias = Literal["metadata", "vectors"]
 
 __all__ = ["Collection", "Database", "Hits", "__version__", "open", "restore", "salvage"]
@@ -83,30 +85,40 @@ class Collection:
         queries: Sequence[float],
         k: int = 10,
         *,
+        where: _Where | None = None,
+        params: Mapping[str, Any] | None = None,
         ef: int | None = None,
         exact: bool = False,
+        max_distance: float | None = None,
         include: _Include | Sequence[_Include] = (),
     ) -> Hits: ...
-    @overload  # several queries
+    @overload  # several queries: a tuple of arrays; with `max_distance` a list of `Hits`
     def search(
         self,
         queries: Sequence[Sequence[float]] | Sequence[NDArray[Any]],
         k: int = 10,
         *,
+        where: _Where | None = None,
+        params: Mapping[str, Any] | None = None,
         ef: int | None = None,
         exact: bool = False,
+        max_distance: float | None = None,
         include: _Include | Sequence[_Include] = (),
-    ) -> tuple[Any, ...]: ...
+    ) -> Any: ...
     @overload  # an array: `Hits` for one dimension, a tuple for two
     def search(
         self,
         queries: _Queries,
         k: int = 10,
         *,
+        where: _Where | None = None,
+        params: Mapping[str, Any] | None = None,
         ef: int | None = None,
         exact: bool = False,
+        max_distance: float | None = None,
         include: _Include | Sequence[_Include] = (),
     ) -> Any: ...
+    def count(self, where: _Where | None = None, params: Mapping[str, Any] | None = None) -> int: ...
     def stats(self) -> dict[str, Any]: ...
     def digest(self) -> str: ...
     def __len__(self) -> int: ...

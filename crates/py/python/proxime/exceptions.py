@@ -56,6 +56,10 @@ class MetadataError(Error, ValueError):
     """Metadata that cannot be stored as it is. Attributes: `row`, `path`."""
 
 
+class FilterError(Error, ValueError):
+    """A filter that cannot be applied. The message says where it is wrong, and why."""
+
+
 class NotFoundError(Error, KeyError):
     """There is no collection of that name. Attribute: `name`."""
 

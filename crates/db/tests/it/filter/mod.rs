@@ -1,0 +1,7 @@
+//! Filters: what they mean, the ways to write them, and what is refused.
+
+mod hostile;
+mod naive;
+mod records;
+mod search;
+mod ways_in;
