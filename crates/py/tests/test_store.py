@@ -260,10 +260,10 @@ def test_collections_are_listed_in_order(db):
 
 
 def test_stats(path):
-    db, docs = filled(path)
+    db, docs = filled(path, 1_500)
     stats = docs.stats()
-    assert (stats["name"], stats["dim"], stats["metric"], stats["live"]) == ("docs", DIM, "l2", 300)
-    assert stats["bytes_on_disk"] > 300 * DIM * 4
+    assert (stats["name"], stats["dim"], stats["metric"], stats["live"]) == ("docs", DIM, "l2", 1_500)
+    assert stats["bytes_on_disk"] > 1_500 * DIM * 4
     db.close()
 
 

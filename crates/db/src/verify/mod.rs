@@ -18,7 +18,7 @@ pub(crate) fn verify(store: &Store, workers: Option<&Workers>) -> VerifyReport {
     let mut problems: Vec<String> = store.verify().iter().map(ToString::to_string).collect();
     let (mut collections, mut views) = (Vec::new(), Vec::new());
     for stored in &manifest.collections {
-        let (report, view) = verify_collection(store, stored, workers);
+        let (report, view) = verify_collection(store, stored);
         collections.push(report);
         views.extend(view.map(Arc::new));
     }
@@ -31,6 +31,12 @@ pub(crate) fn verify(store: &Store, workers: Option<&Workers>) -> VerifyReport {
     for report in &mut collections {
         if let Some(view) = logged.by_name(&report.name) {
             (report.rows, report.live) = (view.rows(), view.live());
+            if let Some(workers) = workers {
+                match deep::verify(view, workers, &mut report.problems) {
+                    Ok(deep) => report.deep = Some(deep),
+                    Err(e) => report.problems.push(e.to_string()),
+                }
+            }
         }
     }
     let ok = problems.is_empty()
@@ -49,7 +55,6 @@ pub(crate) fn verify(store: &Store, workers: Option<&Workers>) -> VerifyReport {
 fn verify_collection(
     store: &Store,
     stored: &proxime_storage::Collection,
-    workers: Option<&Workers>,
 ) -> (CollectionReport, Option<View>) {
     let mut report = CollectionReport {
         name: stored.name.clone(),
@@ -76,12 +81,6 @@ fn verify_collection(
         .map(|index| index.graph.stats().unreachable)
         .sum();
     let view = View::new(stored.id, stored.name.clone(), config).with_all(segments);
-    if let Some(workers) = workers {
-        match deep::verify(&view, workers, &mut report.problems) {
-            Ok(deep) => report.deep = Some(deep),
-            Err(e) => report.problems.push(e.to_string()),
-        }
-    }
     (report, Some(view))
 }
 

@@ -90,11 +90,7 @@ fn run(golden: &Golden, time: Duration, tried_min: usize) -> (usize, usize, Coun
         .map(|steps| golden.content(steps))
         .collect();
     let counts = Counts::default();
-    // A stride that has no factor in common with the number visits everything once, in no order that files know of.
-    let stride = (all.len() as f64 * 0.618) as usize | 1;
-    let stride = (stride..)
-        .find(|&stride| gcd(stride, all.len()) == 1)
-        .unwrap();
+    let stride = stride(all.len());
     let started = Instant::now();
     let mut tried = 0;
     while tried < all.len() && (tried < tried_min || started.elapsed() < time) {
@@ -110,6 +106,12 @@ fn run(golden: &Golden, time: Duration, tried_min: usize) -> (usize, usize, Coun
         tried += 1;
     }
     (tried, all.len(), counts)
+}
+
+/// A stride that has no factor in common with the number visits everything once, in no order that files know of.
+fn stride(number: usize) -> usize {
+    let start = (number as f64 * 0.618) as usize | 1;
+    (start..).find(|&stride| gcd(stride, number) == 1).unwrap()
 }
 
 fn gcd(a: usize, b: usize) -> usize {
@@ -154,11 +156,18 @@ pub(crate) const KINDS: [SectionKind; 7] = [
     SectionKind::Deleted,
 ];
 
+/// What each of the stores has of the time.
+fn share_of_time() -> Duration {
+    let seconds = std::env::var("PROXIME_TORTURE_SECONDS").map_or(10.0, |s| s.parse().unwrap());
+    Duration::from_secs_f64(seconds / all().len() as f64)
+}
+
 /// Every bit and every length, by what storage hands up: nothing but what was written, or an error.
 #[test]
-#[ignore = "takes minutes"]
+#[ignore = "runs for as long as it is told to"]
 fn torture_every_bit() {
     for golden in all() {
+        let time = share_of_time();
         let files = golden.files();
         let (manifest, sections, frames) = contents(&files).unwrap();
         let damage = damage(&files);
@@ -180,14 +189,23 @@ fn torture_every_bit() {
                 "{name}"
             );
         };
-        let half = damage.len() / 2;
+        // Two threads, each with every other one, in an order that spreads what there is time for over all of it.
+        let (stride, started, tried) = (stride(damage.len()), Instant::now(), AtomicUsize::new(0));
+        let work = |first: usize| {
+            let mine = (first..damage.len()).step_by(2);
+            for turn in mine.take_while(|_| started.elapsed() < time) {
+                check(&damage[turn * stride % damage.len()]);
+                tried.fetch_add(1, Ordering::Relaxed);
+            }
+        };
         std::thread::scope(|scope| {
-            scope.spawn(|| damage[..half].iter().for_each(check));
-            scope.spawn(|| damage[half..].iter().for_each(check));
+            scope.spawn(|| work(0));
+            scope.spawn(|| work(1));
         });
         println!(
-            "every bit and length of {}: {} damaged stores, {} refused, the others read as written but for derived sections",
+            "bits and lengths of {}, through storage: {} of {}, {} refused, the others read as written but for derived sections",
             golden.name,
+            tried.into_inner(),
             damage.len(),
             refused.into_inner()
         );
@@ -207,9 +225,8 @@ fn a_part_of_the_damage_campaign() {
 #[test]
 #[ignore = "runs for as long as it is told to"]
 fn torture_damage_campaign() {
-    let seconds = std::env::var("PROXIME_TORTURE_SECONDS").map_or(10.0, |s| s.parse().unwrap());
     for golden in all() {
-        let time = Duration::from_secs_f64(seconds / all().len() as f64);
+        let time = share_of_time();
         let (tried, of, counts) = run(&golden, time, 1);
         let [refused, right] = [counts.refused, counts.right].map(AtomicUsize::into_inner);
         println!(

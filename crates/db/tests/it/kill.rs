@@ -65,6 +65,7 @@ fn child() {
     let db = Database::open(path).unwrap();
     let c = db.collection("c").unwrap();
     let mut out = std::io::stdout().lock();
+    writeln!(out, "ready").unwrap();
     for n in first.. {
         perform(&c, n);
         writeln!(out, "ack {n}").unwrap();
@@ -80,14 +81,26 @@ fn life(path: &Path, first: u64, time: Duration) -> u64 {
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
-    let acks = BufReader::new(child.stdout.take().unwrap()).lines();
+    let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let (opened, ready) = std::sync::mpsc::channel();
     let reader = std::thread::spawn(move || {
-        // A line that the kill has cut in two says nothing.
-        acks.map_while(Result::ok)
-            .filter_map(|line| line.strip_prefix("ack ")?.parse::<u64>().ok())
-            .last()
+        let mut last = None;
+        for line in lines.map_while(Result::ok) {
+            // Each is written by one call, and so whole.
+            match line.strip_prefix("ack ").map(str::parse) {
+                Some(Ok(n)) => last = Some(n),
+                _ if line.ends_with("ready") => opened.send(()).unwrap(),
+                _ => {}
+            }
+        }
+        last
     });
+    // One in four is killed while it is opening.
+    if !first.is_multiple_of(4) {
+        ready.recv().unwrap();
+    }
     std::thread::sleep(time);
+    assert!(child.try_wait().unwrap().is_none(), "it ended by itself");
     child.kill().unwrap();
     child.wait().unwrap();
     reader.join().unwrap().unwrap_or(first - 1)
@@ -120,9 +133,15 @@ fn campaign(mut enough: impl FnMut(u64) -> bool) -> (u64, u64) {
         .create_collection("c", l2(2))
         .unwrap();
     let (mut state, mut first, mut kills) = (State::new(), 1, 0);
+    // On a machine that is busy an operation may need longer than usual: more time until one is done.
+    let mut patience = 1;
     while !enough(kills) {
-        let time = Duration::from_micros(15_000 + kills * 7_919 % 60_000);
+        let time = Duration::from_micros(kills * 7_919 % 60_000) * patience;
         let acked = life(&path, first, time);
+        patience = match acked < first {
+            true => (patience * 2).min(64),
+            false => 1,
+        };
         (first..=acked).for_each(|n| apply(&mut state, n));
         let found = found(&path);
         if found != state {
