@@ -5,6 +5,7 @@
 
 mod bad_input;
 mod exit_codes;
+mod filters;
 mod formats;
 mod pipes;
 mod round_trip;
