@@ -8,5 +8,6 @@ mod exit_codes;
 mod filters;
 mod formats;
 mod pipes;
+mod repair;
 mod round_trip;
 mod support;

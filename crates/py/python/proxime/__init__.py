@@ -12,7 +12,7 @@ array([[1],
 {'title': 'b'}
 """
 
-from ._core import Collection, Database, Hits, __version__, open
+from ._core import Collection, Database, Hits, __version__, open, restore, salvage
 from ._filter import F, Filter
 from ._hit import Hit
 from .exceptions import (
@@ -75,4 +75,6 @@ __all__ = [
     "ZeroVectorError",
     "__version__",
     "open",
+    "restore",
+    "salvage",
 ]
