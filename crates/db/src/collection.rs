@@ -156,31 +156,6 @@ impl Collection {
         self.database.compact(self.id, &self.name, progress)
     }
 
-    /// The record with this id, if there is one.
-    pub fn get(&self, id: &Key) -> Result<Option<Record>> {
-        let view = self.view()?;
-        let Some((part, row)) = view.find(&id.to_bytes()) else {
-            return Ok(None);
-        };
-        let (vector, metadata) = (
-            part.segment.vector(row).to_vec(),
-            part.segment.metadata(row)?,
-        );
-        Ok(Some(Record {
-            id: id.clone(),
-            vector,
-            metadata,
-        }))
-    }
-
-    /// How many records the filter is true of.
-    ///
-    /// Errors: a filter that is wrong. Cost: what the filter looks at is read once, and kept for the next time.
-    pub fn count(&self, filter: &Filter) -> Result<usize> {
-        let chosen = choose(&*self.view()?, filter)?;
-        Ok(chosen.iter().map(Chosen::count).sum())
-    }
-
     /// The nearest records of each query: always `min(k, len)` of them, or with a filter as many as it is true of. Only
     /// `max_distance` makes them fewer.
     ///
@@ -269,7 +244,7 @@ impl Collection {
         Ok(digest::digest(&*self.view()?))
     }
 
-    fn view(&self) -> Result<Arc<View>> {
+    pub(crate) fn view(&self) -> Result<Arc<View>> {
         self.database
             .snapshot()?
             .by_id(self.id)
@@ -285,7 +260,7 @@ impl Collection {
 }
 
 /// The rows that a filter is true of, part by part.
-fn choose(view: &View, filter: &Filter) -> Result<Vec<Chosen>> {
+pub(crate) fn choose(view: &View, filter: &Filter) -> Result<Vec<Chosen>> {
     filter.check()?;
     let parts = view.parts.iter();
     parts.map(|part| Chosen::by(filter, part)).collect()

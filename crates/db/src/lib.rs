@@ -39,6 +39,7 @@ mod key;
 mod merge;
 mod options;
 mod pool;
+mod read;
 mod record;
 mod repair;
 mod report;

@@ -61,7 +61,7 @@ impl Chosen {
         self.count
     }
 
-    fn contains(&self, row: u32) -> bool {
+    pub(crate) fn contains(&self, row: u32) -> bool {
         self.rows.contains(row as usize)
     }
 

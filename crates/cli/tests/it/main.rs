@@ -6,6 +6,7 @@
 mod bad_input;
 mod changes;
 mod exit_codes;
+mod filters;
 mod formats;
 mod pipes;
 mod repair;

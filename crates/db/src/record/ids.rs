@@ -38,6 +38,13 @@ impl KeyRef<'_> {
 }
 
 impl Key {
+    pub(crate) fn borrowed(&self) -> KeyRef<'_> {
+        match self {
+            Key::Int(id) => KeyRef::Int(*id),
+            Key::Text(id) => KeyRef::Text(id),
+        }
+    }
+
     /// The id's bytes.
     pub(crate) fn to_bytes(&self) -> Vec<u8> {
         let mut bytes = Vec::new();

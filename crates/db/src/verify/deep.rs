@@ -100,12 +100,11 @@ fn sample(
     }
     let run = |exact| {
         let (k, ef) = (K.min(live), view.config.params.ef_search());
-        let max_distance = f32::INFINITY;
         let plan = Plan {
             k,
             ef,
             exact,
-            max_distance,
+            max_distance: f32::INFINITY,
         };
         search::search(view, workers, queries, plan, None)
     };

@@ -2,6 +2,7 @@
 
 mod hostile;
 mod naive;
+mod reads;
 mod records;
 mod search;
 mod ways_in;

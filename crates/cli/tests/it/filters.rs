@@ -1,0 +1,79 @@
+//! `--where` and `--max-distance` choose what is found, `count` counts it, and a filter that is none is a usage error.
+
+use crate::support::{Desk, npy_f32, points};
+
+fn run(desk: &Desk, words: &[&str]) -> (i32, String, String) {
+    let output = desk.command(words).output().unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    (
+        output.status.code().unwrap(),
+        text(output.stdout),
+        text(output.stderr),
+    )
+}
+
+fn films() -> Desk {
+    let desk = Desk::new();
+    let rows = points(40, 3);
+    desk.write("x.npy", npy_f32(&rows));
+    desk.write("q.npy", npy_f32(&rows[..1]));
+    let lines: Vec<String> = (0..40)
+        .map(|i| {
+            format!(
+                "{{\"lang\": \"{}\", \"year\": {}}}",
+                ["en", "de"][i % 2],
+                2000 + i
+            )
+        })
+        .collect();
+    desk.write("m.jsonl", lines.join("\n"));
+    desk.run("import db x.npy --metadata m.jsonl --metric l2 --json")
+        .json();
+    desk
+}
+
+#[test]
+fn only_what_matches_is_found_and_counted() {
+    let desk = films();
+    let filter = "lang = 'en' AND year >= 2020";
+    let (code, out, err) = run(
+        &desk,
+        &[
+            "search", "db", "--query", "q.npy", "-k", "40", "--where", filter, "--json",
+        ],
+    );
+    assert_eq!(code, 0, "{err}");
+    let answer: serde_json::Value = serde_json::from_str(&out).unwrap();
+    let mut ids: Vec<i64> = (answer["ids"].as_array().unwrap().iter())
+        .map(|id| id.as_i64().unwrap())
+        .collect();
+    ids.sort();
+    assert_eq!(ids, [20, 22, 24, 26, 28, 30, 32, 34, 36, 38]);
+    assert_eq!(run(&desk, &["count", "db", "--where", filter]).1, "10\n");
+    assert_eq!(run(&desk, &["count", "db"]).1, "40\n");
+    let counted = &desk.run("count db --json").json()[0];
+    assert_eq!(
+        counted,
+        &serde_json::json!({"collection": "default", "count": 40})
+    );
+    let near = desk.run("search db --query q.npy --max-distance 0 --json");
+    assert_eq!(near.json()[0]["ids"], serde_json::json!([0]));
+}
+
+#[test]
+fn what_is_no_filter_is_a_usage_error() {
+    let desk = films();
+    for (filter, problem) in [
+        ("lang = ", "a value is needed, not the end"),
+        ("lang = :l", "there is no parameter"),
+        ("", "empty"),
+    ] {
+        for verb in [&["count", "db"][..], &["search", "db", "--query", "q.npy"]] {
+            let (code, out, err) = run(&desk, &[verb, &["--where", filter]].concat());
+            assert_eq!((code, out.as_str()), (2, ""), "{filter}");
+            assert!(err.contains(problem), "{err}");
+        }
+    }
+    let (code, _, err) = run(&desk, &["count", "db", "--collection", "other"]);
+    assert_eq!(code, 3, "{err}");
+}
