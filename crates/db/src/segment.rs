@@ -6,7 +6,7 @@
 use std::path::PathBuf;
 
 use proxime_core::Graph;
-use proxime_quant::{Codes, ScalarI8};
+use proxime_quant::{Codes, CodesU4, ScalarI8};
 use proxime_storage::column::Column;
 use proxime_storage::{SectionBytes, SectionKind};
 
@@ -40,7 +40,21 @@ pub(crate) enum Index {
 pub(crate) struct GraphIndex {
     pub(crate) codec: ScalarI8,
     pub(crate) codes: Codes,
+    /// The same codes, rounded to half a byte.
+    pub(crate) walk: CodesU4,
     pub(crate) graph: Graph,
+}
+
+impl GraphIndex {
+    pub(crate) fn new(codec: ScalarI8, codes: Codes, graph: Graph) -> GraphIndex {
+        let walk = CodesU4::new(&codes);
+        GraphIndex {
+            codec,
+            codes,
+            walk,
+            graph,
+        }
+    }
 }
 
 impl Segment {
@@ -210,9 +224,5 @@ fn load_index(
         .map_err(|e| damage(SectionKind::Codes, e.to_string()))?;
     let graph =
         Graph::from_bytes(&graph, rows).map_err(|e| damage(SectionKind::Graph, e.to_string()))?;
-    Ok(Some(GraphIndex {
-        codec,
-        codes,
-        graph,
-    }))
+    Ok(Some(GraphIndex::new(codec, codes, graph)))
 }

@@ -56,6 +56,13 @@ impl Beam {
         self.entries.get(self.cursor).map(|&entry| node_of(entry))
     }
 
+    #[inline(always)]
+    pub(crate) fn peek_after(&self) -> Option<u32> {
+        self.entries
+            .get(self.cursor + 1)
+            .map(|&entry| node_of(entry))
+    }
+
     /// Nearest first.
     pub(crate) fn iter(&self) -> impl Iterator<Item = Candidate> + '_ {
         self.entries.iter().map(|&entry| Candidate {

@@ -52,9 +52,19 @@ pub(crate) fn search_layer<'a, I: Isa>(
     meet(isa, entries, scorer, scratch);
     while let Some(node) = scratch.beam.next() {
         if let Some(after) = scratch.beam.peek() {
-            isa.prefetch(slots(after));
+            for &node in slots(after).iter().take_while(|&&node| node != NONE) {
+                if !scratch.visited.contains(node) {
+                    scorer.prefetch(isa, node);
+                }
+            }
         }
         meet(isa, slots(node), scorer, scratch);
+        if let Some(next) = scratch.beam.peek() {
+            isa.prefetch(slots(next));
+        }
+        if let Some(after) = scratch.beam.peek_after() {
+            isa.prefetch(slots(after));
+        }
     }
 }
 
@@ -65,6 +75,7 @@ fn meet<I: Isa>(isa: I, nodes: &[u32], scorer: &impl Scorer, scratch: &mut Scrat
     scratch.keys.clear();
     for &node in nodes.iter().take_while(|&&node| node != NONE) {
         if scratch.visited.insert(node) {
+            scorer.prefetch(isa, node);
             scratch.nodes.push(node);
         }
     }

@@ -21,6 +21,12 @@ impl Visited {
         }
     }
 
+    /// Whether a node was marked.
+    #[inline(always)]
+    pub(crate) fn contains(&self, node: u32) -> bool {
+        self.words[node as usize / 64] & 1 << (node % 64) != 0
+    }
+
     /// Marks a node; whether it was new.
     #[inline(always)]
     pub(crate) fn insert(&mut self, node: u32) -> bool {
