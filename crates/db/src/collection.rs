@@ -13,10 +13,10 @@ use crate::record::payload;
 use crate::search::{self, Plan};
 use crate::segment::Index;
 use crate::snapshot::View;
-use crate::writer::{Checked, check_vectors, write_segment};
+use crate::writer::{Checked, check_vectors};
 use crate::{
     CollectionConfig, Error, GraphStats, Input, Key, Metadata, Result, Results, Rows,
-    SearchOptions, Stats, digest,
+    SearchOptions, Stats, VectorSource, digest, frame, merge,
 };
 
 /// A handle to a collection. Clones are the same collection.
@@ -95,33 +95,63 @@ impl Collection {
         self.database.check_writable()?;
         let checked = check(batch, &self.config, existing)?;
         let workers = self.database.pool.workers()?;
-        self.database.write(|store, snapshot| {
-            let view = snapshot.by_id(self.id).ok_or_else(|| self.not_found())?;
-            if existing == Existing::Refuse {
-                refuse_existing(view, &checked.ids, &checked.kept)?;
-            }
-            if checked.ids.rows() == 0 {
-                return Ok(snapshot.with(View::clone(view)));
-            }
-            let (pinned, segment) = write_segment(store, &workers, self.id, &self.config, checked)?;
-            let next = view.with_newest(segment);
-            store.commit(|manifest| {
-                manifest
-                    .collections
-                    .iter_mut()
-                    .filter(|c| c.id == self.id)
-                    .for_each(|c| c.segments.push(pinned.clone()));
+        self.database
+            .write_to(self.id, &self.name, |writing, snapshot, view| {
+                if existing == Existing::Refuse {
+                    refuse_existing(view, &checked.ids, &checked.kept)?;
+                }
+                if checked.ids.rows() == 0 {
+                    Ok(view.clone())
+                } else if checked.is_small() {
+                    writing.log_rows(view, checked.into_rows(&self.config)?)
+                } else {
+                    writing.write_rows(snapshot, view, &workers, checked)
+                }
+            })
+    }
+
+    /// Deletes the records with these ids, those that there are: all of them, durably, or none. Returns how many there were. An
+    /// id may be given twice.
+    ///
+    /// Errors: none but those that every write has.
+    pub fn delete(&self, ids: &[Key]) -> Result<usize> {
+        self.database.check_writable()?;
+        let (kept, _) = keep_last(ids);
+        let keys: Vec<Vec<u8>> = kept
+            .iter()
+            .filter_map(|row| ids.get(row))
+            .map(Key::to_bytes)
+            .collect();
+        let workers = self.database.pool.workers()?;
+        let mut deleted = 0;
+        self.database
+            .write_to(self.id, &self.name, |writing, snapshot, view| {
+                let there = keys
+                    .iter()
+                    .map(Vec::as_slice)
+                    .filter(|id| view.find(id).is_some());
+                let there = Ids::collect(there).map_err(merge::damaged)?;
+                deleted = there.rows() as usize;
+                if deleted == 0 {
+                    Ok(view.clone())
+                } else if there.as_bytes().len() <= frame::BYTES_MAX {
+                    writing.log_deletions(view, there)
+                } else {
+                    writing.write_rows(
+                        snapshot,
+                        view,
+                        &workers,
+                        Checked::deletions(there, &NoRows(self.config.dim)),
+                    )
+                }
             })?;
-            Ok(snapshot.with(next))
-        })
+        Ok(deleted)
     }
 
     /// The record with this id, if there is one.
     pub fn get(&self, id: &Key) -> Result<Option<Record>> {
         let view = self.view()?;
-        let mut bytes = Vec::new();
-        id.encode(&mut bytes);
-        let Some((part, row)) = view.find(&bytes) else {
+        let Some((part, row)) = view.find(&id.to_bytes()) else {
             return Ok(None);
         };
         let (vector, metadata) = (
@@ -183,8 +213,12 @@ impl Collection {
             preset: self.config.params.preset(),
             rows: view.rows(),
             live: view.live(),
-            segments: view.parts.len(),
-            bytes_on_disk: segments().map(|segment| segment.bytes).sum(),
+            segments: view.tail().start,
+            tail_rows: view.tail_rows(),
+            bytes_on_disk: segments()
+                .filter_map(|s| s.file.as_ref())
+                .map(|file| file.bytes)
+                .sum(),
             graph: GraphStats::over(&graphs),
             damaged_graphs: segments()
                 .filter(|segment| matches!(segment.index, Index::Damaged(_)))
@@ -212,6 +246,23 @@ impl Collection {
         Error::CollectionNotFound {
             name: self.name.clone(),
         }
+    }
+}
+
+/// No vectors, of so many components.
+struct NoRows(usize);
+
+impl VectorSource for NoRows {
+    fn rows(&self) -> usize {
+        0
+    }
+
+    fn dim(&self) -> usize {
+        self.0
+    }
+
+    fn read(&self, _: usize, _: &mut [f32]) -> Result<()> {
+        Ok(())
     }
 }
 
@@ -275,6 +326,7 @@ pub(crate) fn check<'a>(
         kept,
         ids,
         payload,
+        deleted: None,
         vectors,
         progress,
     })

@@ -8,9 +8,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arc_swap::ArcSwap;
-use proxime_storage::{Access, MemVfs, OsVfs, Store, Vfs};
+use proxime_storage::{Access, MemVfs, OsVfs, RecoveryReport, Store, Vfs};
 
 use crate::collection::{self, Existing};
+use crate::commit::Writing;
 use crate::pool::Pool;
 use crate::segment::Segment;
 use crate::snapshot::{Snapshot, View};
@@ -19,6 +20,9 @@ use crate::{
     Batch, Collection, CollectionConfig, Error, OpenOptions, Result, Rows, VerifyReport, config,
     verify,
 };
+
+/// How often a reader that is overtaken by commits starts again.
+const READ_ATTEMPTS_MAX: usize = 10;
 
 /// An open database. Clones are the same handle.
 ///
@@ -36,8 +40,10 @@ pub(crate) struct Inner {
     pub(crate) pool: Pool,
     pub(crate) vfs: Arc<dyn Vfs>,
     closed: AtomicBool,
-    /// `None` once closed. Held through a whole write.
-    store: Mutex<Option<Store>>,
+    /// `None` once closed, and for reading only. Held through a whole write.
+    writing: Mutex<Option<Writing>>,
+    /// What was found in the log.
+    recovery: RecoveryReport,
     snapshot: ArcSwap<Snapshot>,
 }
 
@@ -73,10 +79,23 @@ impl Database {
         Database::start(None, Arc::new(MemVfs::new()), &options)
     }
 
+    /// On a file system of the caller's own: for tests with one that fails, and for stores in other places.
+    pub fn open_on(vfs: Arc<dyn Vfs>, options: &OpenOptions) -> Result<Database> {
+        Database::start(None, vfs, options)
+    }
+
     fn start(path: Option<PathBuf>, vfs: Arc<dyn Vfs>, options: &OpenOptions) -> Result<Database> {
         let pool = Pool::new(options.threads)?;
-        let (store, segments) = Store::open(Arc::clone(&vfs), access(options))?;
-        let snapshot = load(&store, segments)?;
+        let (writing, snapshot, recovery) = match options.read_only {
+            true => (None, read_newest(&vfs)?.1, RecoveryReport::default()),
+            false => {
+                let (store, segments) = Store::open(Arc::clone(&vfs), access(options))?;
+                let snapshot = load(&store, segments)?;
+                let (writing, snapshot, recovery) =
+                    Writing::start(store, options.durability, snapshot)?;
+                (Some(writing), snapshot, recovery)
+            }
+        };
         Ok(Database(Arc::new(Inner {
             path,
             pid: std::process::id(),
@@ -84,7 +103,8 @@ impl Database {
             pool,
             vfs,
             closed: AtomicBool::new(false),
-            store: Mutex::new(Some(store)),
+            writing: Mutex::new(writing),
+            recovery,
             snapshot: ArcSwap::from_pointee(snapshot),
         })))
     }
@@ -111,7 +131,8 @@ impl Database {
         let json = config::to_json(&config)?;
         self.0.check_writable()?;
         let checked = collection::check(batch, &config, Existing::Replace)?;
-        self.0.write(|store, snapshot| {
+        self.0.write(|writing, snapshot| {
+            let store = &mut writing.store;
             if snapshot.by_name(name).is_some() {
                 return Err(Error::CollectionExists {
                     name: name.to_owned(),
@@ -137,9 +158,12 @@ impl Database {
     ///
     /// Errors: no collection of that name.
     pub fn drop_collection(&self, name: &str) -> Result<()> {
-        self.0.write(|store, snapshot| {
+        self.0.write(|writing, snapshot| {
             let dropped = snapshot.by_name(name).ok_or_else(|| not_found(name))?.id;
-            store.commit(|manifest| manifest.collections.retain(|c| c.id != dropped))?;
+            writing.flush()?;
+            writing
+                .store
+                .commit(|manifest| manifest.collections.retain(|c| c.id != dropped))?;
             Ok(snapshot.without(dropped))
         })
     }
@@ -172,6 +196,17 @@ impl Database {
         self.0.read_only
     }
 
+    /// What opening found in the log: batches that were in no segment, and an end that was cut off. Empty for a reader.
+    pub fn recovery(&self) -> &RecoveryReport {
+        &self.0.recovery
+    }
+
+    /// Returns when everything that was acknowledged is on the disk. At [`Durability::Always`] it is already.
+    pub fn flush(&self) -> Result<()> {
+        self.0.check_writable()?;
+        self.0.writing().as_ref().ok_or(Error::Closed)?.flush()
+    }
+
     /// Reads everything again and checks it against its checksums, its structure and itself. Changes nothing. Writes wait.
     ///
     /// Errors: only what keeps it from looking; what it finds is in the report.
@@ -181,20 +216,25 @@ impl Database {
             return self.0.verify_newest();
         }
         self.0.not_forked()?;
-        match &*self.0.store() {
-            Some(store) => Ok(verify::verify(store)),
+        match &*self.0.writing() {
+            Some(writing) => Ok(verify::verify(&writing.store)),
             None => Err(Error::Closed),
         }
     }
 
     /// Releases the lock, after waiting for a write that is under way. Later calls through any clone or collection give
     /// [`Error::Closed`]; results already found stay valid. Closing twice is fine. Dropping the last clone closes too.
-    pub fn close(&self) {
-        self.0.closed.store(true, Ordering::Release);
-        // In a forked child the mutex may be held by a thread that does not exist; and the lock is the parent's.
-        if self.0.not_forked().is_ok() {
-            drop(self.0.store().take());
-        }
+    ///
+    /// Errors: the disk's, and then what the durability level does not promise may be lost.
+    pub fn close(&self) -> Result<()> {
+        self.0.close()
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        // Nobody is there to be told; what was acknowledged is as safe as the level says.
+        self.close().ok();
     }
 }
 
@@ -207,18 +247,47 @@ impl Inner {
         }
     }
 
-    /// Runs one write: `work` commits and says what readers see then.
+    fn close(&self) -> Result<()> {
+        self.closed.store(true, Ordering::Release);
+        // In a forked child the mutex may be held by a thread that does not exist; and the lock is the parent's.
+        match self.not_forked() {
+            Ok(()) => self.writing().take().map_or(Ok(()), Writing::close),
+            Err(_) => Ok(()),
+        }
+    }
+
+    /// Runs one write: `work` makes it durable and says what readers see then.
     pub(crate) fn write(
         &self,
-        work: impl FnOnce(&mut Store, &Snapshot) -> Result<Snapshot>,
+        work: impl FnOnce(&mut Writing, &Snapshot) -> Result<Snapshot>,
     ) -> Result<()> {
         self.check_writable()?;
-        let mut store = self.store();
-        let store = store.as_mut().ok_or(Error::Closed)?;
+        let mut writing = self.writing();
+        let writing = writing.as_mut().ok_or(Error::Closed)?;
         let snapshot = self.snapshot()?;
-        let next = work(store, &snapshot)?;
+        let next = work(writing, &snapshot)?;
         self.snapshot.store(Arc::new(next));
         Ok(())
+    }
+
+    /// Runs one write to a collection, and seals its tail if that is due.
+    ///
+    /// Errors: those of `work`; [`Error::CollectionNotFound`].
+    pub(crate) fn write_to(
+        &self,
+        id: u64,
+        name: &str,
+        work: impl FnOnce(&mut Writing, &Snapshot, &View) -> Result<View>,
+    ) -> Result<()> {
+        let workers = self.pool.workers()?;
+        self.write(|writing, snapshot| {
+            let view = snapshot.by_id(id).ok_or_else(|| not_found(name))?;
+            let next = snapshot.with(work(writing, snapshot, view)?);
+            // The write is done. If sealing fails its rows stay in the log, and it is tried again; after a failed
+            // sync the next write fails.
+            let sealed = writing.seal_if_due(&next, id, &workers);
+            Ok(sealed.ok().flatten().unwrap_or(next))
+        })
     }
 
     /// Errors: what every write through this handle would end with.
@@ -232,15 +301,12 @@ impl Inner {
 
     /// Of a commit that is not the newest, files may have been removed: then look at the newer one.
     fn verify_newest(&self) -> Result<VerifyReport> {
-        let newest = || Store::open(Arc::clone(&self.vfs), Access::Read);
-        let (mut store, _) = newest()?;
         loop {
+            let (store, _) = Store::open(Arc::clone(&self.vfs), Access::Read)?;
             let report = verify::verify(&store);
-            let (newer, _) = newest()?;
-            if report.ok || newer.manifest().number == report.manifest {
+            if report.ok || !store.is_overtaken()? {
                 return Ok(report);
             }
-            store = newer;
         }
     }
 
@@ -257,8 +323,8 @@ impl Inner {
     }
 
     /// A panic in a write left the store at its last commit, so the mutex's poison means nothing.
-    fn store(&self) -> MutexGuard<'_, Option<Store>> {
-        self.store.lock().unwrap_or_else(PoisonError::into_inner)
+    fn writing(&self) -> MutexGuard<'_, Option<Writing>> {
+        self.writing.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -281,6 +347,26 @@ fn access(options: &OpenOptions) -> Access {
         (true, _) => Access::Read,
         (false, false) => Access::Write,
         (false, true) => Access::Create,
+    }
+}
+
+/// What a reader sees: the newest commit and what has been logged since. Taken at a moment without a newer commit in between;
+/// if there is none for long, without the log.
+fn read_newest(vfs: &Arc<dyn Vfs>) -> Result<(Store, Snapshot)> {
+    let mut attempts = 0;
+    loop {
+        attempts += 1;
+        let (store, segments) = Store::open(Arc::clone(vfs), Access::Read)?;
+        let committed = load(&store, segments)?;
+        let mut snapshot = committed.clone();
+        let manifest = store.manifest();
+        let replayed = store.replay(|frame| snapshot.apply(manifest, frame));
+        match (store.is_overtaken()?, replayed) {
+            (false, Ok(())) => return Ok((store, snapshot)),
+            (false, Err(e)) => return Err(e),
+            (true, _) if attempts == READ_ATTEMPTS_MAX => return Ok((store, committed)),
+            (true, _) => {}
+        }
     }
 }
 
@@ -344,10 +430,10 @@ mod tests {
         ));
         assert!(forked(db.create_collection("d", config).unwrap_err()));
         assert!(forked(db.verify().unwrap_err()));
-        let held = db.0.store();
-        db.close();
+        let held = db.0.writing();
+        db.close().unwrap();
         drop(held);
         assert!(matches!(db.collection("c"), Err(Error::Closed)));
-        assert!(db.0.store().is_some(), "the lock is the parent's");
+        assert!(db.0.writing().is_some(), "the lock is the parent's");
     }
 }

@@ -1,10 +1,12 @@
 //! One number for everything in a collection: what P4, the same bytes everywhere, is checked by.
 //!
-//! XXH3-128 over the configuration and, segment by segment, every section as it is stored, each preceded by its length.
-//! Names, store ids, file ids and checksum seeds are left out.
+//! XXH3-128 over the configuration and, segment by segment, every section as it is stored and the rows in it that do not count,
+//! each preceded by its length; then the records that are in the log only, and what they delete. Names, store ids, file ids and
+//! checksum seeds are left out.
 
 use xxhash_rust::xxh3::Xxh3Default;
 
+use crate::record::ids::Ids;
 use crate::snapshot::View;
 
 pub(crate) fn digest(view: &View) -> String {
@@ -15,13 +17,32 @@ pub(crate) fn digest(view: &View) -> String {
     };
     add(&(view.config.dim as u64).to_le_bytes());
     add(view.config.metric.name().as_bytes());
-    for part in &view.parts {
+    let (sealed, tail) = view.parts.split_at(view.tail().start);
+    for part in sealed {
         part.segment.raw().into_iter().for_each(&mut add);
+        let hidden: Vec<u32> = part.hidden.iter().collect();
+        add(bytemuck::cast_slice(&hidden));
         if let Some(index) = part.segment.graph() {
-            add(index.codes.as_bytes());
+            add(part.segment.codes());
             add(&index.codec.to_bytes());
             add(&index.graph.to_bytes());
         }
     }
+    // How the tail is put together depends on what it has been through.
+    for part in tail {
+        for row in part.live_rows() {
+            add(part.segment.ids.bytes(row));
+            add(bytemuck::cast_slice(part.segment.vector(row)));
+            add(part.segment.payload(row));
+        }
+    }
+    let mut deleted: Vec<&[u8]> = tail
+        .iter()
+        .filter_map(|part| part.segment.deleted.as_ref())
+        .flat_map(Ids::iter)
+        .collect();
+    deleted.sort_unstable();
+    deleted.dedup();
+    deleted.into_iter().for_each(add);
     format!("{:032x}", hasher.digest128())
 }

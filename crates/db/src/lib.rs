@@ -20,16 +20,20 @@
 //! ```
 //!
 //! What is here is the joining of floors: distances (`proxime-simd`), codes (`proxime-quant`), graphs (`proxime-core`) and
-//! files (`proxime-storage`) are below and know nothing of each other's business. Each upsert is a segment: a file of
-//! vectors, ids, metadata and a graph, written once; a snapshot says which segments and which of their rows count.
+//! files (`proxime-storage`) are below and know nothing of each other's business. A large upsert is a segment: a file of
+//! vectors, ids, metadata and a graph, written once; small ones are logged and gathered in memory until they are enough for
+//! one; a snapshot says which segments and which of their rows count.
 
 mod batch;
 mod collection;
+mod commit;
 mod config;
 mod database;
 mod digest;
 mod error;
+mod frame;
 mod key;
+mod merge;
 mod options;
 mod pool;
 mod record;
@@ -59,3 +63,7 @@ pub use proxime_core::{Params, Preset};
 pub use proxime_simd::{IsaError, Level, Metric, MetricError, Rows, ShapeError};
 /// The storage layer's errors, inside [`Error::Storage`].
 pub use proxime_storage::Error as StorageError;
+/// What a store stands on: the system's files, memory, or a disk for tests, as bad as it may be.
+pub use proxime_storage::{Disk, Fault, Fill, MemVfs, OsVfs, SimVfs, Vfs};
+/// When a write is acknowledged, and what opening found.
+pub use proxime_storage::{Durability, RecoveryReport, Torn};

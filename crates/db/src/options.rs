@@ -1,6 +1,6 @@
 //! Choices with their defaults: how to open, what to create, how to search.
 
-use crate::{Metric, Params};
+use crate::{Durability, Metric, Params};
 
 /// How to open a database.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -11,6 +11,8 @@ pub struct OpenOptions {
     pub read_only: bool,
     /// Create the store if nothing is there (never over something that is not a store).
     pub create: bool,
+    /// When a write is acknowledged. Large batches are always on the disk then.
+    pub durability: Durability,
 }
 
 impl Default for OpenOptions {
@@ -19,6 +21,7 @@ impl Default for OpenOptions {
             threads: None,
             read_only: false,
             create: true,
+            durability: Durability::Always,
         }
     }
 }

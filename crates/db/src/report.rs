@@ -24,6 +24,8 @@ pub struct Stats {
     pub live: usize,
     /// Segment files.
     pub segments: usize,
+    /// Rows that are in the log and in no segment yet.
+    pub tail_rows: usize,
     /// Sum of the segment files.
     pub bytes_on_disk: u64,
     /// Over the graphs of all segments.

@@ -126,16 +126,18 @@ fn search_graph(
     plan: Plan,
 ) -> Result<Vec<Neighbor>> {
     let GraphIndex {
-        codec, walk, graph, ..
+        codec,
+        codes,
+        graph,
     } = index;
-    let prepared = walk
+    let prepared = codes
         .prepare(codec, query)
         .map_err(proxime_core::Error::from)?;
     // Codes order well enough that the true nearest are among twice as many.
     let depth = (2 * plan.k).max(plan.k + 10);
     let vectors = part.segment.vectors()?;
     Ok(scratches.with(|scratch| {
-        proxime_core::search(graph, walk, &prepared, plan.ef, scratch);
+        proxime_core::search(graph, codes, &prepared, plan.ef, scratch);
         let candidates = scratch
             .candidates()
             .filter(|candidate| part.is_live(candidate.node))

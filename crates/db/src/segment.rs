@@ -2,12 +2,16 @@
 //!
 //! The vectors are the truth. Codes, codebook and graph are derived from them; if they are damaged the segment opens all the
 //! same, answers by looking at every row, and says so.
+//!
+//! Rows that are in the log but in no file yet are segments too: in memory, without a graph. What searches and reads does not
+//! tell them apart.
 
+use std::ops::Deref;
 use std::path::PathBuf;
 
 use proxime_core::Graph;
 use proxime_quant::{Codes, CodesU4, ScalarI8};
-use proxime_storage::column::Column;
+use proxime_storage::column::{Column, ColumnError};
 use proxime_storage::{SectionBytes, SectionKind};
 
 use crate::record::ids::{Ids, KeyRef};
@@ -16,13 +20,64 @@ use crate::{CollectionConfig, Error, Metadata, Result, Rows, config};
 
 #[derive(Debug)]
 pub(crate) struct Segment {
-    pub(crate) path: PathBuf,
-    pub(crate) bytes: u64,
+    /// `None` for rows that are only in the log.
+    pub(crate) file: Option<SegmentFile>,
     pub(crate) ids: Ids,
+    /// Ids whose rows in older segments are deleted.
+    pub(crate) deleted: Option<Ids>,
     pub(crate) index: Index,
     dim: usize,
-    vectors: SectionBytes,
-    payload: Option<Column<SectionBytes>>,
+    vectors: Data,
+    payload: Option<Column<Data>>,
+    /// What the graph was built on; needed for digests only.
+    codes: Option<SectionBytes>,
+}
+
+/// Where a segment is on the disk.
+#[derive(Clone, Debug)]
+pub(crate) struct SegmentFile {
+    pub(crate) path: PathBuf,
+    pub(crate) id: u64,
+    pub(crate) bytes: u64,
+}
+
+/// Bytes where the file is mapped, or in memory.
+#[derive(Debug)]
+enum Data {
+    Mapped(SectionBytes),
+    Vectors(Vec<f32>),
+    Bytes(Vec<u8>),
+}
+
+impl Deref for Data {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        match self {
+            Data::Mapped(bytes) => bytes,
+            Data::Vectors(vectors) => bytemuck::cast_slice(vectors),
+            Data::Bytes(bytes) => bytes,
+        }
+    }
+}
+
+/// Rows as the log has them: what a small batch adds and takes away.
+#[derive(Debug)]
+pub(crate) struct LoggedRows {
+    pub(crate) ids: Ids,
+    /// As many as ids, all checked.
+    pub(crate) vectors: Vec<f32>,
+    /// A column, one entry per row.
+    pub(crate) payload: Option<Vec<u8>>,
+    pub(crate) deleted: Option<Ids>,
+}
+
+/// What is known of a segment that has just been written.
+#[derive(Debug)]
+pub(crate) struct Known {
+    pub(crate) ids: Ids,
+    pub(crate) deleted: Option<Ids>,
+    pub(crate) index: Index,
 }
 
 /// How a segment is searched.
@@ -35,26 +90,12 @@ pub(crate) enum Index {
     Damaged(String),
 }
 
-/// A graph and the codes it is traversed on.
+/// A graph and the codes it is walked on: those in the file, which the graph was built on, rounded to half a byte.
 #[derive(Debug)]
 pub(crate) struct GraphIndex {
     pub(crate) codec: ScalarI8,
-    pub(crate) codes: Codes,
-    /// The same codes, rounded to half a byte.
-    pub(crate) walk: CodesU4,
+    pub(crate) codes: CodesU4,
     pub(crate) graph: Graph,
-}
-
-impl GraphIndex {
-    pub(crate) fn new(codec: ScalarI8, codes: Codes, graph: Graph) -> GraphIndex {
-        let walk = CodesU4::new(&codes);
-        GraphIndex {
-            codec,
-            codes,
-            walk,
-            graph,
-        }
-    }
 }
 
 impl Segment {
@@ -80,6 +121,13 @@ impl Segment {
             .ok_or_else(|| missing(file, SectionKind::Ids))?;
         let ids =
             Ids::new(ids, rows).map_err(|e| file.damage(SectionKind::Ids, 0, e.to_string()))?;
+        let deleted = match file.read(SectionKind::Deleted)? {
+            None => None,
+            Some(bytes) => {
+                let ids = Ids::counted(&bytes);
+                Some(ids.map_err(|e| file.damage(SectionKind::Deleted, 0, e.to_string()))?)
+            }
+        };
         let index = match load_index(file, config, rows as usize) {
             Ok(None) => Index::Scan,
             Ok(Some(index)) => Index::Graph(Box::new(index)),
@@ -87,7 +135,35 @@ impl Segment {
         };
         let [vectors, payload] =
             [SectionKind::Vectors, SectionKind::Payload].map(|kind| file.map(kind));
-        Segment::new(file, bytes, config, (ids, index), vectors?, payload?)
+        let known = Known {
+            ids,
+            deleted,
+            index,
+        };
+        Segment::new(file, bytes, config, known, vectors?, payload?)
+    }
+
+    /// Rows in memory.
+    ///
+    /// Errors: a payload that is no column of as many rows.
+    pub(crate) fn in_memory(rows: LoggedRows, dim: usize) -> Result<Segment, ColumnError> {
+        let LoggedRows {
+            ids,
+            vectors,
+            payload,
+            deleted,
+        } = rows;
+        let column = |bytes| Column::new(Data::Bytes(bytes), ids.rows() as usize);
+        Ok(Segment {
+            file: None,
+            payload: payload.map(column).transpose()?,
+            vectors: Data::Vectors(vectors),
+            codes: None,
+            index: Index::Scan,
+            ids,
+            deleted,
+            dim,
+        })
     }
 
     /// From a file that has just been written, and what is known of its content: the rest is mapped.
@@ -95,7 +171,7 @@ impl Segment {
         file: &proxime_storage::Segment,
         bytes: u64,
         config: &CollectionConfig,
-        known: (Ids, Index),
+        known: Known,
     ) -> Result<Segment> {
         let [vectors, payload] =
             [SectionKind::Vectors, SectionKind::Payload].map(|kind| file.map_unchecked(kind));
@@ -106,7 +182,7 @@ impl Segment {
         file: &proxime_storage::Segment,
         bytes: u64,
         config: &CollectionConfig,
-        (ids, index): (Ids, Index),
+        known: Known,
         vectors: Option<SectionBytes>,
         payload: Option<SectionBytes>,
     ) -> Result<Segment> {
@@ -118,18 +194,23 @@ impl Segment {
         let payload = match payload {
             None => None,
             Some(bytes) => {
-                let column = Column::new(bytes, file.header().rows as usize);
+                let column = Column::new(Data::Mapped(bytes), file.header().rows as usize);
                 Some(column.map_err(|e| file.damage(SectionKind::Payload, 0, e.to_string()))?)
             }
         };
-        let path = file.path().to_owned();
         Ok(Segment {
-            path,
-            bytes,
-            ids,
-            index,
+            file: Some(SegmentFile {
+                path: file.path().to_owned(),
+                id: file.file_id(),
+                bytes,
+            }),
+            ids: known.ids,
+            deleted: known.deleted,
+            index: known.index,
             dim: config.dim,
-            vectors,
+            vectors: Data::Mapped(vectors),
+            // Whoever loads a segment has checked them, whoever writes it has made them.
+            codes: file.map_unchecked(SectionKind::Codes)?,
             payload,
         })
     }
@@ -164,7 +245,7 @@ impl Segment {
             return Ok(Metadata::new());
         };
         let damaged = |what: String| Error::Damaged {
-            file: self.path.display().to_string(),
+            file: self.name(),
             what: format!("row {row}: {what}"),
         };
         let bytes = payload
@@ -173,13 +254,45 @@ impl Segment {
         payload::decode(bytes).map_err(|e| damaged(e.to_string()))
     }
 
+    /// A row's metadata as it is stored; empty if it has none.
+    pub(crate) fn payload(&self, row: u32) -> &[u8] {
+        let column = self.payload.as_ref();
+        column
+            .and_then(|column| column.get(row as usize))
+            .unwrap_or_default()
+    }
+
+    /// Whether rows have metadata.
+    pub(crate) fn has_payload(&self) -> bool {
+        self.payload.is_some()
+    }
+
+    /// How many ids it deletes from older segments.
+    pub(crate) fn deleted_ids(&self) -> u32 {
+        self.deleted.as_ref().map_or(0, Ids::rows)
+    }
+
+    /// For messages.
+    pub(crate) fn name(&self) -> String {
+        match &self.file {
+            Some(file) => file.path.display().to_string(),
+            None => "the log".to_owned(),
+        }
+    }
+
     /// Sections as they are stored, for digests.
-    pub(crate) fn raw(&self) -> [&[u8]; 3] {
+    pub(crate) fn raw(&self) -> [&[u8]; 4] {
         [
             self.ids.as_bytes(),
             &self.vectors,
             self.payload.as_ref().map_or(&[], Column::as_bytes),
+            self.deleted.as_ref().map_or(&[], Ids::as_bytes),
         ]
+    }
+
+    /// The codes that the graph was built on, as they are stored.
+    pub(crate) fn codes(&self) -> &[u8] {
+        self.codes.as_deref().unwrap_or_default()
     }
 
     pub(crate) fn graph(&self) -> Option<&GraphIndex> {
@@ -207,7 +320,7 @@ fn load_index(
     let damage = |kind, what: String| Error::from(file.damage(kind, 0, what));
     let (Some(codebook), Some(codes), Some(graph)) = (
         file.read(SectionKind::Codebook)?,
-        file.read(SectionKind::Codes)?,
+        file.map(SectionKind::Codes)?,
         file.read(SectionKind::Graph)?,
     ) else {
         return Ok(None);
@@ -224,5 +337,9 @@ fn load_index(
         .map_err(|e| damage(SectionKind::Codes, e.to_string()))?;
     let graph =
         Graph::from_bytes(&graph, rows).map_err(|e| damage(SectionKind::Graph, e.to_string()))?;
-    Ok(Some(GraphIndex::new(codec, codes, graph)))
+    Ok(Some(GraphIndex {
+        codec,
+        codes: CodesU4::new(&codes),
+        graph,
+    }))
 }

@@ -1,19 +1,25 @@
 //! What a reader sees: the collections of one commit, immutable.
 //!
 //! A write publishes a new snapshot and leaves the old one to those who hold it; what did not change is shared. Of rows with
-//! the same id the newest segment's counts: the others are *hidden*, bits in a bitmap per segment that belongs to the snapshot,
-//! not to the segment.
+//! the same id the newest segment's counts, unless a newer one deletes the id: the others are *hidden*, bits in a bitmap per
+//! segment that belongs to the snapshot, not to the segment.
+//!
+//! The newest segments may be the *tail*: rows in memory that are in the log, and in no file yet. Each small batch adds one, and
+//! the newest are put together as long as the one before is not larger, as when counting in binary: so there are
+//! few, and a row is copied a few times only.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use hashbrown::HashTable;
+use proxime_storage::{Frame, Manifest};
 use roaring::RoaringBitmap;
 
-use crate::CollectionConfig;
 use crate::record::ids::{self, Ids};
 use crate::segment::Segment;
+use crate::{CollectionConfig, Error, Result, frame, merge};
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Snapshot {
     /// In order of creation.
     pub(crate) collections: Vec<Arc<View>>,
@@ -38,6 +44,31 @@ impl Snapshot {
         Snapshot { collections }
     }
 
+    /// Takes in a batch from the log, unless it is in a segment already, or of a collection that is gone.
+    ///
+    /// Errors: a frame that is not one of ours.
+    pub(crate) fn apply(&mut self, manifest: &Manifest, frame: Frame<'_>) -> Result<()> {
+        let stored = manifest
+            .collections
+            .iter()
+            .find(|stored| stored.id == frame.collection);
+        let view = self
+            .collections
+            .iter_mut()
+            .find(|view| view.id == frame.collection);
+        let (Some(stored), Some(view)) = (stored, view) else {
+            return Ok(());
+        };
+        if frame.seq > stored.applied_seq {
+            let rows = frame::decode(frame, &view.config).map_err(|what| Error::Damaged {
+                file: "log".into(),
+                what: format!("frame {}: {what}", frame.seq),
+            })?;
+            *view = Arc::new(view.with_logged(rows)?);
+        }
+        Ok(())
+    }
+
     /// The same without the collection of that id.
     pub(crate) fn without(&self, id: u64) -> Snapshot {
         let mut collections = self.collections.clone();
@@ -52,7 +83,7 @@ pub(crate) struct View {
     pub(crate) id: u64,
     pub(crate) name: String,
     pub(crate) config: CollectionConfig,
-    /// Oldest first.
+    /// Oldest first; those of the tail last.
     pub(crate) parts: Vec<Part>,
 }
 
@@ -60,16 +91,53 @@ pub(crate) struct View {
 #[derive(Clone, Debug)]
 pub(crate) struct Part {
     pub(crate) segment: Arc<Segment>,
-    hidden: Arc<RoaringBitmap>,
+    pub(crate) hidden: Arc<RoaringBitmap>,
 }
 
 impl Part {
+    fn new(segment: Segment, hidden: RoaringBitmap) -> Part {
+        Part {
+            segment: Arc::new(segment),
+            hidden: Arc::new(hidden),
+        }
+    }
+
     pub(crate) fn live(&self) -> usize {
         self.segment.rows() as usize - self.hidden.len() as usize
     }
 
     pub(crate) fn is_live(&self, row: u32) -> bool {
         self.hidden.is_empty() || !self.hidden.contains(row)
+    }
+
+    pub(crate) fn live_rows(&self) -> impl Iterator<Item = u32> + '_ {
+        (0..self.segment.rows()).filter(|&row| self.is_live(row))
+    }
+
+    fn in_tail(&self) -> bool {
+        self.segment.file.is_none()
+    }
+
+    /// Rows and deletions: what it costs to copy it.
+    fn weight(&self) -> usize {
+        self.live() + self.segment.deleted_ids() as usize
+    }
+
+    /// The same, less the rows that `newer` replaces or deletes.
+    fn below(&self, newer: &Segment) -> Part {
+        let own = &self.segment.ids;
+        let mut gone = common_rows(own, &newer.ids);
+        if let Some(deleted) = &newer.deleted {
+            gone |= common_rows(own, deleted);
+        }
+        let hidden = match gone.is_empty() {
+            true => Arc::clone(&self.hidden),
+            false => Arc::new(&*self.hidden | gone),
+        };
+        Part {
+            segment: Arc::clone(&self.segment),
+            hidden,
+        }
     }
 }
 
@@ -87,56 +155,94 @@ impl View {
     ///
     /// Cost: one lookup per row.
     pub(crate) fn with_all(mut self, segments: Vec<Segment>) -> View {
-        let all: Vec<Arc<Segment>> = segments.into_iter().map(Arc::new).collect();
-        // Where each id was met, newest segment first.
-        let mut seen: HashTable<(usize, u32)> = HashTable::new();
-        let bytes = |&(part, row): &(usize, u32)| {
-            all.get(part)
-                .map_or(&[][..], |segment: &Arc<Segment>| segment.ids.bytes(row))
-        };
-        for (part, segment) in all.iter().enumerate().rev() {
-            let mut hidden = RoaringBitmap::new();
+        // Ids in newer segments, and where to find their bytes.
+        let mut seen: HashTable<&[u8]> = HashTable::new();
+        let mut hidden: Vec<RoaringBitmap> = Vec::new();
+        for (age, segment) in segments.iter().enumerate().rev() {
+            let mut gone = RoaringBitmap::new();
             for row in 0..segment.rows() {
                 let id = segment.ids.bytes(row);
                 let hash = ids::hash(id);
-                if seen.find(hash, |place| bytes(place) == id).is_some() {
-                    hidden.insert(row);
-                } else if part > 0 {
-                    seen.insert_unique(hash, (part, row), |place| ids::hash(bytes(place)));
+                if seen.find(hash, |newer| *newer == id).is_some() {
+                    gone.insert(row);
+                } else if age > 0 {
+                    seen.insert_unique(hash, id, |newer| ids::hash(newer));
                 }
             }
-            self.parts.push(Part {
-                segment: Arc::clone(segment),
-                hidden: Arc::new(hidden),
-            });
+            for id in segment.deleted.iter().flat_map(Ids::iter) {
+                let entry = seen.entry(
+                    ids::hash(id),
+                    |newer| *newer == id,
+                    |newer| ids::hash(newer),
+                );
+                entry.or_insert(id);
+            }
+            hidden.push(gone);
         }
-        self.parts.reverse();
+        drop(seen);
+        let parts = segments.into_iter().zip(hidden.into_iter().rev());
+        self.parts = parts
+            .map(|(segment, hidden)| Part::new(segment, hidden))
+            .collect();
         self
     }
 
     /// The same with one more segment, the newest.
     pub(crate) fn with_newest(&self, segment: Segment) -> View {
-        let hide = |part: &Part| {
-            let replaced = common_rows(&part.segment.ids, &segment.ids);
-            let hidden = if replaced.is_empty() {
-                Arc::clone(&part.hidden)
-            } else {
-                Arc::new(&*part.hidden | replaced)
-            };
-            Part {
-                segment: Arc::clone(&part.segment),
-                hidden,
-            }
-        };
-        let mut parts: Vec<Part> = self.parts.iter().map(hide).collect();
-        parts.push(Part {
-            segment: Arc::new(segment),
-            hidden: Arc::default(),
-        });
-        View {
-            parts,
-            ..self.clone()
+        let mut parts: Vec<Part> = self.parts.iter().map(|part| part.below(&segment)).collect();
+        parts.push(Part::new(segment, RoaringBitmap::new()));
+        self.with_parts(parts)
+    }
+
+    /// The same with `rows`, the newest, in the tail.
+    ///
+    /// Errors: rows that cannot be put together; not with rows that were checked.
+    pub(crate) fn with_logged(&self, rows: Segment) -> Result<View> {
+        let mut next = self.with_newest(rows);
+        while let [.., older, newer] = &*next.parts
+            && older.in_tail()
+            && older.weight() <= newer.weight()
+        {
+            let both = merge::in_memory(&[older.clone(), newer.clone()], self.config.dim)?;
+            next.parts.truncate(next.parts.len() - 2);
+            next.parts.push(Part::new(both, RoaringBitmap::new()));
         }
+        Ok(next)
+    }
+
+    /// The same with `merged` in place of the run of parts that it was made of.
+    pub(crate) fn with_merged(&self, run: Range<usize>, merged: Option<Segment>) -> View {
+        let mut parts = self.parts.clone();
+        let merged = merged.map(|segment| Part::new(segment, RoaringBitmap::new()));
+        parts.splice(run, merged);
+        self.with_parts(parts)
+    }
+
+    fn with_parts(&self, parts: Vec<Part>) -> View {
+        View {
+            id: self.id,
+            name: self.name.clone(),
+            config: self.config.clone(),
+            parts,
+        }
+    }
+
+    /// Where the tail is.
+    pub(crate) fn tail(&self) -> Range<usize> {
+        let start = self.parts.iter().take_while(|part| !part.in_tail()).count();
+        start..self.parts.len()
+    }
+
+    /// Rows and deletions in the tail.
+    pub(crate) fn tail_weight(&self) -> usize {
+        let tail = self.parts.iter().rev().take_while(|part| part.in_tail());
+        tail.map(Part::weight).sum()
+    }
+
+    /// Rows in the tail.
+    pub(crate) fn tail_rows(&self) -> usize {
+        let tail = self.parts.iter().rev().take_while(|part| part.in_tail());
+        tail.map(Part::live).sum()
     }
 
     /// Number of records.

@@ -1,21 +1,35 @@
-//! Looking at everything again: from the disk, against checksums, structure, and itself.
+//! Looking at everything again: from the disk, against checksums, structure, and itself; the log included.
+
+use std::sync::Arc;
 
 use proxime_storage::{SegmentRef, Store};
 
 use crate::segment::{Index, Segment};
-use crate::snapshot::View;
+use crate::snapshot::{Snapshot, View};
 use crate::writer::check_vectors;
 use crate::{CollectionConfig, CollectionReport, Input, Result, VerifyReport, config};
 
 /// The commit that `store` is at.
 pub(crate) fn verify(store: &Store) -> VerifyReport {
     let manifest = store.manifest();
-    let problems: Vec<String> = store.verify().iter().map(ToString::to_string).collect();
-    let collections: Vec<CollectionReport> = manifest
-        .collections
-        .iter()
-        .map(|c| verify_collection(store, c))
-        .collect();
+    let mut problems: Vec<String> = store.verify().iter().map(ToString::to_string).collect();
+    let (mut collections, mut views) = (Vec::new(), Vec::new());
+    for stored in &manifest.collections {
+        let (report, view) = verify_collection(store, stored);
+        collections.push(report);
+        views.extend(view.map(Arc::new));
+    }
+    let mut logged = Snapshot { collections: views };
+    if let Err(e) = store.replay(|frame| logged.apply(manifest, frame))
+        && !problems.contains(&e.to_string())
+    {
+        problems.push(e.to_string());
+    }
+    for report in &mut collections {
+        if let Some(view) = logged.by_name(&report.name) {
+            (report.rows, report.live) = (view.rows(), view.live());
+        }
+    }
     let ok = problems.is_empty()
         && collections
             .iter()
@@ -28,7 +42,11 @@ pub(crate) fn verify(store: &Store) -> VerifyReport {
     }
 }
 
-fn verify_collection(store: &Store, stored: &proxime_storage::Collection) -> CollectionReport {
+/// What is in segments; the collection without its tail, if it can be used.
+fn verify_collection(
+    store: &Store,
+    stored: &proxime_storage::Collection,
+) -> (CollectionReport, Option<View>) {
     let mut report = CollectionReport {
         name: stored.name.clone(),
         segments: stored.segments.len(),
@@ -38,7 +56,7 @@ fn verify_collection(store: &Store, stored: &proxime_storage::Collection) -> Col
         Ok(config) => config,
         Err(what) => {
             report.problems.push(what);
-            return report;
+            return (report, None);
         }
     };
     let mut segments = Vec::new();
@@ -54,8 +72,7 @@ fn verify_collection(store: &Store, stored: &proxime_storage::Collection) -> Col
         .map(|index| index.graph.stats().unreachable)
         .sum();
     let view = View::new(stored.id, stored.name.clone(), config).with_all(segments);
-    (report.rows, report.live) = (view.rows(), view.live());
-    report
+    (report, Some(view))
 }
 
 /// The segment, if it can be used; what is wrong with it either way.
@@ -69,7 +86,7 @@ fn verify_segment(
     let file = store.open_segment(pinned)?;
     problems.extend(file.verify().iter().map(ToString::to_string));
     let segment = Segment::load(&file, pinned.bytes, collection_id, config)?;
-    let name = segment.path.display();
+    let name = segment.name();
     if let Index::Damaged(what) = &segment.index
         && !problems.contains(what)
     {

@@ -8,16 +8,17 @@
 use std::ops::{ControlFlow, Range};
 
 use proxime_core::{Done, Graph};
-use proxime_quant::{Codes, CodesMut, ScalarI8};
+use proxime_quant::{Codes, CodesMut, CodesU4, ScalarI8};
 use proxime_storage::column::ColumnBuilder;
 use proxime_storage::{SectionKind, SegmentRef, SegmentWriter, Store};
 use rayon::prelude::*;
 
 use crate::pool::Workers;
 use crate::record::ids::{Ids, Kept};
-use crate::segment::{GraphIndex, Index, Segment};
+use crate::segment::{GraphIndex, Index, Known, LoggedRows, Segment};
 use crate::{
     CollectionConfig, Error, Input, Metric, Progress, Result, Rows, Stage, VectorSource, config,
+    frame,
 };
 
 /// Rows from which a graph pays: below, looking at every row takes as long.
@@ -32,6 +33,8 @@ pub(crate) struct Checked<'a> {
     pub(crate) kept: Kept,
     pub(crate) ids: Ids,
     pub(crate) payload: Option<ColumnBuilder>,
+    /// Ids to be deleted from older segments.
+    pub(crate) deleted: Option<Ids>,
     pub(crate) vectors: &'a dyn VectorSource,
     pub(crate) progress: Option<Progress<'a>>,
 }
@@ -46,6 +49,32 @@ pub(crate) fn write_segment(
     config: &CollectionConfig,
     batch: Checked<'_>,
 ) -> Result<(SegmentRef, Segment)> {
+    let header = config::header(config, collection_id, batch.kept.len());
+    let (pinned, known) = write_file(store.create_segment(header)?, workers, config, batch)?;
+    let segment = open_written(store, config, &pinned, known)
+        .inspect_err(|_| store.discard([pinned.clone()]))?;
+    Ok((pinned, segment))
+}
+
+/// What [`write_file`] has written.
+pub(crate) fn open_written(
+    store: &Store,
+    config: &CollectionConfig,
+    pinned: &SegmentRef,
+    known: Known,
+) -> Result<Segment> {
+    Segment::written(&store.open_segment(pinned)?, pinned.bytes, config, known)
+}
+
+/// Writes the batch to a segment file that was made for it. Needs no store.
+///
+/// Errors: as [`write_segment`].
+pub(crate) fn write_file(
+    mut file: SegmentWriter,
+    workers: &Workers,
+    config: &CollectionConfig,
+    batch: Checked<'_>,
+) -> Result<(SegmentRef, Known)> {
     let rows = batch.kept.len();
     let mut codec = None;
     if rows >= GRAPH_ROWS_MIN {
@@ -54,7 +83,6 @@ pub(crate) fn write_segment(
     let mut codes = codec
         .as_ref()
         .map(|codec| Codes::zeroed(codec, rows as usize));
-    let mut file = store.create_segment(config::header(config, collection_id, rows))?;
     file.begin(SectionKind::Vectors, 4 * config.dim as u32)?;
     workers
         .threads
@@ -75,21 +103,23 @@ pub(crate) fn write_segment(
         };
         let graph = beside(|| write(&mut file), build)??;
         section(&mut file, SectionKind::Graph, 1, &[&graph.to_bytes()])?;
-        index = Index::Graph(Box::new(GraphIndex::new(codec, codes, graph)));
+        index = Index::Graph(Box::new(GraphIndex {
+            codec,
+            codes: CodesU4::new(&codes),
+            graph,
+        }));
     } else {
         batch.write_records(&mut file)?;
     }
     if batch.report(Stage::Commit, 0).is_break() {
         return Err(Error::Interrupted);
     }
-    let pinned = file.finish()?;
-    let segment = Segment::written(
-        &store.open_segment(&pinned)?,
-        pinned.bytes,
-        config,
-        (batch.ids, index),
-    )?;
-    Ok((pinned, segment))
+    let known = Known {
+        ids: batch.ids,
+        deleted: batch.deleted,
+        index,
+    };
+    Ok((file.finish()?, known))
 }
 
 /// Runs `write` on a thread of its own while `build` runs here: one waits for the disk while the other computes.
@@ -126,7 +156,19 @@ struct Task<'a> {
     codes: Option<CodesMut<'a>>,
 }
 
-impl Checked<'_> {
+impl<'a> Checked<'a> {
+    /// Nothing but deletions; `none` has no rows.
+    pub(crate) fn deletions(deleted: Ids, none: &'a dyn VectorSource) -> Checked<'a> {
+        Checked {
+            kept: Kept::All(0),
+            ids: Ids::none(),
+            payload: None,
+            deleted: Some(deleted),
+            vectors: none,
+            progress: None,
+        }
+    }
+
     fn report(&self, stage: Stage, done: usize) -> ControlFlow<()> {
         match self.progress {
             Some(progress) => progress(stage, done, self.kept.len() as usize),
@@ -134,13 +176,54 @@ impl Checked<'_> {
         }
     }
 
-    /// Ids and metadata.
+    /// Ids, metadata and deletions.
     fn write_records(&self, file: &mut SegmentWriter) -> Result<()> {
         section(file, SectionKind::Ids, 1, &[self.ids.as_bytes()])?;
-        match &self.payload {
-            Some(payload) => section(file, SectionKind::Payload, 1, &payload.parts()),
+        if let Some(payload) = &self.payload {
+            section(file, SectionKind::Payload, 1, &payload.parts())?;
+        }
+        match &self.deleted {
+            Some(deleted) => section(file, SectionKind::Deleted, 1, &[&deleted.to_counted()]),
             None => Ok(()),
         }
+    }
+
+    /// Whether it is better off in the log than in a segment of its own: without a graph, and not too much for a frame.
+    pub(crate) fn is_small(&self) -> bool {
+        let rows = self.kept.len() as usize;
+        let payload = self
+            .payload
+            .as_ref()
+            .map_or(0, |payload| payload.parts().map(<[u8]>::len).iter().sum());
+        let vectors = rows.saturating_mul(4 * self.vectors.dim());
+        let bytes = vectors
+            .saturating_add(self.ids.as_bytes().len())
+            .saturating_add(payload);
+        self.kept.len() < GRAPH_ROWS_MIN && bytes <= frame::BYTES_MAX
+    }
+
+    /// The rows themselves, read and checked.
+    ///
+    /// Errors: a bad vector, by its row in the batch; interrupted.
+    pub(crate) fn into_rows(self, config: &CollectionConfig) -> Result<LoggedRows> {
+        let rows = self.kept.len() as usize;
+        let mut vectors = vec![0.0; rows * config.dim];
+        self.read(0..rows, &mut vectors)?;
+        check_vectors(
+            Rows::new(&vectors, config.dim)?,
+            config.metric,
+            Input::Row,
+            |i| self.kept.row(i),
+        )?;
+        if self.report(Stage::Write, rows).is_break() || self.report(Stage::Commit, 0).is_break() {
+            return Err(Error::Interrupted);
+        }
+        Ok(LoggedRows {
+            ids: self.ids,
+            vectors,
+            payload: self.payload.map(|payload| payload.parts().concat()),
+            deleted: self.deleted,
+        })
     }
 
     /// A codebook from rows spread evenly over the batch.

@@ -125,10 +125,7 @@ impl Database {
 
     /// Close the database and let others write to it. Later calls raise `ClosedError`; closing twice is fine.
     fn close(&self, py: Python<'_>) -> PyResult<()> {
-        call::detached(py, || {
-            self.inner.close();
-            Ok(())
-        })
+        call::detached(py, || self.inner.close())
     }
 
     /// The directory, a `pathlib.Path`; None in memory.

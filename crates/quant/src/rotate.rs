@@ -35,7 +35,7 @@ impl Rotation {
             (0..len).map(sign).collect()
         };
         // A transform joins what has the same place modulo `odd`; afterwards its neighbours are joined.
-        let place = |i: usize| ((i % odd) << levels | i / odd) as u32;
+        let place = |i: usize| (((i % odd) << levels) | (i / odd)) as u32;
         Self {
             signs: [signs(0), signs(1)],
             places: (0..len).map(place).collect(),
@@ -94,9 +94,9 @@ impl Number for f32 {}
 /// Bits that look random: the finaliser of SplitMix64 (Steele, Lea and Flood 2014).
 fn mixed(x: u64) -> u64 {
     let x = x.wrapping_add(1).wrapping_mul(0x9E37_79B9_7F4A_7C15);
-    let x = (x ^ x >> 30).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-    let x = (x ^ x >> 27).wrapping_mul(0x94D0_49BB_1331_11EB);
-    x ^ x >> 31
+    let x = (x ^ (x >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+    let x = (x ^ (x >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+    x ^ (x >> 31)
 }
 
 #[cfg(test)]

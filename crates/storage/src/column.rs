@@ -58,6 +58,12 @@ impl ColumnBuilder {
         Ok(())
     }
 
+    /// Adds the next row.
+    pub fn push_bytes(&mut self, row: &[u8]) {
+        self.bytes.extend(row);
+        self.offsets.push(self.bytes.len() as u64);
+    }
+
     /// The column's bytes, in two pieces to be stored one after the other.
     pub fn parts(&self) -> [&[u8]; 2] {
         [bytemuck::cast_slice(&self.offsets), &self.bytes]
@@ -81,6 +87,16 @@ impl ColumnBuilder {
 pub struct Column<B> {
     data: B,
     rows: usize,
+}
+
+impl Column<Vec<u8>> {
+    /// No rows.
+    pub fn empty() -> Self {
+        Column {
+            data: vec![0; 8],
+            rows: 0,
+        }
+    }
 }
 
 impl<B: Deref<Target = [u8]>> Column<B> {

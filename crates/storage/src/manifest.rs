@@ -87,6 +87,9 @@ pub struct Collection {
     pub config: Value,
     /// In order of writing: newest last.
     pub segments: Vec<SegmentRef>,
+    /// What was logged for this collection up to here is in its segments, besides what the manifest's `last_seq` says of all.
+    #[serde(default)]
+    pub applied_seq: u64,
     /// Fields of newer versions.
     #[serde(flatten)]
     pub other: Map<String, Value>,
@@ -100,6 +103,7 @@ impl Collection {
             name: name.into(),
             config,
             segments: Vec::new(),
+            applied_seq: 0,
             other: Map::new(),
         }
     }
@@ -180,6 +184,12 @@ impl Manifest {
                 return Some(format!(
                     "collection {} ({:?}) is listed twice or out of turn",
                     c.id, c.name
+                ));
+            }
+            if c.applied_seq > self.durable_seq {
+                return Some(format!(
+                    "collection {:?} has frame {} in segments, of {} that were durable",
+                    c.name, c.applied_seq, self.durable_seq
                 ));
             }
             for s in &c.segments {

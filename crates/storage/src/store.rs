@@ -176,6 +176,14 @@ impl Store {
         Ok(())
     }
 
+    /// Removes finished segments that no commit names, and none will.
+    pub fn discard(&self, segments: impl IntoIterator<Item = SegmentRef>) {
+        let named = self.manifest.file_ids();
+        let unnamed = segments.into_iter().map(|segment| segment.file_id);
+        let unnamed = unnamed.filter(|id| !named.contains(id));
+        self.shared.remove(unnamed.map(Name::Segment));
+    }
+
     /// Opens a segment that the manifest names.
     pub fn open_segment(&self, pinned: &SegmentRef) -> Result<Segment> {
         self.shared.open_segment(pinned, self.access)

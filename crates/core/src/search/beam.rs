@@ -56,6 +56,7 @@ impl Beam {
         self.entries.get(self.cursor).map(|&entry| node_of(entry))
     }
 
+    /// The node behind that: what comes next if nothing nearer is found.
     #[inline(always)]
     pub(crate) fn peek_after(&self) -> Option<u32> {
         self.entries

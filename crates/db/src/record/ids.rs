@@ -38,6 +38,13 @@ impl KeyRef<'_> {
 }
 
 impl Key {
+    /// The id's bytes.
+    pub(crate) fn to_bytes(&self) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        self.encode(&mut bytes);
+        bytes
+    }
+
     /// Appends the id's bytes.
     pub(crate) fn encode(&self, out: &mut Vec<u8>) {
         match self {
@@ -72,6 +79,8 @@ pub(crate) enum IdsError {
     NotAnId { row: usize },
     #[error("rows {first_row} and {row} have the same id")]
     Duplicate { first_row: usize, row: usize },
+    #[error("{rows} rows are more than there can be")]
+    TooMany { rows: u64 },
 }
 
 /// The ids of `rows` rows, unique and checked.
@@ -120,9 +129,47 @@ impl Ids {
         Ids::new(builder.parts().concat(), kept.len())
     }
 
+    /// No ids.
+    pub(crate) fn none() -> Ids {
+        Ids {
+            column: Column::empty(),
+            table: HashTable::new(),
+        }
+    }
+
+    /// From what [`to_counted`](Ids::to_counted) gives, trusting nothing.
+    pub(crate) fn counted(bytes: &[u8]) -> Result<Ids, IdsError> {
+        let (rows, column) = bytes.split_at_checked(8).unwrap_or_default();
+        let rows = rows
+            .first_chunk()
+            .map_or(0, |rows| u64::from_le_bytes(*rows));
+        let rows = u32::try_from(rows).map_err(|_| IdsError::TooMany { rows })?;
+        Ids::new(column.to_vec(), rows)
+    }
+
+    /// The column, with the number of rows before it, u64.
+    pub(crate) fn to_counted(&self) -> Vec<u8> {
+        [&u64::from(self.rows()).to_le_bytes(), self.as_bytes()].concat()
+    }
+
+    /// From ids as bytes, which are valid and differ.
+    pub(crate) fn collect<'a>(ids: impl Iterator<Item = &'a [u8]>) -> Result<Ids, IdsError> {
+        let (mut builder, mut rows) = (ColumnBuilder::default(), 0);
+        for id in ids {
+            builder.push_bytes(id);
+            rows += 1;
+        }
+        Ids::new(builder.parts().concat(), rows)
+    }
+
     /// Number of rows.
     pub(crate) fn rows(&self) -> u32 {
         self.column.rows() as u32
+    }
+
+    /// The ids of all rows, in order, as bytes.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &[u8]> {
+        (0..self.rows()).map(|row| self.bytes(row))
     }
 
     /// The row of an id given by its bytes.

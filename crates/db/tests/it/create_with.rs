@@ -20,7 +20,7 @@ fn both_in_one_commit() {
     assert_eq!(c.len().unwrap(), 1_200);
     assert_eq!(db.verify().unwrap().manifest, before + 1);
     let digest = c.digest().unwrap();
-    db.close();
+    db.close().unwrap();
 
     let db = Database::open(&path).unwrap();
     let c = db.collection("c").unwrap();

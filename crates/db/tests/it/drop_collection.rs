@@ -14,6 +14,7 @@ fn its_name_and_its_files_are_free() {
     upsert(&kept, int_ids(3), &points(3, 2));
     let before = files();
     let gone = db.create_collection("gone", l2(4)).unwrap();
+    upsert(&gone, int_ids(1500), &points(1500, 4));
     upsert(&gone, int_ids(5), &points(5, 4));
     assert!(files() > before);
 
@@ -22,7 +23,7 @@ fn its_name_and_its_files_are_free() {
     assert_eq!(db.collections().unwrap(), ["kept"]);
     let again = db.create_collection("gone", l2(7)).unwrap();
     assert!(again.is_empty().unwrap());
-    db.close();
+    db.close().unwrap();
 
     let db = Database::open(&path).unwrap();
     assert_eq!(db.collections().unwrap(), ["kept", "gone"]);
@@ -56,7 +57,7 @@ fn what_is_not_there_or_not_writable_is_an_error() {
     db.create_collection("c", l2(1)).unwrap();
     let error = db.drop_collection("d").unwrap_err();
     assert!(matches!(error, Error::CollectionNotFound { name } if name == "d"));
-    db.close();
+    db.close().unwrap();
     assert!(matches!(db.drop_collection("c"), Err(Error::Closed)));
 
     let read_only = OpenOptions {

@@ -7,6 +7,7 @@
 )]
 
 mod bad_input;
+mod crash;
 mod create_with;
 mod damage;
 mod drop_collection;

@@ -19,8 +19,9 @@ type Model = BTreeMap<Key, (Vec<f32>, Metadata)>;
 enum Op {
     /// Ids, and whether they must be new.
     Store(Vec<(Key, Vec<f32>)>, bool, bool),
-    /// So many rows at once that they get a graph.
-    Bulk(i64),
+    /// Rows of integer ids from the first on: from 1,000 on they get a graph, and a few hundred at a time fill a tail.
+    Bulk(i64, i64),
+    Delete(Vec<Key>),
     Get(Key),
     Search(Vec<f32>, usize),
     Reopen,
@@ -42,7 +43,10 @@ fn op() -> impl Strategy<Value = Op> {
     let batch = prop::collection::vec((key(), vector()), 0..8);
     prop_oneof![
         6 => (batch, any::<bool>(), any::<bool>()).prop_map(|(batch, new, metadata)| Op::Store(batch, new, metadata)),
-        1 => (0..40i64).prop_map(Op::Bulk),
+        1 => (0..40i64).prop_map(|first| Op::Bulk(first, 1020)),
+        2 => (0..40i64, 200..999i64).prop_map(|(first, n)| Op::Bulk(first, n)),
+        4 => prop::collection::vec(key(), 0..6).prop_map(Op::Delete),
+        1 => (0..900i64, 1..400i64).prop_map(|(first, n)| Op::Delete((first..first + n).map(Key::Int).collect())),
         3 => key().prop_map(Op::Get),
         5 => (vector(), 0..12usize).prop_map(|(query, k)| Op::Search(query, k)),
         2 => Just(Op::Reopen),
@@ -157,8 +161,13 @@ fn run(path: &Path, metric: Metric, ops: &[Op]) {
         let c = db.collection("c").unwrap();
         match op {
             Op::Store(batch, new, metadata) => store(&c, &mut model, batch, *new, *metadata),
-            Op::Bulk(first) => {
-                let batch: Vec<(Key, Vec<f32>)> = (*first..first + 1020)
+            Op::Delete(ids) => {
+                let before = model.len();
+                ids.iter().for_each(|id| drop(model.remove(id)));
+                assert_eq!(c.delete(ids).unwrap(), before - model.len());
+            }
+            Op::Bulk(first, n) => {
+                let batch: Vec<(Key, Vec<f32>)> = (*first..first + n)
                     .map(|i| {
                         (
                             Key::Int(i),
@@ -178,7 +187,7 @@ fn run(path: &Path, metric: Metric, ops: &[Op]) {
             Op::Search(query, k) => search(&c, &model, query, *k),
             Op::Reopen => {
                 let digest = c.digest().unwrap();
-                db.close();
+                db.close().unwrap();
                 db = Database::open(path).unwrap();
                 assert_eq!(db.collection("c").unwrap().digest().unwrap(), digest);
             }

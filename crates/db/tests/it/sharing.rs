@@ -12,6 +12,7 @@ const READ: OpenOptions = OpenOptions {
     threads: None,
     read_only: true,
     create: false,
+    durability: proxime::Durability::Always,
 };
 
 #[test]
@@ -35,7 +36,7 @@ fn a_second_writer_learns_at_once_who_is_first() {
         "{text}"
     );
 
-    first.close();
+    first.close().unwrap();
     let output = in_another_process("sharing::child_opens", dir.path());
     assert!(String::from_utf8(output.stdout).unwrap().contains("opened"));
 }
@@ -97,8 +98,8 @@ fn closing_closes_every_clone_and_frees_the_lock() {
     let results = c
         .search(rows(&[1.0], 1), &SearchOptions::default())
         .unwrap();
-    clone.close();
-    db.close();
+    clone.close().unwrap();
+    db.close().unwrap();
     assert!(matches!(db.collections(), Err(Error::Closed)));
     assert!(matches!(db.verify(), Err(Error::Closed)));
     assert!(matches!(c.len(), Err(Error::Closed)));

@@ -52,16 +52,19 @@ pub enum SectionKind {
     Ids = 5,
     /// Metadata: a blob column.
     Payload = 6,
+    /// Ids whose rows in older segments do not count any more.
+    Deleted = 7,
 }
 
 impl SectionKind {
-    const ALL: [SectionKind; 6] = [
+    const ALL: [SectionKind; 7] = [
         SectionKind::Vectors,
         SectionKind::Codes,
         SectionKind::Codebook,
         SectionKind::Graph,
         SectionKind::Ids,
         SectionKind::Payload,
+        SectionKind::Deleted,
     ];
 
     /// Can be computed again from the other sections: a segment without it, or with a damaged one, still answers.
@@ -92,6 +95,7 @@ impl fmt::Display for SectionKind {
             SectionKind::Graph => "GRAPH",
             SectionKind::Ids => "IDS",
             SectionKind::Payload => "PAYLOAD",
+            SectionKind::Deleted => "DELETED",
         })
     }
 }

@@ -7,7 +7,7 @@
 
 use std::sync::Arc;
 
-use super::{Access, Store, list};
+use super::{Access, Store, list, newest};
 use crate::error::{Error, Result};
 use crate::manifest::Manifest;
 use crate::names::Name;
@@ -48,6 +48,24 @@ impl Store {
         let older = |name: &Name| matches!(name, Name::Log(g) if *g < scan.next_generation);
         self.shared.remove(names.into_iter().filter(older));
         Ok((log, report))
+    }
+
+    /// Hands a reader every frame that is in the log and not in the segments of its commit, in order, as far as the log is
+    /// written. Nothing is changed. What follows the last whole frame may be in the making.
+    ///
+    /// Errors: damage, or a log that newer commits have done away with: then look at the newer one. Those of `apply`.
+    pub fn replay<E: From<Error>>(
+        &self,
+        mut apply: impl FnMut(Frame<'_>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let names = list(&*self.shared.vfs)?;
+        let scan = self.scan(&names)?;
+        scan.frames().try_for_each(&mut apply)
+    }
+
+    /// Whether a newer commit is there than this one.
+    pub fn is_overtaken(&self) -> Result<bool> {
+        Ok(newest(&list(&*self.shared.vfs)?) != Some(self.manifest.number))
     }
 
     fn scan(&self, names: &[Name]) -> Result<Scan> {

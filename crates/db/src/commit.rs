@@ -1,0 +1,248 @@
+//! The one who writes: small batches to the log, everything else in segments that a commit names.
+//!
+//! A small batch is acknowledged when the log is synced as the durability level says, and from then on in the tail of its
+//! collection. A large one goes straight to a segment. It must not overtake what was logged before it, so the tail of its
+//! collection is *sealed*, written to a segment, in the same commit; the manifest notes per collection up to which frame of the
+//! log that is done. When no tail is left, the log is cut.
+
+use proxime_storage::{Durability, Log, RecoveryReport, SegmentRef, Store};
+
+use crate::frame;
+use crate::merge::Run;
+use crate::pool::Workers;
+use crate::record::ids::Ids;
+use crate::segment::{LoggedRows, Segment};
+use crate::snapshot::{Snapshot, View};
+use crate::writer::{Checked, write_segment};
+use crate::{Error, Result};
+
+/// Rows and deletions in a tail that are enough for a segment with a graph. Searching a tail means looking at every row.
+const TAIL_MAX: usize = 1024;
+/// The log is not allowed to grow beyond: it is read again when the store is opened.
+const LOG_BYTES_MAX: u64 = 64 << 20;
+
+/// A store that is open for writing.
+#[derive(Debug)]
+pub(crate) struct Writing {
+    pub(crate) store: Store,
+    log: Log,
+    /// The last frame.
+    last_seq: u64,
+    /// Sealing failed when the log had so many bytes: it is tried again when there are twice as many.
+    failed_at: u64,
+}
+
+type Written = (SegmentRef, Segment);
+
+/// What a commit adds to one collection.
+struct Change<'a> {
+    view: &'a View,
+    /// The view's tail, written.
+    tail: Option<Written>,
+    newest: Option<Written>,
+}
+
+impl Writing {
+    /// Takes what is in the log into the tails of `snapshot`.
+    pub(crate) fn start(
+        mut store: Store,
+        durability: Durability,
+        snapshot: Snapshot,
+    ) -> Result<(Writing, Snapshot, RecoveryReport)> {
+        let mut snapshot = snapshot;
+        let manifest = store.manifest().clone();
+        let (log, report) = store.recover(durability, |frame| snapshot.apply(&manifest, frame))?;
+        let last_seq = report.last_seq;
+        let writing = Writing {
+            store,
+            log,
+            last_seq,
+            failed_at: 0,
+        };
+        Ok((writing, snapshot, report))
+    }
+
+    /// Makes a small batch durable.
+    pub(crate) fn log_rows(&mut self, view: &View, rows: LoggedRows) -> Result<View> {
+        let encoded = frame::rows(&rows);
+        self.last_seq = self.log.append(encoded.kind, view.id, &encoded.pieces())?;
+        view.with_logged(Segment::in_memory(rows, view.config.dim).map_err(crate::merge::damaged)?)
+    }
+
+    /// Makes a large batch durable.
+    pub(crate) fn write_rows(
+        &mut self,
+        snapshot: &Snapshot,
+        view: &View,
+        workers: &Workers,
+        batch: Checked<'_>,
+    ) -> Result<View> {
+        let newest = write_segment(&self.store, workers, view.id, &view.config, batch)?;
+        let tail = self.write_tail(view, workers);
+        let tail = tail.inspect_err(|_| self.store.discard([newest.0.clone()]))?;
+        let others = snapshot
+            .collections
+            .iter()
+            .filter(|other| other.id != view.id);
+        let log_done = others.into_iter().all(|other| other.tail().is_empty());
+        let change = Change {
+            view,
+            tail,
+            newest: Some(newest),
+        };
+        let views = self.commit(vec![change], log_done)?;
+        views.into_iter().next().ok_or(Error::Closed)
+    }
+
+    /// Deletes records that are there.
+    pub(crate) fn log_deletions(&mut self, view: &View, ids: Ids) -> Result<View> {
+        let encoded = frame::deletions(&ids);
+        self.last_seq = self.log.append(encoded.kind, view.id, &encoded.pieces())?;
+        let rows = LoggedRows {
+            ids: Ids::none(),
+            vectors: Vec::new(),
+            payload: None,
+            deleted: Some(ids),
+        };
+        view.with_logged(Segment::in_memory(rows, view.config.dim).map_err(crate::merge::damaged)?)
+    }
+
+    /// Seals what is due: the tail of a collection that has become large, or every tail for a log that has.
+    ///
+    /// Errors: what was acknowledged is so still, and stays in the log; it is tried again later.
+    pub(crate) fn seal_if_due(
+        &mut self,
+        snapshot: &Snapshot,
+        changed: u64,
+        workers: &Workers,
+    ) -> Result<Option<Snapshot>> {
+        let bytes = self.log.bytes();
+        if bytes < self.failed_at.saturating_mul(2) {
+            return Ok(None);
+        }
+        let due = |view: &View| {
+            bytes >= LOG_BYTES_MAX || (view.id == changed && view.tail_weight() >= TAIL_MAX)
+        };
+        let sealed = self.seal(snapshot, workers, due);
+        self.failed_at = if sealed.is_err() { bytes } else { 0 };
+        sealed
+    }
+
+    /// Seals the tails of the collections that `due` picks. `None`: there was nothing to do.
+    pub(crate) fn seal(
+        &mut self,
+        snapshot: &Snapshot,
+        workers: &Workers,
+        due: impl Fn(&View) -> bool,
+    ) -> Result<Option<Snapshot>> {
+        let (mut changes, mut log_done) = (Vec::new(), true);
+        for view in snapshot
+            .collections
+            .iter()
+            .filter(|view| !view.tail().is_empty())
+        {
+            if !due(view) {
+                log_done = false;
+                continue;
+            }
+            match self.write_tail(view, workers) {
+                Ok(tail) => changes.push(Change {
+                    view,
+                    tail,
+                    newest: None,
+                }),
+                Err(e) => {
+                    self.discard(&changes);
+                    return Err(e);
+                }
+            }
+        }
+        if changes.is_empty() {
+            return Ok(None);
+        }
+        let views = self.commit(changes, log_done)?;
+        Ok(Some(
+            views
+                .into_iter()
+                .fold(snapshot.clone(), |snapshot, view| snapshot.with(view)),
+        ))
+    }
+
+    /// The tail of a collection as a segment; none if nothing is left of it.
+    fn write_tail(&self, view: &View, workers: &Workers) -> Result<Option<Written>> {
+        let tail = view.tail();
+        let oldest = tail.start == 0;
+        let parts = view.parts.get(tail).unwrap_or_default();
+        let run = Run::new(parts, view.config.dim);
+        let batch = run.checked(oldest, None)?;
+        if batch.kept.len() == 0 && batch.deleted.is_none() {
+            return Ok(None);
+        }
+        write_segment(&self.store, workers, view.id, &view.config, batch).map(Some)
+    }
+
+    /// Commits segments. `log_done`: with them nothing is left that is in the log only.
+    ///
+    /// Errors: the system's, and then the segments are gone.
+    fn commit(&mut self, changes: Vec<Change<'_>>, log_done: bool) -> Result<Vec<View>> {
+        // At the weaker levels a segment must not survive what was acknowledged before it.
+        let ready = self.log.flush();
+        let checkpoint = ready.and_then(|()| match log_done {
+            true => self.store.start_checkpoint().map(Some),
+            false => Ok(None),
+        });
+        let checkpoint = checkpoint.inspect_err(|_| self.discard(&changes))?;
+        let last_seq = self.last_seq;
+        let edit = |manifest: &mut proxime_storage::Manifest| {
+            for change in &changes {
+                let stored = manifest
+                    .collections
+                    .iter_mut()
+                    .find(|stored| stored.id == change.view.id);
+                if let Some(stored) = stored {
+                    stored.segments.extend(change.segments().cloned());
+                    stored.applied_seq = last_seq;
+                }
+            }
+        };
+        match checkpoint {
+            Some(checkpoint) => self.store.commit_checkpoint(checkpoint, edit)?,
+            None => self.store.commit(edit)?,
+        }
+        Ok(changes.into_iter().map(Change::into_view).collect())
+    }
+
+    fn discard(&self, changes: &[Change<'_>]) {
+        self.store
+            .discard(changes.iter().flat_map(Change::segments).cloned());
+    }
+
+    /// Makes everything that was acknowledged durable.
+    pub(crate) fn flush(&self) -> Result<()> {
+        Ok(self.log.flush()?)
+    }
+
+    /// Makes the log durable and lets the next writer in.
+    pub(crate) fn close(self) -> Result<()> {
+        drop(self.log);
+        Ok(self.store.close()?)
+    }
+}
+
+impl Change<'_> {
+    fn segments(&self) -> impl Iterator<Item = &SegmentRef> {
+        self.tail
+            .iter()
+            .chain(&self.newest)
+            .map(|(pinned, _)| pinned)
+    }
+
+    fn into_view(self) -> View {
+        let tail = self.tail.map(|(_, segment)| segment);
+        let sealed = self.view.with_merged(self.view.tail(), tail);
+        match self.newest {
+            Some((_, segment)) => sealed.with_newest(segment),
+            None => sealed,
+        }
+    }
+}

@@ -1,0 +1,196 @@
+//! What a batch is in the log.
+//!
+//! ```text
+//! kind 1, rows:      rows u32, flags u32 (bit 0: with metadata), bytes of ids u64, bytes of metadata u64,
+//!                    vectors f32 [rows, dim], ids, metadata: blob columns as in segments
+//! kind 2, deletions: number of ids u64, ids: a blob column
+//! ```
+//!
+//! A frame holds what is to be done, not how it was asked for: ids that are stored, rows that no later row of the batch replaces.
+
+use bytemuck::{Pod, Zeroable};
+use proxime_storage::Frame;
+
+use crate::record::ids::Ids;
+use crate::segment::{LoggedRows, Segment};
+use crate::writer::check_vectors;
+use crate::{CollectionConfig, Input, Rows};
+
+const ROWS: u8 = 1;
+const DELETIONS: u8 = 2;
+const WITH_METADATA: u32 = 1;
+const HEAD_BYTES: usize = size_of::<Head>();
+
+/// Larger batches go straight to a segment.
+pub(crate) const BYTES_MAX: usize = 16 << 20;
+
+#[derive(Clone, Copy, Pod, Zeroable)]
+#[repr(C)]
+struct Head {
+    rows: u32,
+    flags: u32,
+    id_bytes: u64,
+    metadata_bytes: u64,
+}
+
+/// A frame's kind and payload, in pieces.
+pub(crate) struct Encoded<'a> {
+    pub(crate) kind: u8,
+    head: Vec<u8>,
+    body: [&'a [u8]; 3],
+}
+
+impl Encoded<'_> {
+    pub(crate) fn pieces(&self) -> [&[u8]; 4] {
+        let [vectors, ids, metadata] = self.body;
+        [&self.head, vectors, ids, metadata]
+    }
+}
+
+pub(crate) fn rows(logged: &LoggedRows) -> Encoded<'_> {
+    let metadata = logged.payload.as_deref().unwrap_or_default();
+    let head = Head {
+        rows: logged.ids.rows(),
+        flags: u32::from(logged.payload.is_some()) * WITH_METADATA,
+        id_bytes: logged.ids.as_bytes().len() as u64,
+        metadata_bytes: metadata.len() as u64,
+    };
+    Encoded {
+        kind: ROWS,
+        head: bytemuck::bytes_of(&head).to_vec(),
+        body: [
+            bytemuck::cast_slice(&logged.vectors),
+            logged.ids.as_bytes(),
+            metadata,
+        ],
+    }
+}
+
+pub(crate) fn deletions(ids: &Ids) -> Encoded<'static> {
+    Encoded {
+        kind: DELETIONS,
+        head: ids.to_counted(),
+        body: [&[]; 3],
+    }
+}
+
+/// The batch as a segment in memory.
+///
+/// Errors: in words, what is wrong with a frame that [`rows`] or [`deletions`] did not write.
+pub(crate) fn decode(frame: Frame<'_>, config: &CollectionConfig) -> Result<Segment, String> {
+    let logged = match frame.kind {
+        ROWS => decode_rows(frame.payload, config)?,
+        DELETIONS => LoggedRows {
+            ids: Ids::none(),
+            vectors: Vec::new(),
+            payload: None,
+            deleted: Some(Ids::counted(frame.payload).map_err(|e| e.to_string())?),
+        },
+        kind => return Err(format!("it is of kind {kind}, which is not known here")),
+    };
+    Segment::in_memory(logged, config.dim).map_err(|e| e.to_string())
+}
+
+fn decode_rows(payload: &[u8], config: &CollectionConfig) -> Result<LoggedRows, String> {
+    let cut_off = || "it is cut off".to_owned();
+    let (head, rest) = payload.split_at_checked(HEAD_BYTES).ok_or_else(cut_off)?;
+    let head: Head = bytemuck::pod_read_unaligned(head);
+    let take = |rest: &mut &'_ [u8], bytes: u64| -> Result<Vec<u8>, String> {
+        let bytes = usize::try_from(bytes).map_err(|e| e.to_string())?;
+        let (taken, after) = rest.split_at_checked(bytes).ok_or_else(cut_off)?;
+        let taken = taken.to_vec();
+        *rest = after;
+        Ok(taken)
+    };
+    let mut rest = rest;
+    let vectors = take(&mut rest, u64::from(head.rows) * config.dim as u64 * 4)?;
+    let vectors: Vec<f32> = bytemuck::pod_collect_to_vec(&vectors);
+    let ids = take(&mut rest, head.id_bytes)?;
+    let metadata = take(&mut rest, head.metadata_bytes)?;
+    if !rest.is_empty() || head.flags & !WITH_METADATA != 0 {
+        return Err("its parts are not as long as it says".to_owned());
+    }
+    let rows = Rows::new(&vectors, config.dim).map_err(|e| e.to_string())?;
+    check_vectors(rows, config.metric, Input::Row, |row| row).map_err(|e| e.to_string())?;
+    Ok(LoggedRows {
+        ids: Ids::new(ids, head.rows).map_err(|e| e.to_string())?,
+        vectors,
+        payload: (head.flags == WITH_METADATA).then_some(metadata),
+        deleted: None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::ids::Kept;
+    use crate::{Key, Metric};
+
+    fn ids(keys: &[Key]) -> Ids {
+        Ids::of(keys, &Kept::All(keys.len() as u32)).unwrap()
+    }
+
+    fn config() -> CollectionConfig {
+        CollectionConfig::new(2).metric(Metric::L2)
+    }
+
+    fn sample() -> (u8, Vec<u8>) {
+        let logged = LoggedRows {
+            ids: ids(&[Key::Int(3), "x".into()]),
+            vectors: vec![1.0, 2.0, 3.0, 4.0],
+            payload: Some([0u64, 0, 0].iter().flat_map(|n| n.to_le_bytes()).collect()),
+            deleted: None,
+        };
+        let encoded = rows(&logged);
+        (encoded.kind, encoded.pieces().concat())
+    }
+
+    fn decoded(kind: u8, payload: &[u8]) -> Result<Segment, String> {
+        let frame = Frame {
+            seq: 1,
+            kind,
+            collection: 1,
+            payload,
+        };
+        decode(frame, &config())
+    }
+
+    #[test]
+    fn what_is_logged_comes_back() {
+        let (kind, payload) = sample();
+        let segment = decoded(kind, &payload).unwrap();
+        assert_eq!(segment.rows(), 2);
+        assert_eq!(segment.vector(1), [3.0, 4.0]);
+        assert_eq!(segment.id(1).to_key(), "x".into());
+        assert!(segment.has_payload() && segment.deleted.is_none());
+
+        let deleted = ids(&[Key::Int(7), "y".into()]);
+        let encoded = deletions(&deleted);
+        let segment = decoded(encoded.kind, &encoded.pieces().concat()).unwrap();
+        assert_eq!((segment.rows(), segment.deleted_ids()), (0, 2));
+    }
+
+    #[test]
+    fn every_cut_and_every_flipped_bit_is_an_error_or_another_batch() {
+        let (kind, payload) = sample();
+        for len in 0..payload.len() {
+            assert!(decoded(kind, &payload[..len]).is_err(), "{len}");
+        }
+        for bit in 0..payload.len() * 8 {
+            let mut other = payload.clone();
+            other[bit / 8] ^= 1 << (bit % 8);
+            if let Ok(segment) = decoded(kind, &other) {
+                assert_eq!(segment.rows(), 2, "{bit}");
+            }
+        }
+        assert!(decoded(9, &payload).is_err());
+        assert!(decoded(DELETIONS, &[0xff; 8]).is_err());
+    }
+
+    #[test]
+    fn vectors_are_not_believed() {
+        let (kind, mut payload) = sample();
+        payload[HEAD_BYTES..HEAD_BYTES + 4].copy_from_slice(&f32::NAN.to_le_bytes());
+        assert!(decoded(kind, &payload).unwrap_err().contains("row 0"));
+    }
+}

@@ -1,0 +1,431 @@
+//! Whatever moment a write is stopped at, what was acknowledged is there after opening again, each batch whole or not at all.
+//!
+//! A script runs on a simulated disk. The disk before each of its operations is opened again as a killed process leaves it, and as
+//! losses of power do: with nothing, everything, and each single thing of what was not synced.
+
+use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
+
+use proxime::{
+    Batch, Collection, Database, Disk, Durability, Fault, Fill, Key, OpenOptions, SearchOptions,
+    SimVfs,
+};
+
+use crate::support::{int_ids, l2, points, rows};
+
+const DIM: usize = 2;
+
+/// Stands for the row in the other collection.
+const OTHER_ROW: i64 = i64::MAX;
+
+/// Ids and a component of their vectors.
+type State = BTreeMap<i64, f32>;
+
+#[derive(Clone, Copy, Debug)]
+enum Step {
+    /// Ids from `first` on, with this in their vectors.
+    Upsert {
+        first: i64,
+        n: usize,
+        value: f32,
+    },
+    Delete {
+        first: i64,
+        n: usize,
+    },
+    Reopen,
+    /// A row into another collection, whose tail keeps the log from being cut.
+    Other,
+}
+
+use Step::{Delete, Other, Reopen, Upsert};
+
+/// Small batches only, deleted and replaced.
+const SMALL: &[Step] = &[
+    Upsert {
+        first: 0,
+        n: 3,
+        value: 1.0,
+    },
+    Delete { first: 1, n: 1 },
+    Upsert {
+        first: 1,
+        n: 2,
+        value: 2.0,
+    },
+    Reopen,
+    Delete { first: 0, n: 9 },
+    Upsert {
+        first: 2,
+        n: 1,
+        value: 3.0,
+    },
+];
+/// Tails that get full, and deletions that reach into their segments.
+const SEALED: &[Step] = &[
+    Upsert {
+        first: 0,
+        n: 700,
+        value: 1.0,
+    },
+    Upsert {
+        first: 600,
+        n: 700,
+        value: 2.0,
+    },
+    Delete { first: 100, n: 5 },
+    Upsert {
+        first: 103,
+        n: 1,
+        value: 3.0,
+    },
+    Delete { first: 0, n: 1200 },
+];
+/// A large batch over a tail.
+const LARGE: &[Step] = &[
+    Upsert {
+        first: 0,
+        n: 5,
+        value: 1.0,
+    },
+    Delete { first: 4, n: 1 },
+    Upsert {
+        first: 3,
+        n: 1100,
+        value: 2.0,
+    },
+    Upsert {
+        first: 3,
+        n: 1,
+        value: 3.0,
+    },
+];
+
+/// Both, while the log holds what belongs to somebody else.
+const SHARED: &[Step] = &[
+    Other,
+    Upsert {
+        first: 0,
+        n: 5,
+        value: 1.0,
+    },
+    Upsert {
+        first: 3,
+        n: 1100,
+        value: 2.0,
+    },
+    Delete { first: 0, n: 4 },
+    Upsert {
+        first: 0,
+        n: 2,
+        value: 3.0,
+    },
+    Reopen,
+    Upsert {
+        first: 1,
+        n: 999,
+        value: 4.0,
+    },
+    Upsert {
+        first: 1,
+        n: 100,
+        value: 5.0,
+    },
+    Reopen,
+];
+
+fn options(durability: Durability) -> OpenOptions {
+    OpenOptions {
+        threads: Some(1),
+        durability,
+        ..OpenOptions::default()
+    }
+}
+
+fn open(vfs: &SimVfs, durability: Durability) -> proxime::Result<(Database, Collection)> {
+    let db = Database::open_on(Arc::new(vfs.clone()), &options(durability))?;
+    let c = match db.collection("c") {
+        Ok(c) => c,
+        Err(_) => db.create_collection("c", l2(DIM))?,
+    };
+    Ok((db, c))
+}
+
+fn upsert(c: &Collection, first: i64, n: usize, value: f32) -> proxime::Result<()> {
+    let data: Vec<f32> = (0..n).flat_map(|i| [value, i as f32]).collect();
+    c.upsert(Batch::new(
+        (first..first + n as i64).map(Key::Int).collect(),
+        &rows(&data, DIM),
+    ))
+}
+
+fn apply(state: &mut State, step: Step) {
+    match step {
+        Upsert { first, n, value } => state.extend((first..first + n as i64).map(|id| (id, value))),
+        Delete { first, n } => state.retain(|id, _| !(first..first + n as i64).contains(id)),
+        Reopen => {}
+        Other => drop(state.insert(OTHER_ROW, 7.0)),
+    }
+}
+
+/// What is in both, read in two ways.
+fn found(db: &Database, c: &Collection) -> State {
+    let k = c.len().unwrap();
+    let all = SearchOptions {
+        exact: true,
+        ..SearchOptions::k(k)
+    };
+    let results = c.search(rows(&[0.0, 0.0], DIM), &all).unwrap();
+    let state: State = results
+        .hits(0)
+        .map(|hit| match hit.id() {
+            Key::Int(id) => (id, hit.vector()[0]),
+            other => panic!("{other}"),
+        })
+        .collect();
+    assert_eq!(state.len(), k);
+    let mut state = state;
+    if let Ok(other) = db.collection("other") {
+        let row = other.get(&Key::Int(0)).unwrap();
+        state.extend(row.map(|row| (OTHER_ROW, row.vector[0])));
+    }
+    for (&id, &value) in state.iter().filter(|(id, _)| **id != OTHER_ROW).step_by(97) {
+        assert_eq!(c.get(&Key::Int(id)).unwrap().unwrap().vector[0], value);
+    }
+    state
+}
+
+/// The states that a script goes through, and how many operations had been done when each was acknowledged.
+struct Run {
+    vfs: SimVfs,
+    states: Vec<State>,
+    acked_at: Vec<usize>,
+}
+
+impl Run {
+    fn of(steps: &[Step], durability: Durability) -> Run {
+        let vfs = SimVfs::new();
+        vfs.record();
+        let (mut db, mut c) = open(&vfs, durability).unwrap();
+        let (mut states, mut acked_at) = (vec![State::new()], vec![vfs.history().len()]);
+        for &step in steps {
+            let mut state = states.last().unwrap().clone();
+            apply(&mut state, step);
+            match step {
+                Upsert { first, n, value } => upsert(&c, first, n, value).unwrap(),
+                Delete { first, n } => {
+                    let ids: Vec<Key> = (first..first + n as i64).map(Key::Int).collect();
+                    let gone = c.delete(&ids).unwrap();
+                    assert_eq!(gone, states.last().unwrap().len() - state.len());
+                }
+                Other => {
+                    let other = db.create_collection("other", l2(DIM)).unwrap();
+                    upsert(&other, 0, 1, 7.0).unwrap();
+                }
+                Reopen => {
+                    db.close().unwrap();
+                    (db, c) = open(&vfs, durability).unwrap();
+                }
+            }
+            assert_eq!(found(&db, &c), state);
+            states.push(state);
+            acked_at.push(vfs.history().len());
+        }
+        Run {
+            vfs,
+            states,
+            acked_at,
+        }
+    }
+
+    /// States that may be found after so many operations, given that those before `acked` may not.
+    fn allowed(&self, ops: usize, everything: bool) -> &[State] {
+        let done = self.acked_at.iter().filter(|&&at| at <= ops).count();
+        let first = if everything {
+            done.saturating_sub(1)
+        } else {
+            0
+        };
+        &self.states[first..self.states.len().min(done + 1)]
+    }
+
+    fn check(&self, image: Disk, ops: usize, everything: bool, what: &str) {
+        let vfs = image.mount();
+        let (db, c) =
+            open(&vfs, Durability::Always).unwrap_or_else(|e| panic!("op {ops}, {what}: {e}"));
+        let state = found(&db, &c);
+        let allowed = self.allowed(ops, everything);
+        assert!(
+            allowed.contains(&state),
+            "op {ops}, {what}: {} records",
+            state.len()
+        );
+        // It can be written to, and opened once more.
+        upsert(&c, 5000, 1, 9.0).unwrap();
+        assert!(db.verify().unwrap().ok);
+        drop((db, c));
+        let (db, c) = open(
+            &vfs.disk().crash(|_| false, Fill::Nothing).mount(),
+            Durability::Always,
+        )
+        .unwrap();
+        let mut after = state;
+        after.insert(5000, 9.0);
+        assert_eq!(found(&db, &c), after, "op {ops}, {what}, and again");
+    }
+}
+
+/// Nothing, everything, and each single thing of what was not synced.
+fn power_losses(disk: &Disk) -> Vec<Disk> {
+    let choices = disk.choices();
+    let mut images = vec![
+        disk.crash(|_| false, Fill::Nothing),
+        disk.crash(|_| true, Fill::Nothing),
+    ];
+    let step = choices.div_ceil(6).max(1);
+    images.extend(
+        (0..choices)
+            .step_by(step)
+            .map(|one| disk.crash(|choice| choice == one, Fill::Nothing)),
+    );
+    images.extend(
+        (0..choices)
+            .step_by(step)
+            .map(|one| disk.crash(|choice| choice != one, Fill::Nothing)),
+    );
+    images
+}
+
+fn fingerprint(disk: &Disk) -> Vec<(String, u128)> {
+    let digest = |bytes: &[u8]| xxhash_rust::xxh3::xxh3_128(bytes);
+    disk.files()
+        .map(|(name, bytes)| (name.to_owned(), digest(bytes)))
+        .collect()
+}
+
+fn crash_everywhere(steps: &[Step], durability: Durability) {
+    let run = Run::of(steps, durability);
+    let strict = durability == Durability::Always;
+    let mut seen = HashSet::new();
+    let mut images = 0;
+    for (ops, disk) in run.vfs.history().into_iter().enumerate() {
+        let done = run.allowed(ops, true).len();
+        for image in power_losses(&disk) {
+            if seen.insert((fingerprint(&image), run.allowed(ops, strict).len(), done)) {
+                run.check(image, ops, strict, "no power");
+                images += 1;
+            }
+        }
+        if seen.insert((fingerprint(&disk), run.allowed(ops, true).len(), done)) {
+            run.check(disk, ops, true, "killed");
+            images += 1;
+        }
+    }
+    assert!(images > 20, "{images} images");
+}
+
+#[test]
+fn small_batches() {
+    crash_everywhere(SMALL, Durability::Always);
+}
+
+#[test]
+fn small_batches_at_the_weakest_level() {
+    crash_everywhere(SMALL, Durability::Os);
+}
+
+#[test]
+fn full_tails() {
+    crash_everywhere(SEALED, Durability::Always);
+}
+
+#[test]
+fn full_tails_at_the_weakest_level() {
+    crash_everywhere(SEALED, Durability::Os);
+}
+
+#[test]
+fn beside_another_tail() {
+    crash_everywhere(SHARED, Durability::Always);
+}
+
+#[test]
+fn beside_another_tail_at_the_weakest_level() {
+    crash_everywhere(SHARED, Durability::Os);
+}
+
+#[test]
+fn a_large_batch_over_a_tail() {
+    crash_everywhere(LARGE, Durability::Always);
+}
+
+/// A full disk, or an error, at every operation of sealing: the batch is acknowledged or refused, and nothing else.
+#[test]
+fn an_error_at_every_operation() {
+    let mut failed = 0;
+    for at in 0.. {
+        let vfs = SimVfs::new();
+        let (db, c) = open(&vfs, Durability::Always).unwrap();
+        upsert(&c, 0, 700, 1.0).unwrap();
+        let before = found(&db, &c);
+        let start = vfs.op_count();
+        vfs.inject(start + at, Fault::Fails(std::io::ErrorKind::StorageFull));
+        let second = upsert(&c, 600, 700, 2.0);
+        let mut after = before.clone();
+        apply(
+            &mut after,
+            Upsert {
+                first: 600,
+                n: 700,
+                value: 2.0,
+            },
+        );
+        let expected = if second.is_ok() { &after } else { &before };
+        assert_eq!(&found(&db, &c), expected, "op {at}");
+        let reached = vfs.op_count() - start > at;
+        failed += usize::from(second.is_err());
+        drop((db, c));
+        let (db, c) = open(
+            &vfs.disk().crash(|_| false, Fill::Nothing).mount(),
+            Durability::Always,
+        )
+        .unwrap();
+        let state = found(&db, &c);
+        // After a failed sync nobody knows; then the writer was told, and has said so.
+        assert!(
+            &state == expected || (second.is_err() && state == after),
+            "op {at}"
+        );
+        if !reached {
+            assert!(second.is_ok() && failed > 1, "{failed} of {at}");
+            return;
+        }
+    }
+}
+
+#[test]
+fn a_reader_sees_the_log() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("db");
+    let db = Database::open(&path).unwrap();
+    let c = db.create_collection("c", l2(DIM)).unwrap();
+    let data = points(20, DIM);
+    c.upsert(Batch::new(int_ids(20), &rows(&data, DIM)))
+        .unwrap();
+    c.delete(&[Key::Int(3)]).unwrap();
+    let read = OpenOptions {
+        read_only: true,
+        ..OpenOptions::default()
+    };
+    let reader = Database::open_with(&path, &read).unwrap();
+    let seen = reader.collection("c").unwrap();
+    assert_eq!(seen.len().unwrap(), 19);
+    assert_eq!(seen.get(&Key::Int(3)).unwrap(), None);
+    assert_eq!(seen.digest().unwrap(), c.digest().unwrap());
+    assert!(reader.verify().unwrap().ok);
+    c.upsert(Batch::new(int_ids(1500), &rows(&points(1500, DIM), DIM)))
+        .unwrap();
+    assert_eq!(seen.len().unwrap(), 19, "what it opened");
+    let again = Database::open_with(&path, &read).unwrap();
+    assert_eq!(again.collection("c").unwrap().len().unwrap(), 1500);
+}
