@@ -31,7 +31,19 @@ pub(crate) enum Verb {
     Info(Target),
     /// Check every byte of a database; exit with 4 if something is wrong
     #[command(after_help = VERIFY_HELP)]
-    Verify(Target),
+    Verify(Verify),
+    /// Build damaged indexes again
+    #[command(after_help = REPAIR_HELP)]
+    Repair(Repair),
+    /// Write what can be read of a damaged database to a new one
+    #[command(after_help = SALVAGE_HELP)]
+    Salvage(Salvage),
+    /// Copy a database, also while it is being written to
+    #[command(after_help = BACKUP_HELP)]
+    Backup(Copy),
+    /// Copy a backup to a new place, checking it on the way
+    #[command(after_help = RESTORE_HELP)]
+    Restore(Copy),
 }
 
 #[derive(Debug, clap::Args)]
@@ -89,6 +101,41 @@ pub(crate) struct Search {
 }
 
 #[derive(Debug, clap::Args)]
+pub(crate) struct Verify {
+    #[command(flatten)]
+    pub(crate) target: Target,
+    /// Also compute codes, distances and recall again
+    #[arg(long)]
+    pub(crate) deep: bool,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Repair {
+    #[command(flatten)]
+    pub(crate) target: Target,
+    /// Write segments whose codes or graph are damaged anew, from their vectors
+    #[arg(long, required = true)]
+    pub(crate) rebuild_index: bool,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Salvage {
+    #[command(flatten)]
+    pub(crate) copy: Copy,
+    /// Report as one JSON object
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Copy {
+    /// What to copy; it is only read
+    pub(crate) source: PathBuf,
+    /// Where to; a directory that is empty or new
+    pub(crate) dest: PathBuf,
+}
+
+#[derive(Debug, clap::Args)]
 pub(crate) struct Target {
     /// The database
     pub(crate) db: PathBuf,
@@ -111,6 +158,8 @@ Examples:
   proxime search docs.db --query q.npy -k 10 --json
   proxime info docs.db
   proxime verify docs.db
+  proxime repair docs.db --rebuild-index
+  proxime backup docs.db /backups/docs-monday
 
 Exit codes:
   0  done
@@ -148,9 +197,41 @@ Examples:
 const VERIFY_HELP: &str = "\
 Examples:
   proxime verify docs.db
+  proxime verify docs.db --deep
   proxime verify docs.db --json || echo 'restore the backup'
 
-Changes nothing. --json prints {ok, manifest, problems, collections}.";
+Changes nothing. --deep encodes every vector again and searches for 200 of them in
+each collection, by graph and exactly; the recall is told, not judged. --json
+prints {ok, manifest, problems, collections}.";
+
+const REPAIR_HELP: &str = "\
+Examples:
+  proxime repair docs.db --rebuild-index
+
+Replaces each segment that is searched by looking at every vector because its index is
+damaged; ids, vectors and metadata stay as they are. All of them, or none. --json prints
+{rebuilt: [{collection, file, rows, problem}]}.";
+
+const SALVAGE_HELP: &str = "\
+Examples:
+  proxime salvage docs.db rescued.db
+  proxime salvage docs.db rescued.db --json > lost.json
+
+For a database that does not open. Every record whose blocks hold comes over, in a new
+database with new indexes; docs.db is not changed. Exit code 0 if nothing is known to be
+missing, else 4. --json prints {complete, manifest, problems, collections: [{name, records,
+lost: [{file, first_row, last_row, ids}], without_metadata: [...]}]}.";
+
+const BACKUP_HELP: &str = "\
+Examples:
+  proxime backup docs.db /backups/docs-monday
+
+The copy is the database as it was when the command began, with everything that was
+durable then, and is opened like any other. Damage is not copied: it is an error.";
+
+const RESTORE_HELP: &str = "\
+Examples:
+  proxime restore /backups/docs-monday docs.db";
 
 #[cfg(test)]
 mod tests {

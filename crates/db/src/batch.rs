@@ -26,7 +26,7 @@ pub trait VectorSource: Sync {
     fn read(&self, first_row: usize, out: &mut [f32]) -> Result<()>;
 }
 
-/// What a write is busy with.
+/// What a long call is busy with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Stage {
@@ -36,6 +36,8 @@ pub enum Stage {
     Build,
     /// Making it durable and visible. From here on it is not interruptible.
     Commit,
+    /// Copying a backup. Counted in bytes.
+    Copy,
 }
 
 impl fmt::Display for Stage {
@@ -44,6 +46,7 @@ impl fmt::Display for Stage {
             Stage::Write => "write",
             Stage::Build => "build",
             Stage::Commit => "commit",
+            Stage::Copy => "copy",
         })
     }
 }

@@ -15,7 +15,7 @@ use crate::segment::Index;
 use crate::snapshot::View;
 use crate::writer::{Checked, check_vectors};
 use crate::{
-    CollectionConfig, Error, GraphStats, Input, Key, Metadata, Result, Results, Rows,
+    CollectionConfig, Error, GraphStats, Input, Key, Metadata, Progress, Result, Results, Rows,
     SearchOptions, Stats, VectorSource, digest, frame, merge,
 };
 
@@ -146,6 +146,14 @@ impl Collection {
                 }
             })?;
         Ok(deleted)
+    }
+
+    /// Puts everything into one segment: what is replaced or deleted takes no room then, and what is in memory only has a graph.
+    /// Searches and writes go on meanwhile. `progress` can stop it, and then nothing has changed.
+    ///
+    /// Errors: those that every write has; interrupted. Cost: as for storing everything once more, and until it is done its room.
+    pub fn compact(&self, progress: Option<Progress<'_>>) -> Result<()> {
+        self.database.compact(self.id, &self.name, progress)
     }
 
     /// The record with this id, if there is one.

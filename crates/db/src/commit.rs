@@ -6,14 +6,16 @@
 //! log that is done. When no tail is left, the log is cut.
 
 use proxime_storage::{Durability, Log, RecoveryReport, SegmentRef, Store};
+use roaring::RoaringBitmap;
 
+use crate::compact::{Merge, Merged};
 use crate::frame;
 use crate::merge::Run;
 use crate::pool::Workers;
 use crate::record::ids::Ids;
 use crate::segment::{LoggedRows, Segment};
-use crate::snapshot::{Snapshot, View};
-use crate::writer::{Checked, write_segment};
+use crate::snapshot::{Part, Snapshot, View};
+use crate::writer::{Checked, open_written, write_segment};
 use crate::{Error, Result};
 
 /// Rows and deletions in a tail that are enough for a segment with a graph. Searching a tail means looking at every row.
@@ -212,6 +214,57 @@ impl Writing {
         Ok(changes.into_iter().map(Change::into_view).collect())
     }
 
+    /// Puts what a merge has written in the place of what it was made of.
+    ///
+    /// Errors: the system's, and then the segment is gone.
+    pub(crate) fn replace(
+        &mut self,
+        snapshot: &Snapshot,
+        merge: &Merge,
+        merged: Merged,
+    ) -> Result<Snapshot> {
+        let view = snapshot.by_id(merge.collection_id);
+        let written = merged.written.as_ref().map(|(pinned, _)| pinned.clone());
+        let Some((view, place)) = view.and_then(|view| Some((view, merge.place(view)?))) else {
+            // The collection was dropped meanwhile.
+            self.store.discard(written);
+            return Ok(snapshot.clone());
+        };
+        let hidden = merged.hidden(view.parts.get(place.clone()).unwrap_or_default());
+        // What makes its rows hidden may be in the log only.
+        let part = self.log.flush().map_err(Error::from).and_then(|()| {
+            let (pinned, known) = merged
+                .written
+                .map_or((None, None), |(pinned, known)| (Some(pinned), Some(known)));
+            let segment = pinned
+                .zip(known)
+                .map(|(pinned, known)| open_written(&self.store, &view.config, &pinned, known));
+            Ok(segment
+                .transpose()?
+                .map(|segment| Part::new(segment, hidden)))
+        });
+        let part = part.inspect_err(|_| self.store.discard(written.clone()))?;
+        let old: Vec<u64> = merge.files().collect();
+        self.store.commit(|manifest| {
+            let stored = manifest
+                .collections
+                .iter_mut()
+                .find(|stored| stored.id == merge.collection_id);
+            if let Some(stored) = stored {
+                let at = stored
+                    .segments
+                    .iter()
+                    .position(|segment| old.contains(&segment.file_id));
+                stored
+                    .segments
+                    .retain(|segment| !old.contains(&segment.file_id));
+                let at = at.unwrap_or(stored.segments.len());
+                stored.segments.splice(at..at, written);
+            }
+        })?;
+        Ok(snapshot.with(view.with_merged(place, part)))
+    }
+
     fn discard(&self, changes: &[Change<'_>]) {
         self.store
             .discard(changes.iter().flat_map(Change::segments).cloned());
@@ -238,7 +291,9 @@ impl Change<'_> {
     }
 
     fn into_view(self) -> View {
-        let tail = self.tail.map(|(_, segment)| segment);
+        let tail = self
+            .tail
+            .map(|(_, segment)| Part::new(segment, RoaringBitmap::new()));
         let sealed = self.view.with_merged(self.view.tail(), tail);
         match self.newest {
             Some((_, segment)) => sealed.with_newest(segment),

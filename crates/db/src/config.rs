@@ -110,6 +110,16 @@ pub(crate) fn header(config: &CollectionConfig, collection_id: u64, rows: u32) -
     }
 }
 
+/// What can be told from a segment's header; the rest is as for a new collection. `None` for codes that are not known.
+pub(crate) fn of_header(header: &SegmentHeader) -> Option<CollectionConfig> {
+    let config = |metric: Metric| CollectionConfig::new(header.dim as usize).metric(metric);
+    let all = Metric::ALL.into_iter().map(config);
+    let told = |config: &CollectionConfig| {
+        *header == self::header(config, header.collection_id, header.rows)
+    };
+    all.into_iter().find(told)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,8 +1,10 @@
 //! A database: one directory (or memory), collections by name.
 //!
-//! [`Inner`] is what a handle and its collections share. Readers take the current snapshot and need nothing else; writers take
-//! the store's mutex, write files, commit, and publish the next snapshot. Lock order: there is only that one mutex.
+//! [`Shared`] is what handles share. Readers take the current snapshot and need nothing else; writers take the writer's mutex,
+//! write, commit, and publish the next snapshot. Lock order: merging, then writing; the background's is held for moments, under
+//! neither.
 
+use std::ops::{ControlFlow, Deref};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -12,13 +14,14 @@ use proxime_storage::{Access, MemVfs, OsVfs, RecoveryReport, Store, Vfs};
 
 use crate::collection::{self, Existing};
 use crate::commit::Writing;
-use crate::pool::Pool;
+use crate::compact::{self, Background, Merge};
+use crate::pool::{Pool, Workers};
 use crate::segment::Segment;
 use crate::snapshot::{Snapshot, View};
 use crate::writer::write_segment;
 use crate::{
-    Batch, Collection, CollectionConfig, Error, OpenOptions, Result, Rows, VerifyReport, config,
-    verify,
+    Batch, Collection, CollectionConfig, Error, OpenOptions, Progress, Result, Rows, VerifyReport,
+    config, verify,
 };
 
 /// How often a reader that is overtaken by commits starts again.
@@ -29,14 +32,25 @@ const READ_ATTEMPTS_MAX: usize = 10;
 /// One handle at a time can write to a store; any number, in any process, can read. Handles and collections can be used
 /// from several threads at once. A forked child can go on reading through a handle, not writing.
 #[derive(Clone, Debug)]
-pub struct Database(Arc<Inner>);
+pub struct Database(pub(crate) Arc<Inner>);
 
-/// What a handle and its collections share.
-pub(crate) struct Inner {
+/// What keeps a database open: the handle and its collections.
+pub(crate) struct Inner(Arc<Shared>);
+
+impl Deref for Inner {
+    type Target = Shared;
+
+    fn deref(&self) -> &Shared {
+        &self.0
+    }
+}
+
+/// What handles and the thread in the background share.
+pub(crate) struct Shared {
     path: Option<PathBuf>,
     /// Who opened it.
     pid: u32,
-    read_only: bool,
+    pub(crate) read_only: bool,
     pub(crate) pool: Pool,
     pub(crate) vfs: Arc<dyn Vfs>,
     closed: AtomicBool,
@@ -44,6 +58,10 @@ pub(crate) struct Inner {
     writing: Mutex<Option<Writing>>,
     /// What was found in the log.
     recovery: RecoveryReport,
+    /// Held through a whole merge.
+    merging: Mutex<()>,
+    /// Once there has been something to merge.
+    background: Mutex<Option<Background>>,
     snapshot: ArcSwap<Snapshot>,
 }
 
@@ -96,7 +114,7 @@ impl Database {
                 (Some(writing), snapshot, recovery)
             }
         };
-        Ok(Database(Arc::new(Inner {
+        Ok(Database(Arc::new(Inner(Arc::new(Shared {
             path,
             pid: std::process::id(),
             read_only: options.read_only,
@@ -105,8 +123,10 @@ impl Database {
             closed: AtomicBool::new(false),
             writing: Mutex::new(writing),
             recovery,
+            merging: Mutex::new(()),
+            background: Mutex::new(None),
             snapshot: ArcSwap::from_pointee(snapshot),
-        })))
+        })))))
     }
 
     /// Creates a collection. Its name: any UTF-8 of 1 to 255 bytes; it never becomes part of a path.
@@ -211,15 +231,15 @@ impl Database {
     ///
     /// Errors: only what keeps it from looking; what it finds is in the report.
     pub fn verify(&self) -> Result<VerifyReport> {
-        if self.0.read_only {
-            self.0.snapshot()?;
-            return self.0.verify_newest();
-        }
-        self.0.not_forked()?;
-        match &*self.0.writing() {
-            Some(writing) => Ok(verify::verify(&writing.store)),
-            None => Err(Error::Closed),
-        }
+        self.0.verify(None)
+    }
+
+    /// As [`verify`](Database::verify), and then computes again: all codes from their vectors, the place of each id, and for
+    /// 200 stored vectors of each collection what the graphs and an exact search find, with the recall of the former.
+    ///
+    /// Errors: as for `verify`; no threads. Cost: as for storing everything once more, without graphs.
+    pub fn verify_deep(&self) -> Result<VerifyReport> {
+        self.0.verify(Some(&*self.0.pool.workers()?))
     }
 
     /// Releases the lock, after waiting for a write that is under way. Later calls through any clone or collection give
@@ -239,6 +259,41 @@ impl Drop for Inner {
 }
 
 impl Inner {
+    /// Runs one write to a collection, seals its tail if that is due, and has the background merge what is due then.
+    ///
+    /// Errors: those of `work`; [`Error::CollectionNotFound`].
+    pub(crate) fn write_to(
+        &self,
+        id: u64,
+        name: &str,
+        work: impl FnOnce(&mut Writing, &Snapshot, &View) -> Result<View>,
+    ) -> Result<()> {
+        self.write_and_seal(id, name, work)?;
+        self.merge_later(id);
+        Ok(())
+    }
+
+    /// Has the background look at a collection, if there is something to merge.
+    fn merge_later(&self, id: u64) {
+        let due = |snapshot: Arc<Snapshot>| {
+            snapshot
+                .by_id(id)
+                .and_then(|view| compact::due(view))
+                .is_some()
+        };
+        if !self.snapshot().is_ok_and(due) {
+            return;
+        }
+        let mut background = hold(&self.background);
+        if background.is_none() {
+            // Without a thread there is nothing wrong but more segments than need be.
+            *background = Background::start(&Arc::downgrade(&self.0)).ok();
+        }
+        background.iter().for_each(Background::wake);
+    }
+}
+
+impl Shared {
     /// What readers see now.
     pub(crate) fn snapshot(&self) -> Result<Arc<Snapshot>> {
         match self.closed.load(Ordering::Acquire) {
@@ -250,10 +305,15 @@ impl Inner {
     fn close(&self) -> Result<()> {
         self.closed.store(true, Ordering::Release);
         // In a forked child the mutex may be held by a thread that does not exist; and the lock is the parent's.
-        match self.not_forked() {
-            Ok(()) => self.writing().take().map_or(Ok(()), Writing::close),
-            Err(_) => Ok(()),
+        if self.not_forked().is_err() {
+            return Ok(());
         }
+        // Files of a merge must be gone before the next writer makes some of the same names.
+        if let Some(background) = hold(&self.background).take() {
+            background.stop();
+        }
+        let writing = hold(&self.writing).take();
+        writing.map_or(Ok(()), Writing::close)
     }
 
     /// Runs one write: `work` makes it durable and says what readers see then.
@@ -270,10 +330,7 @@ impl Inner {
         Ok(())
     }
 
-    /// Runs one write to a collection, and seals its tail if that is due.
-    ///
-    /// Errors: those of `work`; [`Error::CollectionNotFound`].
-    pub(crate) fn write_to(
+    fn write_and_seal(
         &self,
         id: u64,
         name: &str,
@@ -290,6 +347,66 @@ impl Inner {
         })
     }
 
+    /// Does the next merge that is due anywhere; whether there was one.
+    ///
+    /// Errors: the storage's; [`Error::Interrupted`] when the database is being closed.
+    pub(crate) fn merge_due(&self) -> Result<bool> {
+        let _merging = hold(&self.merging);
+        let snapshot = self.snapshot()?;
+        let due = snapshot
+            .collections
+            .iter()
+            .find_map(|view| Some((view, compact::due(view)?)));
+        let Some((view, run)) = due else {
+            return Ok(false);
+        };
+        self.merge(&Merge::new(view, run), None)?;
+        Ok(true)
+    }
+
+    /// Seals a collection's tail and puts all its segments together.
+    pub(crate) fn compact(
+        &self,
+        id: u64,
+        name: &str,
+        progress: Option<Progress<'_>>,
+    ) -> Result<()> {
+        self.check_writable()?;
+        let workers = self.pool.workers()?;
+        let _merging = hold(&self.merging);
+        self.write(|writing, snapshot| {
+            let sealed = writing.seal(snapshot, &workers, |view| view.id == id)?;
+            Ok(sealed.unwrap_or_else(|| snapshot.clone()))
+        })?;
+        let snapshot = self.snapshot()?;
+        let view = snapshot.by_id(id).ok_or_else(|| not_found(name))?;
+        let sealed = 0..view.tail().start;
+        match view.parts.get(sealed.clone()).unwrap_or_default() {
+            [] => Ok(()),
+            [one] if one.hidden.is_empty() && one.segment.deleted.is_none() => Ok(()),
+            _ => self.merge(&Merge::new(view, sealed), progress),
+        }
+    }
+
+    /// A merge that somebody has asked for.
+    pub(crate) fn merge_alone(&self, merge: &Merge, progress: Option<Progress<'_>>) -> Result<()> {
+        let _merging = hold(&self.merging);
+        self.merge(merge, progress)
+    }
+
+    /// The caller holds `merging`.
+    fn merge(&self, merge: &Merge, progress: Option<Progress<'_>>) -> Result<()> {
+        let workers = self.pool.workers()?;
+        let watch = |stage, done, of| match progress {
+            _ if self.closed.load(Ordering::Acquire) => ControlFlow::Break(()),
+            Some(progress) => progress(stage, done, of),
+            None => ControlFlow::Continue(()),
+        };
+        let create = |header| self.with_store(|store| Ok(store.create_segment(header)?));
+        let merged = merge.write(create, &workers, Some(&watch))?;
+        self.write(|writing, snapshot| writing.replace(snapshot, merge, merged))
+    }
+
     /// Errors: what every write through this handle would end with.
     pub(crate) fn check_writable(&self) -> Result<()> {
         if self.read_only {
@@ -299,11 +416,28 @@ impl Inner {
         self.snapshot().map(drop)
     }
 
+    /// Deeply if there are workers for that.
+    fn verify(&self, workers: Option<&Workers>) -> Result<VerifyReport> {
+        if self.read_only {
+            self.snapshot()?;
+            return self.verify_newest(workers);
+        }
+        self.with_store(|store| Ok(verify::verify(store, workers)))
+    }
+
+    /// Looks at the store while nobody writes to it.
+    pub(crate) fn with_store<T>(&self, look: impl FnOnce(&Store) -> Result<T>) -> Result<T> {
+        self.not_forked()?;
+        let writing = self.writing();
+        let writing = writing.as_ref().ok_or(Error::Closed)?;
+        look(&writing.store)
+    }
+
     /// Of a commit that is not the newest, files may have been removed: then look at the newer one.
-    fn verify_newest(&self) -> Result<VerifyReport> {
+    fn verify_newest(&self, workers: Option<&Workers>) -> Result<VerifyReport> {
         loop {
             let (store, _) = Store::open(Arc::clone(&self.vfs), Access::Read)?;
-            let report = verify::verify(&store);
+            let report = verify::verify(&store, workers);
             if report.ok || !store.is_overtaken()? {
                 return Ok(report);
             }
@@ -324,16 +458,27 @@ impl Inner {
 
     /// A panic in a write left the store at its last commit, so the mutex's poison means nothing.
     fn writing(&self) -> MutexGuard<'_, Option<Writing>> {
-        self.writing.lock().unwrap_or_else(PoisonError::into_inner)
+        hold(&self.writing)
     }
 }
 
 impl std::fmt::Debug for Inner {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl std::fmt::Debug for Shared {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Database")
             .field("path", &self.path)
             .finish_non_exhaustive()
     }
+}
+
+/// What a mutex of ours guards is whole at every moment.
+fn hold<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn not_found(name: &str) -> Error {
@@ -398,7 +543,8 @@ mod tests {
 
     /// A handle as a forked child sees it: the same memory, another process.
     fn as_in_a_child(db: &mut Database) {
-        Arc::get_mut(&mut db.0).unwrap().pid ^= 1;
+        let inner = Arc::get_mut(&mut db.0).unwrap();
+        Arc::get_mut(&mut inner.0).unwrap().pid ^= 1;
     }
 
     #[test]

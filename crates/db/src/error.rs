@@ -291,6 +291,7 @@ fn storage_kind(error: &proxime_storage::Error) -> ErrorKind {
         E::NotFound { .. } => ErrorKind::NotFound,
         E::Locked { .. } => ErrorKind::Locked,
         E::Corrupt { .. } => ErrorKind::Damaged,
+        E::NotEmpty { .. } => ErrorKind::Exists,
         E::NotAStore { .. } | E::Unsupported { .. } | E::ReadOnly | E::Poisoned => {
             ErrorKind::Refused
         }

@@ -4,6 +4,8 @@
 
 use std::fmt;
 
+use serde::Serialize;
+
 /// A record's id.
 ///
 /// ```
@@ -11,7 +13,8 @@ use std::fmt;
 /// assert_eq!(Key::from(7).to_string(), "7");
 /// assert_ne!(Key::from(7), Key::from("7"));
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[serde(untagged)]
 pub enum Key {
     /// Any 64-bit integer.
     Int(i64),

@@ -24,9 +24,11 @@
 //! vectors, ids, metadata and a graph, written once; small ones are logged and gathered in memory until they are enough for
 //! one; a snapshot says which segments and which of their rows count.
 
+mod backup;
 mod batch;
 mod collection;
 mod commit;
+mod compact;
 mod config;
 mod database;
 mod digest;
@@ -37,8 +39,10 @@ mod merge;
 mod options;
 mod pool;
 mod record;
+mod repair;
 mod report;
 mod results;
+mod salvage;
 mod search;
 mod segment;
 mod snapshot;
@@ -52,8 +56,10 @@ pub use database::Database;
 pub use error::{Error, ErrorKind, Input, Result};
 pub use key::Key;
 pub use options::{CollectionConfig, OpenOptions, SearchOptions};
-pub use report::{CollectionReport, GraphStats, Stats, VerifyReport};
+pub use repair::{Rebuilt, RepairReport};
+pub use report::{CollectionReport, DeepReport, GraphStats, Stats, VerifyReport};
 pub use results::{Hit, Results};
+pub use salvage::{LostRows, SalvageReport, SalvagedCollection};
 pub use value::{
     DEPTH_MAX, Metadata, Problem, Value, ValueError, metadata_from_json, metadata_to_json,
 };

@@ -33,8 +33,8 @@ impl<'a> Run<'a> {
     }
 
     /// Part and row of each row, in order.
-    pub(crate) fn rows(&self) -> &[(u32, u32)] {
-        &self.rows
+    pub(crate) fn into_rows(self) -> Vec<(u32, u32)> {
+        self.rows
     }
 
     /// As a batch to be written. `oldest`: there are no older segments, so nothing is left to be deleted there.

@@ -101,6 +101,24 @@ pub struct CollectionReport {
     pub unreachable: usize,
     /// One sentence each, naming the file.
     pub problems: Vec<String>,
+    /// What only [`verify_deep`](crate::Database::verify_deep) looks at.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub deep: Option<DeepReport>,
+}
+
+/// What [`Database::verify_deep`](crate::Database::verify_deep) has computed again for a collection.
+#[derive(Clone, Debug, Default, Serialize)]
+#[non_exhaustive]
+pub struct DeepReport {
+    /// Rows whose codes were compared with those of their vectors.
+    pub codes: usize,
+    /// Stored vectors that were searched for.
+    pub queries: usize,
+    /// Distances of what was found that were compared with ones in float64.
+    pub distances: usize,
+    /// The share of the ten nearest of each query that searching with the collection's parameters finds; `None` if there are
+    /// no records. Told, not judged.
+    pub recall: Option<f64>,
 }
 
 fn as_text<S: serde::Serializer>(

@@ -95,7 +95,7 @@ pub(crate) struct Part {
 }
 
 impl Part {
-    fn new(segment: Segment, hidden: RoaringBitmap) -> Part {
+    pub(crate) fn new(segment: Segment, hidden: RoaringBitmap) -> Part {
         Part {
             segment: Arc::new(segment),
             hidden: Arc::new(hidden),
@@ -211,9 +211,8 @@ impl View {
     }
 
     /// The same with `merged` in place of the run of parts that it was made of.
-    pub(crate) fn with_merged(&self, run: Range<usize>, merged: Option<Segment>) -> View {
+    pub(crate) fn with_merged(&self, run: Range<usize>, merged: Option<Part>) -> View {
         let mut parts = self.parts.clone();
-        let merged = merged.map(|segment| Part::new(segment, RoaringBitmap::new()));
         parts.splice(run, merged);
         self.with_parts(parts)
     }

@@ -1,5 +1,7 @@
 //! Arguments that are numbers or names, checked with messages that name them.
 
+use std::path::PathBuf;
+
 use proxime::{Error, Metric, Preset};
 use pyo3::prelude::*;
 use pyo3::types::PyString;
@@ -34,6 +36,12 @@ pub(crate) fn text(name: &'static str, value: &Bound<'_, PyAny>) -> PyResult<Str
     let text = text.to_cow();
     let text = text.map_err(|_| out_of_range(name, value, "valid Unicode"))?;
     Ok(text.into_owned())
+}
+
+/// A path.
+pub(crate) fn path(name: &'static str, value: &Bound<'_, PyAny>) -> PyResult<PathBuf> {
+    let needed = |_| error::wrong_type(name, "a str or an os.PathLike", value);
+    value.extract().map_err(needed)
 }
 
 /// A metric, by its name.

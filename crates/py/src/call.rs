@@ -36,9 +36,10 @@ pub(crate) fn detached<T: Send>(
 /// Runs `work` detached, and asks it to stop when a signal handler raises (Ctrl-C does). `work` passes the callback on to
 /// the write it makes.
 ///
-/// Errors: what the handler raised, with a note that says whether the write took place.
+/// Errors: what the handler raised, with one of the notes: whether the write took place.
 pub(crate) fn interruptible<T: Send>(
     py: Python<'_>,
+    [done_note, undone_note]: [&str; 2],
     work: impl FnOnce(Progress<'_>) -> Result<T> + Send,
 ) -> PyResult<T> {
     let stop = AtomicBool::new(false);
@@ -65,10 +66,8 @@ pub(crate) fn interruptible<T: Send>(
         })
     });
     match (signal, outcome) {
-        (Some(signal), Ok(Ok(_))) => Err(noted(py, signal, "the batch was stored already")),
-        (Some(signal), Ok(Err(Error::Interrupted))) => {
-            Err(noted(py, signal, "nothing of the batch was stored"))
-        }
+        (Some(signal), Ok(Ok(_))) => Err(noted(py, signal, done_note)),
+        (Some(signal), Ok(Err(Error::Interrupted))) => Err(noted(py, signal, undone_note)),
         (_, outcome) => settle(py, outcome),
     }
 }

@@ -8,6 +8,12 @@ use pyo3::types::{PyDict, PyString};
 use crate::hits::{Answers, Hits, Include};
 use crate::{args, arrays, call, error, keys, text, values};
 
+/// Whether a batch was stored, for who interrupts.
+const STORED: [&str; 2] = [
+    "the batch was stored already",
+    "nothing of the batch was stored",
+];
+
 /// Records of one dimension and metric. Made by `Database.create_collection` and `Database.collection`; can be used from
 /// several threads at once.
 #[pyclass(frozen, module = "proxime")]
@@ -38,7 +44,7 @@ impl Collection {
             let ids = keys::from_py(ids)?;
             let metadata = metadata.map(|metadata| values::records(metadata, source.rows()));
             let metadata = metadata.transpose()?;
-            call::interruptible(py, |progress| {
+            call::interruptible(py, STORED, |progress| {
                 let mut batch = Batch::new(ids, &*source).progress(progress);
                 if let Some(metadata) = metadata {
                     batch = batch.metadata(metadata);

@@ -13,6 +13,18 @@ use crate::{args, call, error, text};
 /// The path that stands for a database in memory.
 const IN_MEMORY: &str = ":memory:";
 
+/// Whether indexes were replaced, for who interrupts.
+const REBUILT: [&str; 2] = ["the indexes were replaced already", "nothing was replaced"];
+
+/// How far salvaging came, for who interrupts.
+const SALVAGED: [&str; 2] = [
+    "everything that can be read was written already",
+    "what was written is not everything that can be read",
+];
+
+/// Whether there is a copy, for who interrupts.
+const COPIED: [&str; 2] = ["the copy was complete already", "there is no copy"];
+
 /// Open the database at `path`, a directory; it is created if nothing is there.
 ///
 /// `":memory:"` is a database in memory, gone with its last handle. One handle at a time can write to a database; any
@@ -40,8 +52,7 @@ pub(crate) fn open(
         read_only,
         ..OpenOptions::default()
     };
-    let needed = |_| error::wrong_type("path", "a str or an os.PathLike", path);
-    let place = path.extract::<PathBuf>().map_err(needed)?;
+    let place = args::path("path", path)?;
     let in_memory = place == OsStr::new(IN_MEMORY);
     if in_memory && read_only {
         return Err(args::out_of_range(
@@ -55,6 +66,38 @@ pub(crate) fn open(
         false => proxime::Database::open_with(&place, &options),
     })?;
     Ok(Database { inner })
+}
+
+/// Copy the backup in directory `backup`, which is only read, to directory `dest`, which must be empty or new.
+///
+/// Every block is checked on the way; what was copied is removed if that fails.
+#[pyfunction]
+pub(crate) fn restore(
+    py: Python<'_>,
+    backup: &Bound<'_, PyAny>,
+    dest: &Bound<'_, PyAny>,
+) -> PyResult<()> {
+    let (backup, dest) = (args::path("backup", backup)?, args::path("dest", dest)?);
+    call::interruptible(py, COPIED, |progress| {
+        proxime::Database::restore(backup, dest, Some(progress))
+    })
+}
+
+/// Write what can be read of the damaged database in directory `source`, which is not changed, to a new one in directory `dest`.
+///
+/// Returns a dict: whether it is "complete", and for each of the "collections" the rows that are "lost", by id where the id
+/// can be read.
+#[pyfunction]
+pub(crate) fn salvage<'py>(
+    py: Python<'py>,
+    source: &Bound<'py, PyAny>,
+    dest: &Bound<'py, PyAny>,
+) -> PyResult<Bound<'py, PyAny>> {
+    let (source, dest) = (args::path("source", source)?, args::path("dest", dest)?);
+    let report = call::interruptible(py, SALVAGED, |progress| {
+        proxime::Database::salvage(source, dest, Some(progress))
+    })?;
+    text::from_json(py, serde_json::to_string(&report))
 }
 
 /// An open database: collections by name. Made by `proxime.open`; can be used from several threads, and in a `with` block.
@@ -118,9 +161,34 @@ impl Database {
     }
 
     /// Read everything again and check it; a dict whose "ok" says whether all is well, and what is not.
-    fn verify<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        let report = call::detached(py, || self.inner.verify())?;
+    ///
+    /// With `deep`, codes are computed again from the vectors, and some of the vectors searched for, by graph and exactly: each
+    /// collection's "deep" has the recall.
+    #[pyo3(signature = (deep=false))]
+    fn verify<'py>(&self, py: Python<'py>, deep: bool) -> PyResult<Bound<'py, PyAny>> {
+        let report = call::detached(py, || match deep {
+            true => self.inner.verify_deep(),
+            false => self.inner.verify(),
+        })?;
         text::from_json(py, serde_json::to_string(&report))
+    }
+
+    /// Write segments whose index is damaged anew, from their vectors; a dict whose "rebuilt" lists them. The rest stays as it is.
+    fn rebuild_index<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        let report = call::interruptible(py, REBUILT, |progress| {
+            self.inner.rebuild_index(Some(progress))
+        })?;
+        text::from_json(py, serde_json::to_string(&report))
+    }
+
+    /// Copy the database, as it is now, to directory `dest`, which must be empty or new. The copy is opened like any database.
+    ///
+    /// Others can write meanwhile; what they write is not in the copy. Every block is checked on the way.
+    fn backup(&self, py: Python<'_>, dest: &Bound<'_, PyAny>) -> PyResult<()> {
+        let dest = args::path("dest", dest)?;
+        call::interruptible(py, COPIED, |progress| {
+            self.inner.backup(dest, Some(progress))
+        })
     }
 
     /// Close the database and let others write to it. Later calls raise `ClosedError`; closing twice is fine.

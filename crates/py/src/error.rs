@@ -216,6 +216,7 @@ fn describe_storage<'py>(py: Python<'py>, error: &StorageError) -> (&'static str
     match error {
         StorageError::NotFound { path } => ("StoreNotFoundError", details!(py, path = path)),
         StorageError::NotAStore { path, .. } => ("NotAStoreError", details!(py, path = path)),
+        StorageError::NotEmpty { path } => ("ExistsError", details!(py, path = path)),
         StorageError::Locked { path, pid, host } => (
             "LockedError",
             details!(py, path = path, pid = pid, host = host),

@@ -33,7 +33,7 @@ mod _core {
     #[pymodule_export]
     use crate::collection::Collection;
     #[pymodule_export]
-    use crate::database::{Database, open};
+    use crate::database::{Database, open, restore, salvage};
     #[pymodule_export]
     use crate::hits::Hits;
 

@@ -142,6 +142,73 @@ def test_verify_sees_a_flipped_bit(path):
         assert not report["ok"] and report["collections"][0]["problems"]
 
 
+def test_deep_verification_tells_the_recall(path):
+    db, _ = filled(path)
+    assert "deep" not in db.verify()["collections"][0]
+    report = db.verify(deep=True)
+    deep = report["collections"][0]["deep"]
+    assert report["ok"] and deep["recall"] == 1.0 and 0 < deep["queries"] <= 200
+
+
+def test_a_damaged_graph_is_rebuilt(path):
+    db, docs = filled(path, 2000)
+    digest = docs.digest()
+    assert db.rebuild_index() == {"rebuilt": []}
+    db.close()
+    (segment,) = path.glob("seg-*")
+    content = bytearray(segment.read_bytes())
+    blocks = (len(content) - 4096 - 64) // 4100  # the graph is the last section
+    content[4096 * (blocks - 1)] ^= 1
+    segment.chmod(0o644)
+    segment.write_bytes(content)
+    with proxime.open(path) as db:
+        assert not db.verify()["ok"]
+        (rebuilt,) = db.rebuild_index()["rebuilt"]
+        assert rebuilt["collection"] == "docs" and "GRAPH" in rebuilt["problem"]
+        assert db.verify(deep=True)["ok"] and db.collection("docs").digest() == digest
+
+
+def test_what_is_left_is_salvaged(path, tmp_path):
+    db, docs = filled(path, 2000)
+    db.close()
+    (segment,) = path.glob("seg-*")
+    content = bytearray(segment.read_bytes())
+    content[4096] ^= 1  # in the first block of vectors
+    segment.chmod(0o644)
+    segment.write_bytes(content)
+    with pytest.raises(proxime.DamagedError):
+        proxime.open(path)
+    report = proxime.salvage(path, tmp_path / "new")
+    (docs,) = report["collections"]
+    (lost,) = docs["lost"]
+    rows = 4096 // (4 * DIM)
+    assert not report["complete"] and lost["ids"] == [f"id {i}" for i in range(rows)]
+    with proxime.open(tmp_path / "new") as db:
+        docs = db.collection("docs")
+        assert len(docs) == 2000 - rows and docs.get("id 0") is None
+        record = docs.get(f"id {rows}")
+        assert record["metadata"] == {"i": rows} and (record["vector"] == vectors(2000)[rows]).all()
+
+
+def test_backup_and_restore(path, tmp_path):
+    db, docs = filled(path)
+    digest = docs.digest()
+    db.backup(tmp_path / "backup")
+    docs.upsert([-1], vectors(1))
+    proxime.restore(str(tmp_path / "backup"), tmp_path / "restored")
+    for copy in [tmp_path / "backup", tmp_path / "restored"]:
+        with proxime.open(copy) as copy:
+            assert copy.collection("docs").digest() == digest and copy.verify(deep=True)["ok"]
+    with pytest.raises(proxime.ExistsError) as caught:
+        db.backup(tmp_path / "backup")
+    assert caught.value.path == tmp_path / "backup"
+    with pytest.raises(proxime.StoreNotFoundError):
+        proxime.restore(tmp_path / "nothing", tmp_path / "new")
+    assert not (tmp_path / "new").exists()
+    with pytest.raises(proxime.ArgumentTypeError, match="dest"):
+        db.backup(7)
+
+
 def test_closing(path):
     db, docs = filled(path)
     hits = docs.search(vectors(1)[0], k=1)

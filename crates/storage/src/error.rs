@@ -26,6 +26,12 @@ pub enum Error {
         /// What is there instead.
         reason: &'static str,
     },
+    /// A new store was to be written where files are already. They were left alone.
+    #[error("{}: there are files already; an empty or new directory is needed", path.display())]
+    NotEmpty {
+        /// Where.
+        path: PathBuf,
+    },
     /// Another handle has the store open for writing.
     #[error("{}: open for writing by process {} on {}", path.display(), pid.map_or("unknown".to_owned(), |p| p.to_string()), host.as_deref().unwrap_or("an unknown host"))]
     Locked {

@@ -128,6 +128,17 @@ pub(crate) fn read(vfs: &dyn Vfs, access: Access) -> Result<Option<StoreId>> {
 
 /// Writes the FORMAT file of a new store, durably.
 pub(crate) fn create(vfs: &dyn Vfs) -> Result<StoreId> {
+    let store = vfs.unique().map_err(|source| Error::Io {
+        op: "choose an id for",
+        path: vfs.path().join(names::FORMAT),
+        source,
+    })?;
+    write(vfs, StoreId(store))?;
+    Ok(StoreId(store))
+}
+
+/// Writes the FORMAT file of a store that has an id, durably.
+pub(crate) fn write(vfs: &dyn Vfs, store: StoreId) -> Result<()> {
     let io = |op| {
         move |source| Error::Io {
             op,
@@ -135,10 +146,9 @@ pub(crate) fn create(vfs: &dyn Vfs) -> Result<StoreId> {
             source,
         }
     };
-    let store = vfs.unique().map_err(io("choose an id for"))?;
     let mut format = Format {
         preamble: Preamble::new(FORMAT_MAGIC),
-        store,
+        store: store.0,
         zero: [0; 12],
         crc: 0,
     };
@@ -151,8 +161,7 @@ pub(crate) fn create(vfs: &dyn Vfs) -> Result<StoreId> {
     file.sync()?;
     vfs.rename_noreplace(&tmp, names::FORMAT)
         .map_err(io("rename"))?;
-    vfs.sync_dir().map_err(io("sync directory of"))?;
-    Ok(StoreId(store))
+    vfs.sync_dir().map_err(io("sync directory of"))
 }
 
 /// For structures that end in their own CRC.

@@ -61,6 +61,7 @@ mod format;
 mod manifest;
 mod mmap;
 mod names;
+mod salvage;
 mod segment;
 mod store;
 mod wal;
@@ -68,6 +69,9 @@ mod wal;
 pub use backend::{Bytes, Disk, Fault, Fill, Lock, LockError, MemVfs, OsVfs, SimVfs, Vfs, VfsFile};
 pub use error::{Error, Result};
 pub use manifest::{Collection, Manifest, SegmentRef, StoreId};
-pub use segment::{SectionBytes, SectionKind, Segment, SegmentHeader, SegmentWriter};
-pub use store::{Access, Store};
+pub use salvage::{LoggedFrame, Remains};
+pub use segment::{
+    Holed, Remnant, SectionBytes, SectionKind, Segment, SegmentHeader, SegmentWriter,
+};
+pub use store::{Access, Backup, Store};
 pub use wal::{Checkpoint, Durability, Frame, Log, RecoveryReport, Ticket, Torn};

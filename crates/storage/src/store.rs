@@ -21,7 +21,10 @@ use crate::names::{self, Name};
 use crate::segment::{SectionKind, Segment, SegmentHeader, SegmentWriter};
 use crate::wal::Log;
 
+mod backup;
 mod log;
+
+pub use backup::Backup;
 
 /// How a store is opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -402,7 +405,7 @@ fn belongs_to_a_commit(name: &Name) -> bool {
 }
 
 /// Names of ours; `None`-parsed names belong to somebody else and are never touched.
-fn list(vfs: &dyn Vfs) -> Result<Vec<Name>> {
+pub(crate) fn list(vfs: &dyn Vfs) -> Result<Vec<Name>> {
     let names = vfs.list().map_err(|source| Error::Io {
         op: "list",
         path: vfs.path().to_owned(),

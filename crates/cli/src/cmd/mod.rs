@@ -1,7 +1,10 @@
 //! The verbs, one file each. Each takes its options and a writer, and says how the process ends.
 
+mod backup;
 mod import;
 mod info;
+mod repair;
+mod salvage;
 mod search;
 mod verify;
 
@@ -20,7 +23,11 @@ pub(crate) fn run(args: &Args, out: &mut impl Write) -> Result<Exit, Error> {
         Verb::Import(import) => import::run(import, out),
         Verb::Search(search) => search::run(search, out),
         Verb::Info(target) => info::run(target, out),
-        Verb::Verify(target) => verify::run(target, out),
+        Verb::Verify(verify) => verify::run(verify, out),
+        Verb::Repair(repair) => repair::run(repair, out),
+        Verb::Salvage(salvage) => salvage::run(salvage, out),
+        Verb::Backup(copy) => backup::back_up(copy, out),
+        Verb::Restore(copy) => backup::restore(copy, out),
     }?;
     out.flush()?;
     Ok(exit)

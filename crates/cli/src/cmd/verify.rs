@@ -2,10 +2,10 @@
 
 use std::io::{self, Write};
 
-use proxime::{CollectionReport, ErrorKind, VerifyReport};
+use proxime::{CollectionReport, Database, ErrorKind, VerifyReport};
 use serde::Serialize;
 
-use crate::args::Target;
+use crate::args::{Target, Verify};
 use crate::cmd::open_read_only;
 use crate::error::{Error, Exit};
 use crate::print::{self, Clean};
@@ -19,10 +19,15 @@ struct Unopened {
     collections: [CollectionReport; 0],
 }
 
-pub(crate) fn run(args: &Target, out: &mut impl Write) -> Result<Exit, Error> {
-    let ok = match open_read_only(&args.db).and_then(|db| db.verify()) {
+pub(crate) fn run(args: &Verify, out: &mut impl Write) -> Result<Exit, Error> {
+    let Target { db, json } = &args.target;
+    let verify = |db: Database| match args.deep {
+        true => db.verify_deep(),
+        false => db.verify(),
+    };
+    let ok = match open_read_only(db).and_then(verify) {
         Ok(report) => {
-            if args.json {
+            if *json {
                 print::json(out, &report)?;
             } else {
                 write_report(out, &report)?;
@@ -30,7 +35,7 @@ pub(crate) fn run(args: &Target, out: &mut impl Write) -> Result<Exit, Error> {
             report.ok
         }
         Err(e) if e.kind() == ErrorKind::Damaged => {
-            write_unopened(out, e.to_string(), args.json)?;
+            write_unopened(out, e.to_string(), *json)?;
             false
         }
         Err(e) => return Err(e.into()),
@@ -48,6 +53,14 @@ fn write_report(out: &mut impl Write, report: &VerifyReport) -> io::Result<()> {
             print::count(collection.segments, "segment"),
             collection.unreachable
         )?;
+        if let Some(deep) = &collection.deep {
+            write!(out, "  {} compared", print::count(deep.codes, "code"))?;
+            if let Some(recall) = deep.recall {
+                let queries = print::count(deep.queries, "stored vector");
+                write!(out, "; recall@10 {recall:.3} for {queries}")?;
+            }
+            writeln!(out)?;
+        }
         for problem in &collection.problems {
             writeln!(out, "  {}", Clean(problem))?;
         }

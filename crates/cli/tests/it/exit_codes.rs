@@ -27,7 +27,9 @@ fn success_and_usage() {
     assert!(
         help.out.contains("proxime import docs.db docs.npy") && help.out.contains("Exit codes:")
     );
-    for verb in ["import", "search", "info", "verify"] {
+    for verb in [
+        "import", "search", "info", "verify", "repair", "salvage", "backup",
+    ] {
         let help = desk.run(&format!("{verb} --help"));
         assert!(
             help.out.contains(&format!("\n  proxime {verb} docs.db")),
@@ -97,7 +99,7 @@ fn a_second_writer_is_5_and_readers_go_on() {
 }
 
 /// Replaces a file, which may be read-only.
-fn replace(path: &Path, bytes: &[u8]) {
+pub(crate) fn replace(path: &Path, bytes: &[u8]) {
     fs::remove_file(path).unwrap();
     fs::write(path, bytes).unwrap();
 }

@@ -7,5 +7,6 @@ mod bad_input;
 mod exit_codes;
 mod formats;
 mod pipes;
+mod repair;
 mod round_trip;
 mod support;

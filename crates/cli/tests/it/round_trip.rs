@@ -75,6 +75,18 @@ fn import_search_info_verify() {
     let verify = desk.run("verify db --json").json();
     assert_eq!(verify[0]["ok"], true);
     assert_eq!(verify[0]["collections"][0]["unreachable"], 0);
+    assert!(verify[0]["collections"][0]["deep"].is_null());
+    let deep = desk.run("verify db --deep --json").json();
+    assert_eq!(deep[0]["collections"][0]["deep"]["codes"], 2_000);
+    let deep = desk.run("verify db --deep");
+    assert!(
+        deep.out.contains("  2,000 codes compared; recall@10 "),
+        "{deep:?}"
+    );
+    assert!(
+        deep.out.ends_with(" for 200 stored vectors\nok\n"),
+        "{deep:?}"
+    );
 }
 
 #[test]
@@ -252,4 +264,34 @@ fn tables_for_people() {
         "{verify}"
     );
     assert!(verify.ends_with("\nok\n"), "{verify}");
+}
+
+#[test]
+fn a_backup_is_a_database_and_can_be_restored() {
+    let desk = Desk::new();
+    desk.write("x.npy", npy_f32(&points(2_000, 16)));
+    desk.run("import db x.npy --json").json();
+    let writer = proxime::Database::open(desk.path("db")).unwrap();
+    let backup = desk.run("backup db copy");
+    assert_eq!(backup.code, 0, "{backup:?}");
+    assert!(
+        backup.out.ends_with(" of segments copied to copy\n"),
+        "{backup:?}"
+    );
+    drop(writer);
+    assert_eq!(desk.run("restore copy again").code, 0);
+    let query = "search {} --query x.npy --json";
+    let expected = desk.run(&query.replace("{}", "db")).out;
+    for copy in ["copy", "again"] {
+        assert_eq!(desk.run(&query.replace("{}", copy)).out, expected);
+    }
+    for (line, code) in [
+        ("backup db copy", 6),
+        ("restore nothing new", 3),
+        ("backup db", 2),
+    ] {
+        let ran = desk.run(line);
+        assert_eq!(ran.code, code, "{ran:?}");
+    }
+    assert!(!desk.path("new").exists());
 }

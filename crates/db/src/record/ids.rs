@@ -60,7 +60,8 @@ impl Key {
     }
 }
 
-fn decode(id: &[u8]) -> Option<KeyRef<'_>> {
+/// `None` for bytes that are no id.
+pub(crate) fn decode(id: &[u8]) -> Option<KeyRef<'_>> {
     match id.split_first()? {
         (&INT, id) => Some(KeyRef::Int(i64::from_le_bytes(id.try_into().ok()?))),
         (&TEXT, id) if id.len() <= Key::TEXT_BYTES_MAX => {

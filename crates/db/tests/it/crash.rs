@@ -34,11 +34,12 @@ enum Step {
         n: usize,
     },
     Reopen,
+    Compact,
     /// A row into another collection, whose tail keeps the log from being cut.
     Other,
 }
 
-use Step::{Delete, Other, Reopen, Upsert};
+use Step::{Compact, Delete, Other, Reopen, Upsert};
 
 /// Small batches only, deleted and replaced.
 const SMALL: &[Step] = &[
@@ -134,6 +135,29 @@ const SHARED: &[Step] = &[
     Reopen,
 ];
 
+/// Everything put together, and what was deleted with it.
+const COMPACTED: &[Step] = &[
+    Upsert {
+        first: 0,
+        n: 1100,
+        value: 1.0,
+    },
+    Upsert {
+        first: 3,
+        n: 2,
+        value: 2.0,
+    },
+    Delete { first: 4, n: 9 },
+    Compact,
+    Upsert {
+        first: 5,
+        n: 1,
+        value: 3.0,
+    },
+    Delete { first: 0, n: 2000 },
+    Compact,
+];
+
 fn options(durability: Durability) -> OpenOptions {
     OpenOptions {
         threads: Some(1),
@@ -163,7 +187,7 @@ fn apply(state: &mut State, step: Step) {
     match step {
         Upsert { first, n, value } => state.extend((first..first + n as i64).map(|id| (id, value))),
         Delete { first, n } => state.retain(|id, _| !(first..first + n as i64).contains(id)),
-        Reopen => {}
+        Reopen | Compact => {}
         Other => drop(state.insert(OTHER_ROW, 7.0)),
     }
 }
@@ -222,6 +246,7 @@ impl Run {
                     let other = db.create_collection("other", l2(DIM)).unwrap();
                     upsert(&other, 0, 1, 7.0).unwrap();
                 }
+                Compact => c.compact(None).unwrap(),
                 Reopen => {
                     db.close().unwrap();
                     (db, c) = open(&vfs, durability).unwrap();
@@ -352,6 +377,11 @@ fn beside_another_tail() {
 #[test]
 fn beside_another_tail_at_the_weakest_level() {
     crash_everywhere(SHARED, Durability::Os);
+}
+
+#[test]
+fn while_all_is_put_together() {
+    crash_everywhere(COMPACTED, Durability::Os);
 }
 
 #[test]

@@ -22,7 +22,7 @@ fn store(dir: &Path) -> PathBuf {
 }
 
 /// Changes a finished file, which is read-only, as its owner can.
-fn edit(path: &Path, change: impl FnOnce(&mut Vec<u8>)) {
+pub(crate) fn edit(path: &Path, change: impl FnOnce(&mut Vec<u8>)) {
     let mut bytes = fs::read(path).unwrap();
     change(&mut bytes);
     fs::set_permissions(path, fs::Permissions::from_mode(0o644)).unwrap();
@@ -30,7 +30,7 @@ fn edit(path: &Path, change: impl FnOnce(&mut Vec<u8>)) {
 }
 
 /// Offset and length of a section, from the segment's table.
-fn section(path: &Path, kind: u32) -> (usize, usize) {
+pub(crate) fn section(path: &Path, kind: u32) -> (usize, usize) {
     let bytes = fs::read(path).unwrap();
     let number = |at: usize| u64::from_le_bytes(bytes[at..at + 8].try_into().unwrap()) as usize;
     let line = (0..32)

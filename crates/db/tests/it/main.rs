@@ -6,7 +6,9 @@
     reason = "a test that cannot go on should stop"
 )]
 
+mod backup;
 mod bad_input;
+mod compact;
 mod crash;
 mod create_with;
 mod damage;
@@ -15,6 +17,9 @@ mod interrupt;
 mod model;
 mod read_once;
 mod recall;
+mod repair;
 mod round_trip;
+mod salvage;
 mod sharing;
 mod support;
+mod verify;

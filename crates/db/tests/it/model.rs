@@ -24,6 +24,7 @@ enum Op {
     Delete(Vec<Key>),
     Get(Key),
     Search(Vec<f32>, usize),
+    Compact,
     Reopen,
 }
 
@@ -49,6 +50,7 @@ fn op() -> impl Strategy<Value = Op> {
         1 => (0..900i64, 1..400i64).prop_map(|(first, n)| Op::Delete((first..first + n).map(Key::Int).collect())),
         3 => key().prop_map(Op::Get),
         5 => (vector(), 0..12usize).prop_map(|(query, k)| Op::Search(query, k)),
+        1 => Just(Op::Compact),
         2 => Just(Op::Reopen),
     ]
 }
@@ -185,11 +187,19 @@ fn run(path: &Path, metric: Metric, ops: &[Op]) {
                 assert_eq!(found.as_ref(), model.get(key));
             }
             Op::Search(query, k) => search(&c, &model, query, *k),
-            Op::Reopen => {
+            Op::Compact => {
+                c.compact(None).unwrap();
+                let stats = c.stats().unwrap();
+                assert_eq!((stats.rows, stats.tail_rows), (model.len(), 0));
+                assert!(stats.segments <= 1);
                 let digest = c.digest().unwrap();
                 db.close().unwrap();
                 db = Database::open(path).unwrap();
                 assert_eq!(db.collection("c").unwrap().digest().unwrap(), digest);
+            }
+            Op::Reopen => {
+                db.close().unwrap();
+                db = Database::open(path).unwrap();
             }
         }
         assert_eq!(db.collection("c").unwrap().len().unwrap(), model.len());

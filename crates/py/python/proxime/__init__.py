@@ -12,7 +12,7 @@ array([[1],
 {'title': 'b'}
 """
 
-from ._core import Collection, Database, Hits, __version__, open
+from ._core import Collection, Database, Hits, __version__, open, restore, salvage
 from ._hit import Hit
 from .exceptions import (
     ArgumentTypeError,
@@ -70,4 +70,6 @@ __all__ = [
     "ZeroVectorError",
     "__version__",
     "open",
+    "restore",
+    "salvage",
 ]

@@ -13,11 +13,13 @@
 
 mod layout;
 mod reader;
+mod remnant;
 mod writer;
 
 use std::fmt;
 
 pub use reader::{SectionBytes, Segment};
+pub use remnant::{Holed, Remnant};
 pub use writer::SegmentWriter;
 
 /// What a segment says about itself. `dtype` and `metric` are the upper layer's codes, not understood here.

@@ -68,7 +68,7 @@ impl Store {
         Ok(newest(&list(&*self.shared.vfs)?) != Some(self.manifest.number))
     }
 
-    fn scan(&self, names: &[Name]) -> Result<Scan> {
+    pub(super) fn scan(&self, names: &[Name]) -> Result<Scan> {
         let shared = &self.shared;
         Scan::read(
             &*shared.vfs,

@@ -219,7 +219,7 @@ impl Tail {
     }
 
     /// Nothing is written after this.
-    pub(super) fn sign_off(&mut self) -> Result<()> {
+    pub(crate) fn sign_off(&mut self) -> Result<()> {
         self.write_own(KIND_CLOSE)?;
         self.sync()
     }

@@ -6,6 +6,7 @@
 //! | `generation.rs` | one file of the log: header, creation, the end that is written to |
 //! | `writer.rs` | [`Log`]: frames queued by several threads, written and synced together |
 //! | `recovery.rs` | reading it all again; telling a torn end from damage |
+//! | `remnant.rs` | what is left of a log that is damaged |
 //!
 //! A *frame* is one batch and the unit of atomicity. Frames are counted from 1 without gaps for the whole life of a store: their
 //! *seq*. A file of the log is a *generation*; it is written by one process in one life and never opened for writing again, for what
@@ -22,12 +23,14 @@
 mod frame;
 mod generation;
 mod recovery;
+mod remnant;
 mod writer;
 
 use std::path::PathBuf;
 
 pub(crate) use generation::Tail;
 pub(crate) use recovery::Scan;
+pub(crate) use remnant::intact_frames;
 pub use writer::{Checkpoint, Log, Ticket};
 
 /// When an append is acknowledged, and what can still happen to it then. Whatever the level: a batch is there whole or not at

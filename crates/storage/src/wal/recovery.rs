@@ -20,7 +20,7 @@ use crate::names::{LOG_NUMBER_MAX, Name};
 use crate::store::Access;
 
 /// Bytes that the search for watermarks takes checksums of, as a multiple of the file.
-const SEARCH_FACTOR: u64 = 4;
+pub(super) const SEARCH_FACTOR: u64 = 4;
 
 /// The log of a store, read and accepted.
 #[derive(Debug)]

@@ -7,6 +7,7 @@
 )]
 
 mod backends;
+mod backup;
 mod crash;
 mod damage;
 mod images;
@@ -14,4 +15,5 @@ mod lock;
 mod log;
 mod readers;
 mod round_trip;
+mod salvage;
 mod sample;

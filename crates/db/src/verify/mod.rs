@@ -2,20 +2,23 @@
 
 use std::sync::Arc;
 
+pub(crate) mod deep;
+
 use proxime_storage::{SegmentRef, Store};
 
+use crate::pool::Workers;
 use crate::segment::{Index, Segment};
 use crate::snapshot::{Snapshot, View};
 use crate::writer::check_vectors;
 use crate::{CollectionConfig, CollectionReport, Input, Result, VerifyReport, config};
 
-/// The commit that `store` is at.
-pub(crate) fn verify(store: &Store) -> VerifyReport {
+/// The commit that `store` is at; deeply if there are workers for that.
+pub(crate) fn verify(store: &Store, workers: Option<&Workers>) -> VerifyReport {
     let manifest = store.manifest();
     let mut problems: Vec<String> = store.verify().iter().map(ToString::to_string).collect();
     let (mut collections, mut views) = (Vec::new(), Vec::new());
     for stored in &manifest.collections {
-        let (report, view) = verify_collection(store, stored);
+        let (report, view) = verify_collection(store, stored, workers);
         collections.push(report);
         views.extend(view.map(Arc::new));
     }
@@ -46,6 +49,7 @@ pub(crate) fn verify(store: &Store) -> VerifyReport {
 fn verify_collection(
     store: &Store,
     stored: &proxime_storage::Collection,
+    workers: Option<&Workers>,
 ) -> (CollectionReport, Option<View>) {
     let mut report = CollectionReport {
         name: stored.name.clone(),
@@ -72,6 +76,12 @@ fn verify_collection(
         .map(|index| index.graph.stats().unreachable)
         .sum();
     let view = View::new(stored.id, stored.name.clone(), config).with_all(segments);
+    if let Some(workers) = workers {
+        match deep::verify(&view, workers, &mut report.problems) {
+            Ok(deep) => report.deep = Some(deep),
+            Err(e) => report.problems.push(e.to_string()),
+        }
+    }
     (report, Some(view))
 }
 

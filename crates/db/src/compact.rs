@@ -1,0 +1,313 @@
+//! Segments are put together, so that there are few of them and what is deleted takes no room.
+//!
+//! A *merge* takes neighbouring segments, writes the rows that count to a new one, graph and all, and puts it in their place. Only
+//! its beginning and its end need the writer's mutex: batches are stored, and records deleted, while it goes on, and rows that
+//! stop counting meanwhile are hidden in the new segment too.
+//!
+//! Which are due: four neighbours or more, of which none has more than half of all the rows, so that a row is written again only
+//! when its segment at least doubles; and a segment of which a sixth or more does not count. A thread of the database's own does that in the
+//! background; [`Collection::compact`](crate::Collection::compact) leaves one segment and no waiting.
+
+use std::ops::Range;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Arc, Weak};
+use std::thread::JoinHandle;
+
+use proxime_storage::{SegmentHeader, SegmentRef, SegmentWriter};
+use roaring::RoaringBitmap;
+
+use crate::database::Shared;
+use crate::merge::Run;
+use crate::pool::Workers;
+use crate::segment::Known;
+use crate::snapshot::{Part, View};
+use crate::writer::write_file;
+use crate::{CollectionConfig, Error, Progress, Result, config};
+
+/// Neighbours that are put together: at least, and at most.
+const RUN_MIN: usize = 4;
+const RUN_MAX: usize = 8;
+/// Larger segments stay as they are: putting them together would take longer than it saves.
+const ROWS_MAX: usize = 4 << 20;
+/// A segment is written anew when one row of so many does not count.
+const HIDDEN_MAX: usize = 6;
+
+/// The sealed segments of a collection that are to be put together next.
+pub(crate) fn due(view: &View) -> Option<Range<usize>> {
+    let sealed = view.parts.get(..view.tail().start).unwrap_or_default();
+    let wasteful =
+        |part: &Part| part.hidden.len() as usize * HIDDEN_MAX >= part.segment.rows() as usize;
+    let empty = |part: &Part| part.segment.rows() == 0;
+    // Deletions alone are of no use when there is nothing older; otherwise they wait for their neighbours.
+    let first = sealed
+        .first()
+        .is_some_and(|part| empty(part) || wasteful(part));
+    if first {
+        return Some(0..1);
+    }
+    if let Some(place) = sealed
+        .iter()
+        .position(|part| !empty(part) && wasteful(part))
+    {
+        return Some(place..place + 1);
+    }
+    let live: Vec<usize> = sealed.iter().map(Part::live).collect();
+    run_of(&live)
+}
+
+/// Of the neighbours that may be put together, given their rows, those that have the fewest.
+fn run_of(live: &[usize]) -> Option<Range<usize>> {
+    let windows = |len| {
+        live.windows(len)
+            .enumerate()
+            .map(move |(start, window)| (start..start + len, window))
+    };
+    let runs = (RUN_MIN..=RUN_MAX)
+        .flat_map(windows)
+        .filter_map(|(run, window)| {
+            let all: usize = window.iter().sum();
+            let largest = window.iter().max().copied().unwrap_or_default();
+            (2 * largest <= all && all <= ROWS_MAX).then_some((all, run))
+        });
+    runs.min_by_key(|(all, run)| (*all, run.start))
+        .map(|(_, run)| run)
+}
+
+/// Parts of a collection that are being put together.
+pub(crate) struct Merge {
+    pub(crate) collection_id: u64,
+    config: CollectionConfig,
+    parts: Vec<Part>,
+    /// There is nothing older: what they delete is gone.
+    oldest: bool,
+}
+
+/// What a merge has written.
+pub(crate) struct Merged {
+    pub(crate) written: Option<(SegmentRef, Known)>,
+    /// Where each of its rows comes from: part and row.
+    rows: Vec<(u32, u32)>,
+}
+
+impl Merge {
+    pub(crate) fn new(view: &View, run: Range<usize>) -> Merge {
+        Merge {
+            collection_id: view.id,
+            config: view.config.clone(),
+            oldest: run.start == 0,
+            parts: view.parts.get(run).unwrap_or_default().to_vec(),
+        }
+    }
+
+    /// Writes the new segment. `create` makes its file; that is all that needs the store.
+    ///
+    /// Errors: interrupted; the storage's. Nothing is left behind.
+    pub(crate) fn write(
+        &self,
+        create: impl FnOnce(SegmentHeader) -> Result<SegmentWriter>,
+        workers: &Workers,
+        progress: Option<Progress<'_>>,
+    ) -> Result<Merged> {
+        let run = Run::new(&self.parts, self.config.dim);
+        let batch = run.checked(self.oldest, progress)?;
+        let written = if batch.kept.len() == 0 && batch.deleted.is_none() {
+            None
+        } else {
+            let header = config::header(&self.config, self.collection_id, batch.kept.len());
+            Some(write_file(create(header)?, workers, &self.config, batch)?)
+        };
+        let rows = run.into_rows();
+        Ok(Merged { written, rows })
+    }
+
+    /// Where the parts are now; `None` if they are not what they were.
+    pub(crate) fn place(&self, view: &View) -> Option<Range<usize>> {
+        let same = |a: &Part, b: &Part| Arc::ptr_eq(&a.segment, &b.segment);
+        let first = self.parts.first()?;
+        let start = view.parts.iter().position(|part| same(part, first))?;
+        let place = start..start + self.parts.len();
+        let now = view.parts.get(place.clone())?;
+        now.iter()
+            .zip(&self.parts)
+            .all(|(a, b)| same(a, b))
+            .then_some(place)
+    }
+
+    /// File ids of what is replaced.
+    pub(crate) fn files(&self) -> impl Iterator<Item = u64> {
+        self.parts
+            .iter()
+            .filter_map(|part| part.segment.file.as_ref())
+            .map(|file| file.id)
+    }
+}
+
+impl Merged {
+    /// Rows that have stopped counting while it was written. `now`: the parts it was made of, as they are.
+    pub(crate) fn hidden(&self, now: &[Part]) -> RoaringBitmap {
+        let gone = |(_, (part, row)): &(u32, (u32, u32))| {
+            now.get(*part as usize)
+                .is_some_and(|part| !part.is_live(*row))
+        };
+        (0..)
+            .zip(self.rows.iter().copied())
+            .filter(gone)
+            .map(|(row, _)| row)
+            .collect()
+    }
+}
+
+/// The thread that merges in the background. It holds nothing that keeps a database open.
+#[derive(Debug)]
+pub(crate) struct Background {
+    wake: SyncSender<()>,
+    thread: JoinHandle<()>,
+}
+
+impl Background {
+    pub(crate) fn start(shared: &Weak<Shared>) -> Result<Background> {
+        let (wake, woken) = sync_channel(1);
+        let shared = Weak::clone(shared);
+        let thread = std::thread::Builder::new()
+            .name("proxime-merge".to_owned())
+            .spawn(move || run(&shared, &woken))
+            .map_err(|error| Error::Threads {
+                reason: error.to_string(),
+            })?;
+        Ok(Background { wake, thread })
+    }
+
+    pub(crate) fn wake(&self) {
+        // It is full if the thread is about to look anyway.
+        self.wake.try_send(()).ok();
+    }
+
+    /// Returns when the thread has stopped. The database must be closed, or it goes on to the end of a merge.
+    pub(crate) fn stop(self) {
+        drop(self.wake);
+        self.thread.join().ok();
+    }
+}
+
+fn run(shared: &Weak<Shared>, woken: &Receiver<()>) {
+    while woken.recv().is_ok() {
+        let Some(shared) = shared.upgrade() else {
+            return;
+        };
+        // What fails, for want of room or because the database is closed, is tried again after the next write.
+        while shared.merge_due().unwrap_or(false) {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Batch, Collection, Database, Key, Metric};
+
+    fn upsert(c: &Collection, ids: Range<i64>) {
+        let vectors: Vec<f32> = ids.clone().flat_map(|id| [id as f32, 1.0]).collect();
+        let rows = crate::Rows::new(&vectors, 2).unwrap();
+        c.upsert(Batch::new(ids.map(Key::Int).collect(), &rows))
+            .unwrap();
+    }
+
+    /// Rows of the segments when there is nothing left to do.
+    fn settled(db: &Database) -> Vec<usize> {
+        while db.0.merge_due().unwrap() {}
+        let snapshot = db.0.snapshot().unwrap();
+        let parts = &snapshot.by_name("c").unwrap().parts;
+        parts.iter().map(Part::live).collect()
+    }
+
+    fn collection() -> (Database, Collection) {
+        let db = Database::in_memory().unwrap();
+        let config = CollectionConfig::new(2).metric(Metric::L2);
+        let c = db.create_collection("c", config).unwrap();
+        (db, c)
+    }
+
+    #[test]
+    fn neighbours_that_double() {
+        assert_eq!(run_of(&[1, 1, 1]), None);
+        assert_eq!(run_of(&[1, 1, 1, 1, 1]), Some(0..4));
+        assert_eq!(run_of(&[64, 1, 1, 1]), None);
+        assert_eq!(run_of(&[64, 2, 1, 2, 1, 64]), Some(1..5));
+        assert_eq!(run_of(&[64, 1, 1, 1, 64, 1, 1]), Some(0..5));
+        assert_eq!(run_of(&[64, 16, 4, 1]), None);
+        assert_eq!(run_of(&[ROWS_MAX; 9]), None);
+        assert_eq!(run_of(&[0; 4]), Some(0..4));
+    }
+
+    #[test]
+    fn there_are_few_segments_however_much_is_written() {
+        let (db, c) = collection();
+        for batch in 0..25 {
+            upsert(&c, 1100 * batch..1100 * (batch + 1));
+        }
+        let rows = settled(&db);
+        assert!(rows.len() < 8, "{rows:?}");
+        assert_eq!(rows.iter().sum::<usize>(), 1100 * 25);
+        assert_eq!(c.len().unwrap(), 1100 * 25);
+    }
+
+    #[test]
+    fn what_does_not_count_takes_no_room() {
+        let (db, c) = collection();
+        upsert(&c, 0..4000);
+        upsert(&c, 0..1000);
+        assert_eq!(settled(&db), [3000, 1000]);
+        let gone: Vec<Key> = (500..2600).map(Key::Int).collect();
+        assert_eq!(c.delete(&gone).unwrap(), 2100);
+        assert_eq!(settled(&db), [1400, 500, 0], "the last has deletions only");
+        let all: Vec<Key> = (0..4000).map(Key::Int).collect();
+        assert_eq!(c.delete(&all).unwrap(), 1900);
+        assert_eq!(settled(&db), [0usize; 0]);
+        assert_eq!(c.stats().unwrap().bytes_on_disk, 0);
+    }
+
+    #[test]
+    fn rows_that_stop_counting_during_a_merge_are_hidden_in_it() {
+        let (db, c) = collection();
+        upsert(&c, 0..1500);
+        upsert(&c, 1500..3000);
+        let workers = db.0.pool.workers().unwrap();
+        let view = Arc::clone(db.0.snapshot().unwrap().by_name("c").unwrap());
+        let merge = Merge::new(&view, 0..2);
+        let create = |header| db.0.with_store(|store| Ok(store.create_segment(header)?));
+        let merged = merge.write(create, &workers, None).unwrap();
+        c.delete(&[Key::Int(7), Key::Int(1600)]).unwrap();
+        upsert(&c, 8..9);
+        db.0.write(|writing, snapshot| writing.replace(snapshot, &merge, merged))
+            .unwrap();
+        assert_eq!(c.len().unwrap(), 2998);
+        assert_eq!(c.stats().unwrap().segments, 1);
+        for (id, there) in [
+            (6, true),
+            (7, false),
+            (8, true),
+            (1600, false),
+            (2999, true),
+        ] {
+            assert_eq!(c.get(&Key::Int(id)).unwrap().is_some(), there, "{id}");
+        }
+    }
+
+    #[test]
+    fn a_merge_of_what_was_dropped_meanwhile_leaves_nothing() {
+        let (db, c) = collection();
+        upsert(&c, 0..1500);
+        let workers = db.0.pool.workers().unwrap();
+        let view = Arc::clone(db.0.snapshot().unwrap().by_name("c").unwrap());
+        let merge = Merge::new(&view, 0..1);
+        let create = |header| db.0.with_store(|store| Ok(store.create_segment(header)?));
+        let merged = merge.write(create, &workers, None).unwrap();
+        db.drop_collection("c").unwrap();
+        db.0.write(|writing, snapshot| writing.replace(snapshot, &merge, merged))
+            .unwrap();
+        let files = db.0.vfs.list().unwrap();
+        assert!(
+            !files.iter().any(|name| name.starts_with("seg-")),
+            "{files:?}"
+        );
+    }
+}
