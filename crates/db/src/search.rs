@@ -9,7 +9,7 @@ use rayon::prelude::*;
 use crate::pool::Workers;
 use crate::segment::GraphIndex;
 use crate::snapshot::{Part, View};
-use crate::{Result, Rows};
+use crate::{Result, Rows, recall};
 
 /// Queries that one task takes at once: each block of vectors read for an exact answer serves all of them.
 const QUERIES_MAX: usize = 32;
@@ -22,6 +22,23 @@ pub(crate) struct Plan {
     pub(crate) exact: bool,
 }
 
+impl Plan {
+    pub(crate) fn beam(k: usize, ef: usize) -> Plan {
+        Plan {
+            k,
+            ef,
+            exact: false,
+        }
+    }
+
+    pub(crate) fn exact(k: usize) -> Plan {
+        Plan {
+            exact: true,
+            ..Plan::beam(k, k)
+        }
+    }
+}
+
 /// A hit by its place: part and row.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Place {
@@ -30,18 +47,23 @@ pub(crate) struct Place {
     pub(crate) row: u32,
 }
 
-/// The nearest of each query, nearest first.
+/// The nearest of each query, nearest first; with `recall`, by beams that are calibrated to find that share of them.
 pub(crate) fn search(
     view: &View,
     workers: &Workers,
     queries: Rows<'_, f32>,
     plan: Plan,
+    recall: Option<f64>,
 ) -> Result<Vec<Vec<Place>>> {
+    let plans: Result<Vec<Plan>> = (view.parts.iter())
+        .map(|part| plan_for(view, part, workers, plan, recall))
+        .collect();
+    let plans = &plans?;
     let tasks = 4 * workers.threads.current_num_threads();
     let per_task = queries.n().div_ceil(tasks).clamp(1, QUERIES_MAX);
     let task = |first: usize| {
         let some = queries.slice(first..queries.n().min(first + per_task));
-        search_all(view, &workers.scratches, some, plan)
+        search_all(view, &workers.scratches, some, plans, plan.k)
     };
     if queries.n() <= per_task {
         return task(0);
@@ -54,14 +76,29 @@ pub(crate) fn search(
     Ok(found?.into_iter().flatten().collect())
 }
 
+/// The plan for one segment. Where no beam is known to find enough, every vector is looked at.
+fn plan_for(
+    view: &View,
+    part: &Part,
+    workers: &Workers,
+    plan: Plan,
+    recall: Option<f64>,
+) -> Result<Plan> {
+    let (Some(recall), Some(index), false) = (recall, part.segment.graph(), plan.exact) else {
+        return Ok(plan);
+    };
+    recall::plan_for(view, part, index, workers, (plan.k, recall))
+}
+
 fn search_all(
     view: &View,
     scratches: &ScratchPool,
     queries: Rows<'_, f32>,
-    plan: Plan,
+    plans: &[Plan],
+    k: usize,
 ) -> Result<Vec<Vec<Place>>> {
     let mut merged: Vec<Vec<Place>> = queries.iter().map(|_| Vec::new()).collect();
-    for (number, part) in (0u32..).zip(&view.parts) {
+    for ((number, part), &plan) in (0u32..).zip(&view.parts).zip(plans) {
         let found = search_part(view, part, scratches, queries, plan)?;
         for (list, found) in merged.iter_mut().zip(found) {
             list.extend(found.into_iter().map(|n| Place {
@@ -82,7 +119,7 @@ fn search_all(
                 .total_cmp(&b.distance)
                 .then_with(|| id(a).cmp(&id(b)))
         });
-        list.truncate(plan.k);
+        list.truncate(k);
     }
     Ok(merged)
 }
@@ -117,7 +154,7 @@ fn search_part(
     }
 }
 
-fn search_graph(
+pub(crate) fn search_graph(
     view: &View,
     part: &Part,
     index: &GraphIndex,
@@ -129,6 +166,7 @@ fn search_graph(
         codec,
         codes,
         graph,
+        ..
     } = index;
     let prepared = codes
         .prepare(codec, query)

@@ -14,6 +14,7 @@ use proxime_quant::{Codes, CodesU4, ScalarI8};
 use proxime_storage::column::{Column, ColumnError};
 use proxime_storage::{SectionBytes, SectionKind};
 
+use crate::recall::Calibration;
 use crate::record::ids::{Ids, KeyRef};
 use crate::record::payload;
 use crate::{CollectionConfig, Error, Metadata, Result, Rows, config};
@@ -96,6 +97,7 @@ pub(crate) struct GraphIndex {
     pub(crate) codec: ScalarI8,
     pub(crate) codes: CodesU4,
     pub(crate) graph: Graph,
+    pub(crate) calibration: Calibration,
 }
 
 impl Segment {
@@ -341,5 +343,6 @@ fn load_index(
         codec,
         codes: CodesU4::new(&codes),
         graph,
+        calibration: Calibration::default(),
     }))
 }

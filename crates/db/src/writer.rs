@@ -14,6 +14,7 @@ use proxime_storage::{SectionKind, SegmentRef, SegmentWriter, Store};
 use rayon::prelude::*;
 
 use crate::pool::Workers;
+use crate::recall::Calibration;
 use crate::record::ids::{Ids, Kept};
 use crate::segment::{GraphIndex, Index, Known, LoggedRows, Segment};
 use crate::{
@@ -107,6 +108,7 @@ pub(crate) fn write_file(
             codec,
             codes: CodesU4::new(&codes),
             graph,
+            calibration: Calibration::default(),
         }));
     } else {
         batch.write_records(&mut file)?;

@@ -28,6 +28,17 @@ pub(crate) fn optional_count(
     value.map(|value| count(name, value)).transpose()
 }
 
+/// A number that may be left out.
+pub(crate) fn optional_number(
+    name: &'static str,
+    value: Option<&Bound<'_, PyAny>>,
+) -> PyResult<Option<f64>> {
+    let number = |value: &Bound<'_, PyAny>| {
+        (value.extract()).map_err(|_| error::wrong_type(name, "a float", value))
+    };
+    value.map(number).transpose()
+}
+
 /// A text.
 pub(crate) fn text(name: &'static str, value: &Bound<'_, PyAny>) -> PyResult<String> {
     let Ok(text) = value.cast::<PyString>() else {

@@ -75,6 +75,7 @@ class Collection:
         k: int = 10,
         *,
         ef: int | None = None,
+        recall: float | None = None,
         exact: bool = False,
         include: _Include | Sequence[_Include] = (),
     ) -> Hits: ...
@@ -85,6 +86,7 @@ class Collection:
         k: int = 10,
         *,
         ef: int | None = None,
+        recall: float | None = None,
         exact: bool = False,
         include: _Include | Sequence[_Include] = (),
     ) -> tuple[Any, ...]: ...
@@ -95,9 +97,13 @@ class Collection:
         k: int = 10,
         *,
         ef: int | None = None,
+        recall: float | None = None,
         exact: bool = False,
         include: _Include | Sequence[_Include] = (),
     ) -> Any: ...
+    def measure_recall(
+        self, queries: _Queries, k: int = 10, *, ef: int | None = None, recall: float | None = None
+    ) -> dict[str, Any]: ...
     def stats(self) -> dict[str, Any]: ...
     def digest(self) -> str: ...
     def __len__(self) -> int: ...
