@@ -36,7 +36,7 @@ def rates(results: list[dict]) -> str:
             ]
         )
     header = ["engine", "vec/s", "range", *(f"x {reference}" for reference in references)]
-    return _table([*header, "CPU us/vec", "peak MB", "above input MB", "index MB", "working / input"], rows)
+    return table([*header, "CPU us/vec", "peak MB", "above input MB", "index MB", "working / input"], rows)
 
 
 def _working(runs: list[dict]) -> list[str]:
@@ -57,7 +57,7 @@ def stages(results: list[dict]) -> str:
             work = step[0]["multiply_adds"]
             rate = f"{work / seconds / 1e9:,.0f}" if work else ""
             rows.append([engine, step[0]["step"], f"{seconds * 1e3:,.1f}", f"{seconds / sum(times):.1%}", rate])
-    return _table(["engine", "step", "ms", "share", "10^9 multiply-adds/s"], rows)
+    return table(["engine", "step", "ms", "share", "10^9 multiply-adds/s"], rows)
 
 
 def graphs(results: list[dict]) -> str:
@@ -67,7 +67,7 @@ def graphs(results: list[dict]) -> str:
         for engine, runs in _by_engine(results).items()
         if "mean_degree" in runs[0]
     ]
-    return _table(["engine", "links a row", "levels", "unreachable"], rows)
+    return table(["engine", "links a row", "levels", "unreachable"], rows)
 
 
 def quality(results: list[dict]) -> str:
@@ -85,7 +85,7 @@ def quality(results: list[dict]) -> str:
             row += [_reaching(points, recall, what) for what in ("ef", "distances")]
             row += [_ratio(points, curves[reference], recall) for reference in references]
         rows.append(row + [_affording(points, count) for count in DISTANCES])
-    return _table(header, rows)
+    return table(header, rows)
 
 
 def changes(results: list[dict]) -> str:
@@ -97,7 +97,7 @@ def changes(results: list[dict]) -> str:
             cells = [f"{p['recall']:.4f} / {p['distances']:,.0f}" if p else "" for p in points]
             counts = [f"{change['rows']:,}", f"{change['rows_s']:,.0f}", *cells, str(change["unreachable"])]
             rows.append([f"{engine}: {change['what']}", *counts])
-    return _table(["change", "rows", "rows/s", "before", "after", "built of the same", "unreachable"], rows)
+    return table(["change", "rows", "rows/s", "before", "after", "built of the same", "unreachable"], rows)
 
 
 def scale(results: list[dict]) -> str:
@@ -105,7 +105,7 @@ def scale(results: list[dict]) -> str:
     sizes = sorted({r["n"] for r in results})
     by_engine = _by_engine(results)
     rows = [[f"{n:,}", *(f"{_rate(runs, n):,.0f}" for runs in by_engine.values())] for n in sizes]
-    return _table(["rows", *by_engine], rows)
+    return table(["rows", *by_engine], rows)
 
 
 def growth(results: list[dict], few: int, many: int) -> str:
@@ -114,7 +114,7 @@ def growth(results: list[dict], few: int, many: int) -> str:
     for engine, runs in _by_engine(results).items():
         low, high = (_rate(runs, n) for n in (few, many))
         rows.append([engine, f"{low:,.0f}", f"{high:,.0f}", f"{high / low:.2f}"])
-    return _table(["engine", f"vec/s of {few:,}", f"vec/s of {many:,}", "ratio"], rows)
+    return table(["engine", f"vec/s of {few:,}", f"vec/s of {many:,}", "ratio"], rows)
 
 
 def _rate(runs: list[dict], n: int) -> float:
@@ -143,26 +143,26 @@ def _curves(results: list[dict]) -> dict[str, list[dict]]:
 
 def _reaching(points: list[dict], recall: float, what: str) -> str:
     """`what` that it takes to reach a recall."""
-    at, low = _cross(points, "recall", recall, what), points[0]
+    at, low = cross(points, "recall", recall, what), points[0]
     if at is None:
         return f"under {low[what]:,.0f}" if low["recall"] > recall and low[what] else ""
     return f"{math.ceil(at) if what == 'ef' else at:,.0f}"
 
 
 def _ratio(points: list[dict], reference: list[dict], recall: float) -> str:
-    ours, theirs = (_cross(curve, "recall", recall, "distances") for curve in (points, reference))
+    ours, theirs = (cross(curve, "recall", recall, "distances") for curve in (points, reference))
     return f"{ours / theirs:.3f}" if ours and theirs else ""
 
 
 def _affording(points: list[dict], count: int) -> str:
     """The recall that a number of distances buys."""
-    at, low = _cross(points, "distances", count, "recall"), points[0]
+    at, low = cross(points, "distances", count, "recall"), points[0]
     if at is None:
         return f"under {low['recall']:.4f}" if low["distances"] and low["distances"] > count else ""
     return f"{at:.4f}"
 
 
-def _cross(points: list[dict], x: str, at: float, y: str) -> float | None:
+def cross(points: list[dict], x: str, at: float, y: str) -> float | None:
     """`y` where the curve first crosses `x = at`; None if it does not.
 
     Between two points of the sweep, linear in the logarithm of `ef` and of distances over that of 1 - recall: curves are
@@ -184,7 +184,7 @@ def _log(what: str, value: float) -> float:
     return math.log(max(1 - value, MISSES_MIN) if what == "recall" else value)
 
 
-def _table(header: list[str], rows: list[list[str]]) -> str:
+def table(header: list[str], rows: list[list[str]]) -> str:
     """A Markdown table, first column left, the others right."""
     widths = [max(len(cell) for cell in column) for column in zip(header, *rows, strict=True)]
     rule = ["-" * widths[0], *("-" * (width - 1) + ":" for width in widths[1:])]

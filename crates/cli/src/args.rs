@@ -98,6 +98,9 @@ pub(crate) struct Search {
     /// Beam width: more finds more and takes longer [default: the collection's]
     #[arg(long, value_name = "N", conflicts_with = "exact")]
     pub(crate) ef: Option<NonZeroUsize>,
+    /// Share of the nearest to find, above 0 and up to 1: chooses the beam width, after measuring what it takes
+    #[arg(long, value_name = "SHARE", conflicts_with_all = ["ef", "exact"])]
+    pub(crate) recall: Option<f64>,
     /// Compare with every vector
     #[arg(long)]
     pub(crate) exact: bool,

@@ -50,5 +50,6 @@ pub use neighbor::Neighbor;
 pub use params::{EF_CONSTRUCTION, EF_MAX, EF_SEARCH, M, M_MAX, Params, Preset};
 pub use pool::Pool;
 pub use progress::{Done, Progress, Step};
+pub use scorer::WalkCodes;
 pub use search::{Candidate, Scratch, ScratchPool, rerank, search, search_among, search_filtered};
 pub use stats::GraphStats;

@@ -2,7 +2,7 @@
 //!
 //! Both kinds come as `u32` keys of the distance's order, so that one search loop serves building and searching.
 
-use proxime_quant::{Codes, Query};
+use proxime_quant::{Codes, CodesU4, Query, QueryU4};
 use proxime_simd::{I8Query, Isa};
 
 use crate::neighbor::ordered;
@@ -10,10 +10,51 @@ use crate::neighbor::ordered;
 /// Rows in flight at once: independent streams hide memory latency better than any prefetch of one.
 const GROUP: usize = 8;
 
+/// Codes that a graph can be walked on: [`Codes`], or [`CodesU4`] with half the memory traffic.
+pub trait WalkCodes {
+    /// A query prepared for them.
+    type Query;
+
+    /// Distances from a query to these codes.
+    #[doc(hidden)]
+    type Scorer<'a>: Scorer
+    where
+        Self: 'a;
+
+    #[doc(hidden)]
+    fn scorer<'a>(&'a self, query: &'a Self::Query) -> Self::Scorer<'a>;
+}
+
+impl WalkCodes for Codes {
+    type Query = Query;
+    type Scorer<'a> = QueryScorer<'a>;
+
+    fn scorer<'a>(&'a self, query: &'a Query) -> QueryScorer<'a> {
+        QueryScorer::new(self, query)
+    }
+}
+
+impl WalkCodes for CodesU4 {
+    type Query = QueryU4;
+    type Scorer<'a> = U4Scorer<'a>;
+
+    fn scorer<'a>(&'a self, query: &'a QueryU4) -> U4Scorer<'a> {
+        U4Scorer {
+            codes: self,
+            query,
+            query_codes: query.codes(),
+        }
+    }
+}
+
 /// Something with a distance to every node.
-pub(crate) trait Scorer {
+pub trait Scorer {
     /// Appends the key of each node's distance.
     fn score<I: Isa>(&self, isa: I, nodes: &[u32], keys: &mut Vec<u32>);
+
+    /// Hints that a node will be scored soon.
+    #[inline(always)]
+    fn prefetch<I: Isa>(&self, _isa: I, _node: u32) {}
 }
 
 /// Distances from a node: exact integers, the same on every CPU.
@@ -73,7 +114,7 @@ impl Scorer for NodeScorer<'_> {
 
 /// Distances from a prepared query.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct QueryScorer<'a> {
+pub struct QueryScorer<'a> {
     codes: &'a Codes,
     query: &'a Query,
     query_codes: I8Query<'a>,
@@ -98,6 +139,47 @@ impl Scorer for QueryScorer<'_> {
                     .distance_from_dot(dot, self.codes.term(node as usize)),
             ));
         });
+    }
+}
+
+/// Distances from a prepared query to 4-bit codes.
+#[derive(Debug, Clone, Copy)]
+pub struct U4Scorer<'a> {
+    codes: &'a CodesU4,
+    query: &'a QueryU4,
+    query_codes: I8Query<'a>,
+}
+
+impl U4Scorer<'_> {
+    #[inline(always)]
+    fn score_group<I: Isa, const N: usize>(&self, isa: I, group: &[u32; N], keys: &mut Vec<u32>) {
+        let mut rows: [&[u8]; N] = [&[]; N];
+        for (row, &node) in rows.iter_mut().zip(group) {
+            *row = self.codes.row(node as usize);
+        }
+        let dots = isa.dots_u4(self.query_codes, rows);
+        for (&node, dot) in group.iter().zip(dots) {
+            let distance = self.codes.distance_from_dot(self.query, dot, node as usize);
+            keys.push(ordered(distance));
+        }
+    }
+}
+
+impl Scorer for U4Scorer<'_> {
+    #[inline(always)]
+    fn score<I: Isa>(&self, isa: I, nodes: &[u32], keys: &mut Vec<u32>) {
+        let (groups, rest) = nodes.as_chunks::<4>();
+        for group in groups {
+            self.score_group(isa, group, keys);
+        }
+        for node in rest {
+            self.score_group(isa, &[*node], keys);
+        }
+    }
+
+    #[inline(always)]
+    fn prefetch<I: Isa>(&self, isa: I, node: u32) {
+        self.codes.prefetch(isa, node as usize);
     }
 }
 

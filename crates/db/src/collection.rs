@@ -15,8 +15,8 @@ use crate::segment::Index;
 use crate::snapshot::View;
 use crate::writer::{Checked, check_vectors};
 use crate::{
-    CollectionConfig, Error, Filter, GraphStats, Input, Key, Metadata, Progress, Result, Results,
-    Rows, SearchOptions, Stats, VectorSource, digest, frame, merge,
+    CollectionConfig, Error, Filter, GraphStats, Input, Key, Metadata, Progress, Recall, Result,
+    Results, Rows, SearchOptions, Stats, VectorSource, digest, frame, merge, recall,
 };
 
 /// A handle to a collection. Clones are the same collection.
@@ -44,6 +44,22 @@ pub struct Record {
 pub(crate) enum Existing {
     Refuse,
     Replace,
+}
+
+/// A share that can be found, and one wish at a time.
+fn check_recall(options: &SearchOptions) -> Result<()> {
+    let refused = |limit: &str| {
+        Err(Error::Parameter {
+            name: "recall",
+            value: options.recall.unwrap_or_default().to_string(),
+            limit: limit.into(),
+        })
+    };
+    match options.recall {
+        Some(recall) if !(recall > 0.0 && recall <= 1.0) => refused("above 0 and at most 1"),
+        Some(_) if options.ef.is_some() => refused("given without ef, which it chooses"),
+        _ => Ok(()),
+    }
 }
 
 impl Collection {
@@ -178,6 +194,7 @@ impl Collection {
                 limit: format!("between 1 and {EF_MAX}"),
             });
         }
+        check_recall(options)?;
         let max_distance = options.max_distance.unwrap_or(f32::INFINITY);
         if max_distance.is_nan() {
             return Err(Error::Parameter {
@@ -202,10 +219,31 @@ impl Collection {
             0 => queries.iter().map(|_| Vec::new()).collect(),
             _ => {
                 let workers = self.database.pool.workers()?;
-                search::search(&view, &workers, queries, plan, chosen.as_deref())?
+                let chosen = chosen.as_deref();
+                search::search(&view, &workers, queries, plan, options.recall, chosen)?
             }
         };
         Ok(Results::new(view, found))
+    }
+
+    /// What share of the true nearest these queries get from a search with these options: each is answered twice, the second
+    /// time by looking at every vector.
+    ///
+    /// Errors: as [`Collection::search`].
+    pub fn measure_recall(
+        &self,
+        queries: Rows<'_, f32>,
+        options: &SearchOptions,
+    ) -> Result<Recall> {
+        let found = self.search(queries, options)?;
+        let exact = self.search(
+            queries,
+            &SearchOptions {
+                exact: true,
+                ..options.clone()
+            },
+        )?;
+        Ok(recall::compare(&found, &exact))
     }
 
     /// The collection in numbers. Cost: a walk over the graphs.

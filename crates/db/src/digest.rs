@@ -23,7 +23,7 @@ pub(crate) fn digest(view: &View) -> String {
         let hidden: Vec<u32> = part.hidden.iter().collect();
         add(bytemuck::cast_slice(&hidden));
         if let Some(index) = part.segment.graph() {
-            add(index.codes.as_bytes());
+            add(part.segment.codes());
             add(&index.codec.to_bytes());
             add(&index.graph.to_bytes());
         }

@@ -69,6 +69,10 @@ pub struct SearchOptions {
     pub k: usize,
     /// Beam width of the graph search: more finds more and takes longer. `None`: the collection's parameter; at least `k` is used.
     pub ef: Option<usize>,
+    /// The share of the `k` nearest to find, above 0 and up to 1, instead of `ef`: each segment's beam is as wide as it was
+    /// measured to need on queries made of its rows. Queries that are far from all rows may get less. The first search that asks for it measures, at the cost of some hundred exact searches; see
+    /// [`Collection::measure_recall`](crate::Collection::measure_recall) for what queries of your own get.
+    pub recall: Option<f64>,
     /// Compare with every vector instead: the exact answer.
     pub exact: bool,
     /// Find only records that this is true of. `None`: all.
@@ -82,6 +86,7 @@ impl Default for SearchOptions {
         SearchOptions {
             k: 10,
             ef: None,
+            recall: None,
             exact: false,
             filter: None,
             max_distance: None,

@@ -14,7 +14,7 @@ use crate::filter::Filter;
 use crate::pool::Workers;
 use crate::segment::GraphIndex;
 use crate::snapshot::{Part, View};
-use crate::{Result, Rows};
+use crate::{Result, Rows, recall};
 
 /// Queries that one task takes at once: each block of vectors read for an exact answer serves all of them.
 const QUERIES_MAX: usize = 32;
@@ -70,6 +70,24 @@ impl Chosen {
     }
 }
 
+impl Plan {
+    pub(crate) fn beam(k: usize, ef: usize) -> Plan {
+        Plan {
+            k,
+            ef,
+            exact: false,
+            max_distance: f32::INFINITY,
+        }
+    }
+
+    pub(crate) fn exact(k: usize) -> Plan {
+        Plan {
+            exact: true,
+            ..Plan::beam(k, k)
+        }
+    }
+}
+
 /// A hit by its place: part and row.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Place {
@@ -78,19 +96,25 @@ pub(crate) struct Place {
     pub(crate) row: u32,
 }
 
-/// The nearest of each query, nearest first; of the rows chosen of each part, if any were.
+/// The nearest of each query, nearest first; with `recall`, by beams that are calibrated to find that share of them; of the
+/// rows chosen of each part, if any were.
 pub(crate) fn search(
     view: &View,
     workers: &Workers,
     queries: Rows<'_, f32>,
     plan: Plan,
+    recall: Option<f64>,
     chosen: Option<&[Chosen]>,
 ) -> Result<Vec<Vec<Place>>> {
+    let plans: Result<Vec<Plan>> = (view.parts.iter())
+        .map(|part| plan_for(view, part, workers, plan, recall))
+        .collect();
+    let plans = &plans?;
     let tasks = 4 * workers.threads.current_num_threads();
     let per_task = queries.n().div_ceil(tasks).clamp(1, QUERIES_MAX);
     let task = |first: usize| {
         let some = queries.slice(first..queries.n().min(first + per_task));
-        search_all(view, &workers.scratches, some, plan, chosen)
+        search_all(view, &workers.scratches, some, plans, plan, chosen)
     };
     if queries.n() <= per_task {
         return task(0);
@@ -103,15 +127,30 @@ pub(crate) fn search(
     Ok(found?.into_iter().flatten().collect())
 }
 
+/// The plan for one segment. Where no beam is known to find enough, every vector is looked at.
+fn plan_for(
+    view: &View,
+    part: &Part,
+    workers: &Workers,
+    plan: Plan,
+    recall: Option<f64>,
+) -> Result<Plan> {
+    let (Some(recall), Some(index), false) = (recall, part.segment.graph(), plan.exact) else {
+        return Ok(plan);
+    };
+    recall::plan_for(view, part, index, workers, (plan.k, recall))
+}
+
 fn search_all(
     view: &View,
     scratches: &ScratchPool,
     queries: Rows<'_, f32>,
+    plans: &[Plan],
     plan: Plan,
     chosen: Option<&[Chosen]>,
 ) -> Result<Vec<Vec<Place>>> {
     let mut merged: Vec<Vec<Place>> = queries.iter().map(|_| Vec::new()).collect();
-    for (number, part) in view.parts.iter().enumerate() {
+    for (number, (part, &plan)) in view.parts.iter().zip(plans).enumerate() {
         let search = PartSearch {
             view,
             part,
@@ -142,6 +181,25 @@ fn search_all(
         list.truncate(list.partition_point(|place| place.distance <= plan.max_distance));
     }
     Ok(merged)
+}
+
+/// By beam alone, in one part.
+pub(crate) fn search_graph(
+    view: &View,
+    part: &Part,
+    index: &GraphIndex,
+    scratches: &ScratchPool,
+    query: &[f32],
+    plan: Plan,
+) -> Result<Vec<Neighbor>> {
+    let search = PartSearch {
+        view,
+        part,
+        chosen: None,
+        scratches,
+        plan,
+    };
+    search.beam(index, query, part.live())
 }
 
 /// A search in one part.
@@ -203,8 +261,11 @@ impl PartSearch<'_> {
             codec,
             codes,
             graph,
+            ..
         } = index;
-        let prepared = codec.prepare(query).map_err(proxime_core::Error::from)?;
+        let prepared = codes
+            .prepare(codec, query)
+            .map_err(proxime_core::Error::from)?;
         let (ef, depth) = (self.ef(available), self.depth());
         let rows = self.part.segment.rows() as usize;
         let vectors = self.part.segment.vectors()?;

@@ -12,11 +12,12 @@ use std::sync::Arc;
 
 use fixedbitset::FixedBitSet;
 use proxime_core::Graph;
-use proxime_quant::{Codes, ScalarI8};
+use proxime_quant::{Codes, CodesU4, ScalarI8};
 use proxime_storage::column::{Column, ColumnError};
 use proxime_storage::{SectionBytes, SectionKind};
 
 use crate::filter::{self, Field, FieldIndex, Filter, Indexes, Payloads};
+use crate::recall::Calibration;
 use crate::record::ids::{Ids, KeyRef};
 use crate::record::payload;
 use crate::{CollectionConfig, Error, Metadata, Result, Rows, config};
@@ -33,6 +34,8 @@ pub(crate) struct Segment {
     vectors: Data,
     payload: Option<Column<Data>>,
     fields: Indexes,
+    /// What the graph was built on; needed for digests only.
+    codes: Option<SectionBytes>,
 }
 
 /// Where a segment is on the disk.
@@ -92,12 +95,13 @@ pub(crate) enum Index {
     Damaged(String),
 }
 
-/// A graph and the codes it is traversed on.
+/// A graph and the codes it is walked on: those in the file, which the graph was built on, rounded to half a byte.
 #[derive(Debug)]
 pub(crate) struct GraphIndex {
     pub(crate) codec: ScalarI8,
-    pub(crate) codes: Codes,
+    pub(crate) codes: CodesU4,
     pub(crate) graph: Graph,
+    pub(crate) calibration: Calibration,
 }
 
 impl Segment {
@@ -160,6 +164,7 @@ impl Segment {
             file: None,
             payload: payload.map(column).transpose()?,
             vectors: Data::Vectors(vectors),
+            codes: None,
             index: Index::Scan,
             ids,
             deleted,
@@ -211,6 +216,8 @@ impl Segment {
             index: known.index,
             dim: config.dim,
             vectors: Data::Mapped(vectors),
+            // Whoever loads a segment has checked them, whoever writes it has made them.
+            codes: file.map_unchecked(SectionKind::Codes)?,
             payload,
             fields: Indexes::default(),
         })
@@ -295,6 +302,11 @@ impl Segment {
         ]
     }
 
+    /// The codes that the graph was built on, as they are stored.
+    pub(crate) fn codes(&self) -> &[u8] {
+        self.codes.as_deref().unwrap_or_default()
+    }
+
     pub(crate) fn graph(&self) -> Option<&GraphIndex> {
         match &self.index {
             Index::Graph(index) => Some(index),
@@ -342,7 +354,7 @@ fn load_index(
     let damage = |kind, what: String| Error::from(file.damage(kind, 0, what));
     let (Some(codebook), Some(codes), Some(graph)) = (
         file.read(SectionKind::Codebook)?,
-        file.read(SectionKind::Codes)?,
+        file.map(SectionKind::Codes)?,
         file.read(SectionKind::Graph)?,
     ) else {
         return Ok(None);
@@ -361,7 +373,8 @@ fn load_index(
         Graph::from_bytes(&graph, rows).map_err(|e| damage(SectionKind::Graph, e.to_string()))?;
     Ok(Some(GraphIndex {
         codec,
-        codes,
+        codes: CodesU4::new(&codes),
         graph,
+        calibration: Calibration::default(),
     }))
 }

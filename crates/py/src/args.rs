@@ -28,13 +28,13 @@ pub(crate) fn optional_count(
     value.map(|value| count(name, value)).transpose()
 }
 
-/// A number that may be left out; as float32, which may round it.
+/// A number that may be left out.
 pub(crate) fn optional_number(
     name: &'static str,
     value: Option<&Bound<'_, PyAny>>,
-) -> PyResult<Option<f32>> {
+) -> PyResult<Option<f64>> {
     let number = |value: &Bound<'_, PyAny>| match value.extract::<f64>() {
-        Ok(number) if !value.is_instance_of::<PyBool>() => Ok(number as f32),
+        Ok(number) if !value.is_instance_of::<PyBool>() => Ok(number),
         _ => Err(error::wrong_type(name, "a number", value)),
     };
     value.map(number).transpose()

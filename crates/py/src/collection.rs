@@ -92,6 +92,22 @@ impl Collection {
     }
 }
 
+fn options(
+    k: Option<&Bound<'_, PyAny>>,
+    ef: Option<&Bound<'_, PyAny>>,
+    recall: Option<&Bound<'_, PyAny>>,
+    exact: bool,
+) -> PyResult<SearchOptions> {
+    let defaults = SearchOptions::default();
+    Ok(SearchOptions {
+        k: args::optional_count("k", k)?.unwrap_or(defaults.k),
+        ef: args::optional_count("ef", ef)?,
+        recall: args::optional_number("recall", recall)?,
+        exact,
+        ..defaults
+    })
+}
+
 #[pymethods]
 impl Collection {
     /// Store records, replacing those with the same ids: all of them, durably, or none. Of rows with the same id the last
@@ -184,15 +200,16 @@ impl Collection {
     /// An array [n, dim] gives `(ids, distances)`, two arrays [n, k]; `include="metadata"` or `"vectors"`, or a list of
     /// these, adds to the tuple in that order. One vector gives `Hits`, which has everything.
     ///
-    /// `ef`: how widely to look; more finds more and takes longer. `exact=True` compares with every vector. If there are
+    /// `recall`: the share of the nearest to find, such as 0.95; how widely to look follows from it, by measurements that are made
+    /// when it is first asked for. `ef`: how widely to look, for experts. `exact=True` compares with every vector. If there are
     /// fewer than `k` records, all are found.
     ///
     /// `where`: find only records whose metadata it is true of: a dict of operators (`{"year": {"$gte": 2020}}`), a text
     /// (`"year >= :y"`, with `params={"y": 2020}`), or an expression (`F("year") >= 2020`). `max_distance`: nothing farther;
     /// several queries then give a list of `Hits`, for each may have another number of them.
     #[pyo3(
-        signature = (queries, k=None, *, r#where=None, params=None, ef=None, exact=false, max_distance=None, include=None),
-        text_signature = "($self, queries, k=10, *, where=None, params=None, ef=None, exact=False, max_distance=None, include=())"
+        signature = (queries, k=None, *, r#where=None, params=None, ef=None, recall=None, exact=false, max_distance=None, include=None),
+        text_signature = "($self, queries, k=10, *, where=None, params=None, ef=None, recall=None, exact=False, max_distance=None, include=())"
     )]
     #[expect(
         clippy::too_many_arguments,
@@ -206,17 +223,16 @@ impl Collection {
         r#where: Option<&Bound<'py, PyAny>>,
         params: Option<&Bound<'py, PyAny>>,
         ef: Option<&Bound<'py, PyAny>>,
+        recall: Option<&Bound<'py, PyAny>>,
         exact: bool,
         max_distance: Option<&Bound<'py, PyAny>>,
         include: Option<&Bound<'py, PyAny>>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        let defaults = SearchOptions::default();
+        let max_distance = args::optional_number("max_distance", max_distance)?;
         let options = SearchOptions {
-            k: args::optional_count("k", k)?.unwrap_or(defaults.k),
-            ef: args::optional_count("ef", ef)?,
-            exact,
             filter: filters::from_py(r#where, params)?,
-            max_distance: args::optional_number("max_distance", max_distance)?,
+            max_distance: max_distance.map(|max| max as f32),
+            ..options(k, ef, recall, exact)?
         };
         let include = Include::from_py(include)?;
         call::guarded(py, || self.answer(queries, &options, &include))
@@ -234,6 +250,31 @@ impl Collection {
         call::detached(py, || match &filter {
             None => self.inner.len(),
             Some(filter) => self.inner.count(filter),
+        })
+    }
+
+    /// What share of the true `k` nearest these queries get from a search with these options: a dict of "queries", "recall"
+    /// (the mean) and "interval" (half its 95 % confidence interval). Each query is answered twice, once by comparing with every
+    /// vector.
+    #[pyo3(
+        signature = (queries, k=None, *, ef=None, recall=None),
+        text_signature = "($self, queries, k=10, *, ef=None, recall=None)"
+    )]
+    fn measure_recall<'py>(
+        &self,
+        py: Python<'py>,
+        queries: &Bound<'py, PyAny>,
+        k: Option<&Bound<'py, PyAny>>,
+        ef: Option<&Bound<'py, PyAny>>,
+        recall: Option<&Bound<'py, PyAny>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let options = options(k, ef, recall, false)?;
+        call::guarded(py, || {
+            let queries = arrays::queries(queries, self.dim())?;
+            let rows = Rows::new(&queries.data, self.dim())
+                .map_err(|error| error::from_db(py, &error.into()))?;
+            let measured = call::detached(py, || self.inner.measure_recall(rows, &options))?;
+            text::from_json(py, serde_json::to_string(&measured))
         })
     }
 

@@ -3,9 +3,9 @@
 //! A codec is trained on a sample, encodes rows, decodes them, and prepares queries whose distance to
 //! a code is cheap. This crate knows no graph and opens no file; kernels come from `proxime-simd`.
 //!
-//! One codec is here: [`ScalarI8`], one byte per component. It is what the graph is built and
-//! traversed on, because the distance between two codes is an exact integer: no thread count, tile
-//! order or instruction set can change it.
+//! [`ScalarI8`] is one byte per component. It is what graphs are built on, because the distance between two codes is an exact
+//! integer: no thread count, tile order or instruction set can change it. [`CodesU4`] rotates these codes and
+//! rounds them to half a byte, which is what a finished graph is walked on: half the memory traffic.
 //!
 //! # Example
 //!
@@ -27,9 +27,12 @@
 mod codes;
 mod error;
 mod prepare;
+mod rotate;
 mod scalar;
+mod u4;
 
 pub use codes::{Codes, CodesMut};
 pub use error::Error;
 pub use prepare::Query;
 pub use scalar::ScalarI8;
+pub use u4::{CodesU4, QueryU4};

@@ -4,7 +4,9 @@
 //! exact integer product, one float multiply and one add; it orders rows as the metric does, in units of the
 //! codec's step, up to a constant. True distances come from reranking on the vectors themselves.
 
-use proxime_simd::{I8Query, Isa, Level, Metric, WithIsa};
+use proxime_simd::{I8Query, Isa, Level, WithIsa};
+
+use crate::scalar::{CODE_MAX, ROUND_MAGIC};
 
 /// A prepared query; made by [`ScalarI8::prepare`](crate::ScalarI8::prepare).
 ///
@@ -17,27 +19,16 @@ pub struct Query {
 }
 
 /// Keeps `weight * dot` finite for any query: dots stay below 2^30.
-const WEIGHT_MAX: f32 = 1e25;
+pub(crate) const WEIGHT_MAX: f32 = 1e25;
 
 impl Query {
-    pub(crate) fn new(metric: Metric, scale: f32, centred: &[f32]) -> Self {
-        let largest = centred
-            .iter()
-            .fold(0.0f32, |largest, x| largest.max(x.abs()))
-            .min(f32::MAX);
-        let step = if largest > 0.0 { largest / 127.0 } else { 1.0 };
-        let mut codes: Vec<i8> = centred
-            .iter()
-            .map(|&x| (x / step).clamp(-127.0, 127.0).round_ties_even() as i8)
-            .collect();
+    /// `unit` is what a product of the query with a row of codes counts.
+    pub(crate) fn new(unit: f32, centred: &[f32]) -> Self {
+        let (mut codes, step) = Level::detect().dispatch(Round(centred));
         codes.resize(codes.len().next_multiple_of(64), 0);
-        let per_dot = match metric {
-            Metric::L2 | Metric::Cosine => 2.0,
-            Metric::Dot => 1.0,
-        };
         Self {
             codes,
-            weight: (per_dot * (step / scale)).min(WEIGHT_MAX),
+            weight: (unit * step).min(WEIGHT_MAX),
         }
     }
 
@@ -65,4 +56,44 @@ impl Query {
     pub fn distance_from_dot(&self, dot: i32, term: f32) -> f32 {
         term - self.weight * dot as f32
     }
+}
+
+struct Round<'a>(&'a [f32]);
+
+impl WithIsa for Round<'_> {
+    type Output = (Vec<i8>, f32);
+
+    #[inline(always)]
+    fn with_isa<I: Isa>(self, _isa: I) -> (Vec<i8>, f32) {
+        to_i8(self.0)
+    }
+}
+
+/// The values in steps of a 127th of the largest, and that step.
+#[inline(always)]
+pub(crate) fn to_i8(values: &[f32]) -> (Vec<i8>, f32) {
+    let largest = largest(values).min(f32::MAX);
+    let step = if largest > 0.0 {
+        largest / CODE_MAX
+    } else {
+        1.0
+    };
+    let round = |&x: &f32| ((x / step).clamp(-CODE_MAX, CODE_MAX) + ROUND_MAGIC).to_bits() as i8;
+    (values.iter().map(round).collect(), step)
+}
+
+/// The largest absolute value: in lanes, because the compiler keeps the order of a fold.
+#[inline(always)]
+fn largest(values: &[f32]) -> f32 {
+    let (blocks, rest) = values.as_chunks::<16>();
+    let mut lanes = [0.0f32; 16];
+    for block in blocks {
+        for (lane, &x) in lanes.iter_mut().zip(block) {
+            *lane = lane.max(x.abs());
+        }
+    }
+    rest.iter()
+        .fold(lanes.into_iter().fold(0.0, f32::max), |largest, x| {
+            largest.max(x.abs())
+        })
 }

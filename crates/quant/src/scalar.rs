@@ -20,14 +20,14 @@ use proxime_simd::{Isa, Metric, Rows, WithIsa};
 use crate::{CodesMut, Error, Query};
 
 /// The largest code: symmetric, so that a code can be negated.
-const CODE_MAX: f32 = 127.0;
+pub(crate) const CODE_MAX: f32 = 127.0;
 
 /// Below this scale the sample is constant for all practical purposes and codes carry nothing.
 const SCALE_MIN: f32 = 1e-35;
 
 /// Adding this pushes a float's fraction out, rounding to nearest even, and leaves the integer in the low
 /// bits: 1.5 * 2^23. Unlike `round` it vectorises on every instruction set.
-const ROUND_MAGIC: f32 = 12_582_912.0;
+pub(crate) const ROUND_MAGIC: f32 = 12_582_912.0;
 
 /// Partial sums kept apart: wide enough for two AVX-512 registers, and fixed, so that sums agree on all CPUs.
 const LANES: usize = 16;
@@ -173,15 +173,27 @@ impl ScalarI8 {
     /// The query gets a scale of its own, so that one far from the data is not clipped.
     /// Errors: as [`ScalarI8::encode_row`].
     pub fn prepare(&self, query: &[f32]) -> Result<Query, Error> {
+        let centred = self.centred(query)?;
+        Ok(Query::new(self.per_product() / self.scale, &centred))
+    }
+
+    /// A query as rows are before rounding, less what code 0 stands for.
+    pub(crate) fn centred(&self, query: &[f32]) -> Result<Vec<f32>, Error> {
         self.check_dim(query.len())?;
         check_finite(query)?;
         let factor = input_factor(self.metric, query).ok_or(Error::ZeroVector { row: 0 })?;
-        let centred: Vec<f32> = query
-            .iter()
-            .zip(&self.offset)
+        let centred = query.iter().zip(&self.offset);
+        Ok(centred
             .map(|(&x, &offset)| scaled(x, factor) - offset)
-            .collect();
-        Ok(Query::new(self.metric, self.scale, &centred))
+            .collect())
+    }
+
+    /// How often a distance counts the product of a query with a row.
+    pub(crate) fn per_product(&self) -> f32 {
+        match self.metric {
+            Metric::L2 | Metric::Cosine => 2.0,
+            Metric::Dot => 1.0,
+        }
     }
 
     /// The codebook as bytes, little-endian: metric u32, dim u32, scale f32, radius f32, offsets f32.

@@ -22,6 +22,7 @@ use crate::lanes::Lanes;
 use crate::raw::{LINE_BYTES, Line};
 use crate::topk::KeyLanes;
 use crate::transpose::Words;
+use crate::u4::U4Lanes;
 use crate::x86::V4x;
 
 /// Token of the AMX tier: AVX-512 with VNNI, and tiles of `int8` that the system lets this process use.
@@ -109,6 +110,8 @@ impl I8Lanes for Amx {
         self.0.total(parts, query)
     }
 }
+
+impl U4Lanes for Amx {}
 
 impl KeyLanes for Amx {
     type Keys = <V4x as KeyLanes>::Keys;

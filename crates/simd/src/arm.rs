@@ -19,6 +19,7 @@ use crate::enter::enter;
 use crate::isa::sealed::Tier;
 use crate::lanes::Lanes;
 use crate::topk::plain_keys;
+use crate::u4::U4Lanes;
 
 pulp::simd_type! {
     /// Token of the NEON tier with the dot product extension.
@@ -124,6 +125,9 @@ impl I8Lanes for Neon {
         self.neon.vaddvq_s32(sum)
     }
 }
+
+impl U4Lanes for NeonDot {}
+impl U4Lanes for Neon {}
 
 plain_keys!(NeonDot);
 plain_keys!(Neon);

@@ -9,6 +9,7 @@ use std::sync::OnceLock;
 
 use crate::codes::{Dots, I8Query};
 use crate::f32::{Dot, DotAndNormSq, L2Sq, Sums};
+use crate::u4::DotsU4;
 
 /// The kernels of one tier, as methods of its token. Implemented by the tokens in [`Level`] and nothing else.
 ///
@@ -38,6 +39,16 @@ pub trait Isa: sealed::Tier {
     #[inline(always)]
     fn dots_i8<const N: usize>(self, query: I8Query<'_>, rows: [&[i8]; N]) -> [i32; N] {
         self.vectorize(Dots { query, rows })
+    }
+
+    /// The products of one query with `N` rows of 4-bit codes, 0 to 15, two to a byte.
+    ///
+    /// Shapes: `query [dim]`, each row `[dim / 2]`, out `[N]`; `dim` is a multiple of 128. Byte `64 l + i` of a row holds
+    /// code `128 l + i` in its low half and code `128 l + 64 + i` in its high half.
+    /// Exact for every `i8`, -128 included, up to a million components.
+    #[inline(always)]
+    fn dots_u4<const N: usize>(self, query: I8Query<'_>, rows: [&[u8]; N]) -> [i32; N] {
+        self.vectorize(DotsU4 { query, rows })
     }
 
     /// Hints that `row` will be read soon. Never faults, never waits.
@@ -86,9 +97,10 @@ pub(crate) mod sealed {
     use crate::block::I8Tiles;
     use crate::codes::I8Lanes;
     use crate::topk::KeyLanes;
+    use crate::u4::U4Lanes;
 
     /// What the crate's own generic kernels need to know of a tier.
-    pub trait Tier: I8Lanes + I8Tiles + KeyLanes + Send + Sync + 'static {
+    pub trait Tier: I8Lanes + U4Lanes + I8Tiles + KeyLanes + Send + Sync + 'static {
         /// The token of pulp whose vectors the `f32` kernels use.
         type Float: pulp::Simd;
         /// Whether there are 32 vector registers, not 16: how many rows of sums fit beside each other.

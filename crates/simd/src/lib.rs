@@ -61,6 +61,7 @@ mod rows;
 mod codes;
 mod f32;
 mod lanes;
+mod u4;
 
 #[cfg(target_arch = "x86_64")]
 mod amx;

@@ -19,6 +19,7 @@ use crate::isa::sealed::Tier;
 use crate::lanes::Lanes;
 use crate::topk::{self, KeyLanes};
 use crate::transpose::Words;
+use crate::u4::U4Lanes;
 
 pulp::simd_type! {
     /// Token of the AVX-512 tier: x86-64-v4 and VNNI.
@@ -154,6 +155,33 @@ impl I8Lanes for V3 {
         cast::<_, [i32; 8]>(sum)
             .into_iter()
             .fold(0, i32::wrapping_add)
+    }
+}
+
+impl U4Lanes for V4x {}
+
+/// `vpmaddubsw` is the right one here: codes are unsigned already, and no sum of two products leaves 16 bits, nor does that of
+/// a line's four.
+impl U4Lanes for V3 {
+    #[inline(always)]
+    fn add_line(self, sums: __m256i, query: &[i8; 128], line: &[u8; 64]) -> __m256i {
+        let query: [__m256i; 4] = cast(*query);
+        let line: [__m256i; 2] = cast(*line);
+        let half = self.avx._mm256_set1_epi8(15);
+        let mut products = self.zero();
+        for i in 0..2 {
+            let low = self.avx2._mm256_and_si256(line[i], half);
+            let high = self
+                .avx2
+                ._mm256_and_si256(self.avx2._mm256_srli_epi16::<4>(line[i]), half);
+            let low = self.avx2._mm256_maddubs_epi16(low, query[i]);
+            let high = self.avx2._mm256_maddubs_epi16(high, query[2 + i]);
+            products = self.avx2._mm256_add_epi16(products, low);
+            products = self.avx2._mm256_add_epi16(products, high);
+        }
+        let ones = self.avx._mm256_set1_epi16(1);
+        self.avx2
+            ._mm256_add_epi32(sums, self.avx2._mm256_madd_epi16(products, ones))
     }
 }
 

@@ -42,6 +42,7 @@ pub(crate) fn run(args: &Search, out: &mut impl Write) -> Result<Exit, Error> {
     let options = SearchOptions {
         k: args.k,
         ef: args.ef.map(NonZeroUsize::get),
+        recall: args.recall,
         exact: args.exact,
         filter: args.filter.clone(),
         max_distance: args.max_distance,

@@ -56,6 +56,14 @@ impl Beam {
         self.entries.get(self.cursor).map(|&entry| node_of(entry))
     }
 
+    /// The node behind that: what comes next if nothing nearer is found.
+    #[inline(always)]
+    pub(crate) fn peek_after(&self) -> Option<u32> {
+        self.entries
+            .get(self.cursor + 1)
+            .map(|&entry| node_of(entry))
+    }
+
     /// Nearest first.
     pub(crate) fn iter(&self) -> impl Iterator<Item = Candidate> + '_ {
         self.entries.iter().map(|&entry| Candidate {

@@ -9,13 +9,12 @@
 //! surroundings, and those farthest from the query: at 50 % 1.000, 0.997, 0.999; at 10 % 1.000, 0.998, 0.988; at 2 % 0.998,
 //! 1.000, 1.000; at 1 % 0.972, 1.000, 1.000. Without the seeds the far ones are not found at all.
 
-use proxime_quant::{Codes, Query};
 use proxime_simd::{Isa, Level, WithIsa};
 
 use super::{Candidate, Scratch, descend};
 use crate::Graph;
 use crate::links::NONE;
-use crate::scorer::{QueryScorer, Scorer};
+use crate::scorer::{Scorer, WalkCodes};
 
 /// Nodes scored at once by [`search_among`].
 const BLOCK: usize = 256;
@@ -24,10 +23,10 @@ const BLOCK: usize = 256;
 ///
 /// `seeds` are some that match, spread over all of them: a few dozen.
 /// Cost: about `ef` expansions of up to `2m` matching neighbours each, and looking for these.
-pub fn search_filtered(
+pub fn search_filtered<C: WalkCodes>(
     graph: &Graph,
-    codes: &Codes,
-    query: &Query,
+    codes: &C,
+    query: &C::Query,
     ef: usize,
     matches: impl Fn(u32) -> bool,
     seeds: &[u32],
@@ -35,7 +34,7 @@ pub fn search_filtered(
 ) {
     Level::detect().dispatch(SearchFiltered {
         graph,
-        scorer: QueryScorer::new(codes, query),
+        scorer: codes.scorer(query),
         ef,
         matches,
         seeds,
@@ -46,31 +45,31 @@ pub fn search_filtered(
 /// The up to `ef` of these nodes nearest to the query by their codes, as [`search`](super::search) leaves them. Each node once.
 ///
 /// Cost: one distance per node.
-pub fn search_among(
-    codes: &Codes,
-    query: &Query,
+pub fn search_among<C: WalkCodes>(
+    codes: &C,
+    query: &C::Query,
     nodes: impl Iterator<Item = u32>,
     ef: usize,
     scratch: &mut Scratch,
 ) {
     Level::detect().dispatch(SearchAmong {
-        scorer: QueryScorer::new(codes, query),
+        scorer: codes.scorer(query),
         nodes,
         ef,
         scratch,
     });
 }
 
-struct SearchFiltered<'a, F> {
+struct SearchFiltered<'a, S, F> {
     graph: &'a Graph,
-    scorer: QueryScorer<'a>,
+    scorer: S,
     ef: usize,
     matches: F,
     seeds: &'a [u32],
     scratch: &'a mut Scratch,
 }
 
-impl<F: Fn(u32) -> bool> WithIsa for SearchFiltered<'_, F> {
+impl<S: Scorer, F: Fn(u32) -> bool> WithIsa for SearchFiltered<'_, S, F> {
     type Output = ();
 
     #[inline(always)]
@@ -154,14 +153,14 @@ fn score<I: Isa>(isa: I, scorer: &impl Scorer, scratch: &mut Scratch) {
     }
 }
 
-struct SearchAmong<'a, N> {
-    scorer: QueryScorer<'a>,
+struct SearchAmong<'a, S, N> {
+    scorer: S,
     nodes: N,
     ef: usize,
     scratch: &'a mut Scratch,
 }
 
-impl<N: Iterator<Item = u32>> WithIsa for SearchAmong<'_, N> {
+impl<S: Scorer, N: Iterator<Item = u32>> WithIsa for SearchAmong<'_, S, N> {
     type Output = ();
 
     #[inline(always)]

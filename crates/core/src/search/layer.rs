@@ -51,10 +51,25 @@ pub(crate) fn search_layer<'a, I: Isa>(
     scratch.next_layer(ef);
     meet(isa, entries, scorer, scratch);
     while let Some(node) = scratch.beam.next() {
+        // While this node's neighbours are scored, those of the likely next one are on their way.
         if let Some(after) = scratch.beam.peek() {
-            isa.prefetch(slots(after));
+            prefetch_unmet(isa, slots(after), scorer, scratch);
         }
         meet(isa, slots(node), scorer, scratch);
+        for after in [scratch.beam.peek(), scratch.beam.peek_after()] {
+            after
+                .into_iter()
+                .for_each(|after| isa.prefetch(slots(after)));
+        }
+    }
+}
+
+#[inline(always)]
+fn prefetch_unmet<I: Isa>(isa: I, nodes: &[u32], scorer: &impl Scorer, scratch: &Scratch) {
+    for &node in nodes.iter().take_while(|&&node| node != NONE) {
+        if !scratch.visited.contains(node) {
+            scorer.prefetch(isa, node);
+        }
     }
 }
 
@@ -65,6 +80,7 @@ fn meet<I: Isa>(isa: I, nodes: &[u32], scorer: &impl Scorer, scratch: &mut Scrat
     scratch.keys.clear();
     for &node in nodes.iter().take_while(|&&node| node != NONE) {
         if scratch.visited.insert(node) {
+            scorer.prefetch(isa, node);
             scratch.nodes.push(node);
         }
     }

@@ -16,11 +16,10 @@ pub(crate) use layer::{descend, search_layer};
 pub use rerank::rerank;
 pub use scratch::{Scratch, ScratchPool};
 
-use proxime_quant::{Codes, Query};
 use proxime_simd::{Isa, Level, WithIsa};
 
 use crate::Graph;
-use crate::scorer::QueryScorer;
+use crate::scorer::{Scorer, WalkCodes};
 
 /// A node and how far it is, by codes; ordered by that, then by node.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -35,23 +34,29 @@ pub struct Candidate {
 ///
 /// `graph` and `codes` are of the same rows, and the query was prepared by the codes' codec.
 /// Cost: about `ef` expansions of up to `2m` neighbours each; no allocation once `scratch` has grown.
-pub fn search(graph: &Graph, codes: &Codes, query: &Query, ef: usize, scratch: &mut Scratch) {
+pub fn search<C: WalkCodes>(
+    graph: &Graph,
+    codes: &C,
+    query: &C::Query,
+    ef: usize,
+    scratch: &mut Scratch,
+) {
     Level::detect().dispatch(SearchGraph {
         graph,
-        scorer: QueryScorer::new(codes, query),
+        scorer: codes.scorer(query),
         ef,
         scratch,
     });
 }
 
-struct SearchGraph<'a> {
+struct SearchGraph<'a, S> {
     graph: &'a Graph,
-    scorer: QueryScorer<'a>,
+    scorer: S,
     ef: usize,
     scratch: &'a mut Scratch,
 }
 
-impl WithIsa for SearchGraph<'_> {
+impl<S: Scorer> WithIsa for SearchGraph<'_, S> {
     type Output = ();
 
     #[inline(always)]

@@ -41,7 +41,7 @@ pub(super) fn verify(
 /// The first row whose codes are not those of its vector.
 pub(crate) fn wrong_codes(segment: &Segment) -> Option<String> {
     let index = segment.graph()?;
-    let (vectors, codes) = (segment.vectors().ok()?, index.codes.as_bytes());
+    let (vectors, codes) = (segment.vectors().ok()?, segment.codes());
     let stride = codes.len() / vectors.n().max(1);
     let starts: Vec<usize> = (0..vectors.n()).step_by(CHUNK_ROWS).collect();
     let wrong = |start: usize| {
@@ -101,12 +101,10 @@ fn sample(
     let run = |exact| {
         let (k, ef) = (K.min(live), view.config.params.ef_search());
         let plan = Plan {
-            k,
-            ef,
             exact,
-            max_distance: f32::INFINITY,
+            ..Plan::beam(k, ef)
         };
-        search::search(view, workers, queries, plan, None)
+        search::search(view, workers, queries, plan, None, None)
     };
     let (found, exact) = (run(false)?, run(true)?);
     let mut hits = 0;

@@ -114,3 +114,106 @@ fn the_full_k_even_when_most_rows_are_replaced() {
         }
     }
 }
+
+/// A data set of clusters in which a narrow beam goes wrong, in `segments` segments; held-out queries of the same kind, and queries
+/// halfway between two of those, which are of no cluster.
+fn clustered(segments: usize) -> (Database, Collection, [Vec<f32>; 2]) {
+    const N: usize = 6000;
+    const CLUSTERED_DIM: usize = 48;
+    let noise = points(N + 400, CLUSTERED_DIM);
+    let centres = points(60, CLUSTERED_DIM);
+    let mut data: Vec<f32> = noise;
+    for (row, values) in data.chunks_exact_mut(CLUSTERED_DIM).enumerate() {
+        let centre = &centres[row * 7919 % 60 * CLUSTERED_DIM..][..CLUSTERED_DIM];
+        values
+            .iter_mut()
+            .zip(centre)
+            .for_each(|(x, c)| *x = *x * 0.6 + c);
+    }
+    let held_out = data.split_off(N * CLUSTERED_DIM);
+    let between = |pair: (&f32, &f32)| (pair.0 + pair.1) / 2.0;
+    let (left, right) = held_out.split_at(200 * CLUSTERED_DIM);
+    let outside = left.iter().zip(right).map(between).collect();
+    let db = Database::in_memory().unwrap();
+    let c = db.create_collection("c", l2(CLUSTERED_DIM)).unwrap();
+    let each = N / segments;
+    for segment in 0..segments {
+        let ids = (segment * each..(segment + 1) * each).map(|id| Key::Int(id as i64));
+        let rows = &data[segment * each * CLUSTERED_DIM..][..each * CLUSTERED_DIM];
+        upsert(&c, ids.collect(), rows);
+    }
+    (db, c, [held_out, outside])
+}
+
+#[test]
+fn a_recall_that_is_asked_for_is_delivered() {
+    for segments in [1, 3] {
+        let (_db, c, groups) = clustered(segments);
+        for (what, queries) in ["held out", "between clusters"].iter().zip(&groups) {
+            let queries = rows(queries, c.config().dim);
+            for k in [1, 10, 30] {
+                let narrow = SearchOptions {
+                    ef: Some(1),
+                    ..SearchOptions::k(k)
+                };
+                let narrow = c.measure_recall(queries, &narrow).unwrap();
+                for target in [0.9, 0.95, 0.99] {
+                    let options = SearchOptions {
+                        recall: Some(target),
+                        ..SearchOptions::k(k)
+                    };
+                    let got = c.measure_recall(queries, &options).unwrap();
+                    println!(
+                        "{segments} segments, {what}, k {k}: {target} asked, {got:?}, narrow {:.3}",
+                        narrow.recall
+                    );
+                    assert!(
+                        got.recall >= target - got.interval,
+                        "{what}, k {k}, {target}: {got:?}"
+                    );
+                    assert_eq!(got.queries, queries.n());
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn measured_recall_is_that_of_a_count_by_hand() {
+    let (_db, c, [held_out, _]) = clustered(1);
+    let queries = rows(&held_out, c.config().dim);
+    let measured = c.measure_recall(queries, &SearchOptions::k(10)).unwrap();
+    assert!((measured.recall - recall(&c, queries, 10)).abs() < 1e-9);
+    assert!(
+        measured.interval > 0.0 && measured.interval < 0.05,
+        "{measured:?}"
+    );
+}
+
+#[test]
+fn a_recall_that_cannot_be_is_refused() {
+    let (_db, c, [held_out, _]) = clustered(1);
+    let queries = rows(&held_out, c.config().dim);
+    for recall in [0.0, -1.0, 1.001, f64::NAN, f64::INFINITY] {
+        let options = SearchOptions {
+            recall: Some(recall),
+            ..SearchOptions::k(3)
+        };
+        let error = c.search(queries, &options).unwrap_err().to_string();
+        assert!(
+            error.contains("recall") && error.contains(&recall.to_string()),
+            "{error}"
+        );
+    }
+    let both = SearchOptions {
+        recall: Some(0.9),
+        ef: Some(50),
+        ..SearchOptions::k(3)
+    };
+    assert!(
+        c.search(queries, &both)
+            .unwrap_err()
+            .to_string()
+            .contains("without ef")
+    );
+}

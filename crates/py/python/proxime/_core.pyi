@@ -88,6 +88,7 @@ class Collection:
         where: _Where | None = None,
         params: Mapping[str, Any] | None = None,
         ef: int | None = None,
+        recall: float | None = None,
         exact: bool = False,
         max_distance: float | None = None,
         include: _Include | Sequence[_Include] = (),
@@ -101,6 +102,7 @@ class Collection:
         where: _Where | None = None,
         params: Mapping[str, Any] | None = None,
         ef: int | None = None,
+        recall: float | None = None,
         exact: bool = False,
         max_distance: float | None = None,
         include: _Include | Sequence[_Include] = (),
@@ -114,11 +116,15 @@ class Collection:
         where: _Where | None = None,
         params: Mapping[str, Any] | None = None,
         ef: int | None = None,
+        recall: float | None = None,
         exact: bool = False,
         max_distance: float | None = None,
         include: _Include | Sequence[_Include] = (),
     ) -> Any: ...
     def count(self, where: _Where | None = None, params: Mapping[str, Any] | None = None) -> int: ...
+    def measure_recall(
+        self, queries: _Queries, k: int = 10, *, ef: int | None = None, recall: float | None = None
+    ) -> dict[str, Any]: ...
     def stats(self) -> dict[str, Any]: ...
     def digest(self) -> str: ...
     def __len__(self) -> int: ...

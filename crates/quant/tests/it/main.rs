@@ -14,3 +14,4 @@ mod distances;
 mod real_data;
 mod round_trip;
 mod same_bytes;
+mod u4;

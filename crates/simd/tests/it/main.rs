@@ -12,6 +12,7 @@ mod same_bits;
 mod shapes;
 mod tiers;
 mod topk;
+mod u4;
 
 use std::io::Write;
 use std::sync::OnceLock;

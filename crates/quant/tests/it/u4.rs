@@ -1,0 +1,73 @@
+//! 4-bit codes against f64 loops on the vectors themselves.
+
+use proptest::prelude::*;
+use proxime_quant::{Codes, CodesU4, ScalarI8};
+use proxime_simd::{I8Query, Isa, Level, Metric, Rows, WithIsa, reference};
+
+struct Dot<'a>(I8Query<'a>, &'a [u8]);
+
+impl WithIsa for Dot<'_> {
+    type Output = [i32; 1];
+
+    #[inline(always)]
+    fn with_isa<I: Isa>(self, isa: I) -> [i32; 1] {
+        isa.dots_u4(self.0, [self.1])
+    }
+}
+
+/// The distance of the query to every row, by 4-bit codes, in the metric's units up to a constant.
+fn by_codes(metric: Metric, rows: Rows<'_, f32>, query: &[f32]) -> Vec<f64> {
+    let codec = ScalarI8::train(rows, metric).unwrap();
+    let codes = CodesU4::new(&Codes::encode(&codec, rows).unwrap());
+    let query = codes.prepare(&codec, query).unwrap();
+    let unit = f64::from(codec.scale()).powi(2);
+    let distance = |row| {
+        let [dot] = Level::detect().dispatch(Dot(query.codes(), codes.row(row)));
+        unit * f64::from(codes.distance_from_dot(&query, dot, row))
+    };
+    (0..codes.n()).map(distance).collect()
+}
+
+proptest! {
+    /// What is left of the error after rotation is a fraction of the largest norm, for any number of components.
+    #[test]
+    fn differences_of_distances_are_the_metric_s(
+        dim in prop::sample::select(vec![1usize, 3, 64, 127, 128, 129, 300]),
+        seed in 0u64..1000,
+        pick in 0usize..3,
+    ) {
+        let metric = [Metric::L2, Metric::Cosine, Metric::Dot][pick];
+        // Components of very different size, which is what the rotation is for.
+        let value = |i: usize| {
+            let bits = (i as u64 + 1).wrapping_mul(seed.wrapping_mul(2).wrapping_add(0x9E37_79B9_7F4A_7C15));
+            ((bits >> 40) as f32 / (1 << 24) as f32 - 0.3) / (1 + i % dim) as f32
+        };
+        let data: Vec<f32> = (0..20 * dim).map(value).collect();
+        let rows = Rows::new(&data, dim).unwrap();
+        let query = rows.row(0);
+        let got = by_codes(metric, rows, query);
+        let wanted: Vec<f64> = rows.iter().map(|row| reference::distance(metric, query, row)).collect();
+        // The distance between unit vectors is twice the cosine's.
+        let times = if metric == Metric::Cosine { 2.0 } else { 1.0 };
+        let norm = |row: &[f32]| reference::dot(row, row).sqrt();
+        let size = match metric {
+            Metric::Cosine => 1.0,
+            Metric::L2 | Metric::Dot => rows.iter().map(norm).fold(0.0, f64::max).powi(2),
+        };
+        for (row, (got_row, wanted_row)) in got.iter().zip(&wanted).enumerate() {
+            let off = (got_row - got[0]) - times * (wanted_row - wanted[0]);
+            prop_assert!(off.abs() < 0.2 * size, "{metric}, {dim}, row {row}: off by {off} of {size}");
+        }
+    }
+}
+
+#[test]
+fn rows_without_direction_have_distances() {
+    let data = [0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 3.0, 4.0];
+    for metric in [Metric::L2, Metric::Dot] {
+        for rows in [&data[..4], &data[..]] {
+            let got = by_codes(metric, Rows::new(rows, 2).unwrap(), &[0.0, 0.0]);
+            assert!(got.iter().all(|distance| distance.is_finite()), "{got:?}");
+        }
+    }
+}
