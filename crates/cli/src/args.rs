@@ -26,7 +26,7 @@ pub(crate) enum Verb {
     /// Find the nearest records of each query
     #[command(after_help = SEARCH_HELP)]
     Search(Search),
-    /// Delete records by id
+    /// Delete records by id, or by their metadata
     #[command(after_help = DELETE_HELP)]
     Delete(Delete),
     /// Put all of a collection into one segment, without what was replaced or deleted
@@ -138,11 +138,14 @@ pub(crate) struct Delete {
     /// The database
     pub(crate) db: PathBuf,
     /// Ids: integers if all of them are
-    #[arg(value_name = "ID", required_unless_present = "ids")]
+    #[arg(value_name = "ID", required_unless_present_any = ["ids", "filter"])]
     pub(crate) id: Vec<String>,
-    /// More ids: text, one per line, or integers in .npy
+    /// Ids from a file: text, one per line, or integers in .npy
     #[arg(long, value_name = "FILE", conflicts_with = "id")]
     pub(crate) ids: Option<PathBuf>,
+    /// Records whose metadata this is true of, instead; see search --help
+    #[arg(long = "where", value_name = "FILTER", value_parser = filter, conflicts_with_all = ["id", "ids"])]
+    pub(crate) filter: Option<Filter>,
     /// Where to delete them
     #[arg(long, value_name = "NAME", default_value = "default")]
     pub(crate) collection: String,
@@ -270,6 +273,7 @@ const DELETE_HELP: &str = "\
 Examples:
   proxime delete docs.db a7 b12
   proxime delete docs.db --ids gone.txt --collection images
+  proxime delete docs.db --where 'year < 2000'
 
 Ids that are not there are passed over. --json prints {collection, deleted, records}.";
 

@@ -131,34 +131,47 @@ impl Collection {
     ///
     /// Errors: none but those that every write has.
     pub fn delete(&self, ids: &[Key]) -> Result<usize> {
-        self.database.check_writable()?;
         let (kept, _) = keep_last(ids);
-        let keys: Vec<Vec<u8>> = kept
-            .iter()
-            .filter_map(|row| ids.get(row))
-            .map(Key::to_bytes)
-            .collect();
+        let keys = kept.iter().filter_map(|row| ids.get(row));
+        let keys: Vec<Vec<u8>> = keys.map(Key::to_bytes).collect();
+        self.delete_found(|view| {
+            let there = keys.iter().map(Vec::as_slice);
+            let there = there.filter(|id| view.find(id).is_some());
+            Ids::collect(there).map_err(merge::damaged)
+        })
+    }
+
+    /// Deletes the records that the filter is true of: all of them, durably, or none. Returns how many there were.
+    ///
+    /// Errors: a filter that is wrong; those that every write has.
+    pub fn delete_where(&self, filter: &Filter) -> Result<usize> {
+        self.delete_found(|view| {
+            let chosen = choose(view, filter)?;
+            let parts = view.parts.iter().zip(&chosen);
+            let there = parts.flat_map(|(part, chosen)| {
+                let ids = &part.segment.ids;
+                chosen.iter().map(|row| ids.bytes(row))
+            });
+            Ids::collect(there).map_err(merge::damaged)
+        })
+    }
+
+    /// `find` gives ids of records that are there.
+    fn delete_found(&self, find: impl FnOnce(&View) -> Result<Ids>) -> Result<usize> {
+        self.database.check_writable()?;
         let workers = self.database.pool.workers()?;
         let mut deleted = 0;
         self.database
             .write_to(self.id, &self.name, |writing, snapshot, view| {
-                let there = keys
-                    .iter()
-                    .map(Vec::as_slice)
-                    .filter(|id| view.find(id).is_some());
-                let there = Ids::collect(there).map_err(merge::damaged)?;
+                let there = find(view)?;
                 deleted = there.rows() as usize;
                 if deleted == 0 {
                     Ok(view.clone())
                 } else if there.as_bytes().len() <= frame::BYTES_MAX {
                     writing.log_deletions(view, there)
                 } else {
-                    writing.write_rows(
-                        snapshot,
-                        view,
-                        &workers,
-                        Checked::deletions(there, &NoRows(self.config.dim)),
-                    )
+                    let none = NoRows(self.config.dim);
+                    writing.write_rows(snapshot, view, &workers, Checked::deletions(there, &none))
                 }
             })?;
         Ok(deleted)

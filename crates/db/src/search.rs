@@ -65,7 +65,7 @@ impl Chosen {
         self.rows.contains(row as usize)
     }
 
-    fn iter(&self) -> impl Iterator<Item = u32> + '_ {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = u32> + '_ {
         self.rows.ones().map(|row| row as u32)
     }
 }

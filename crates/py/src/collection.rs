@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use numpy::PyArray1;
-use proxime::{Batch, Rows, SearchOptions};
+use numpy::{PyArray1, PyUntypedArray};
+use proxime::{Batch, Key, Record, Rows, SearchOptions};
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyList, PyString};
+use pyo3::types::{PyBool, PyDict, PyList, PyString};
 
 use crate::hits::{Answers, Hits, Include};
 use crate::{args, arrays, call, error, filters, keys, text, values};
@@ -108,6 +108,41 @@ fn options(
     })
 }
 
+/// Records of a page, unless the caller says how many.
+const SCROLL_LIMIT: usize = 1000;
+
+/// Ids, and whether it was one alone.
+fn one_or_more(ids: &Bound<'_, PyAny>) -> PyResult<(Vec<Key>, bool)> {
+    let several = ids.is_instance_of::<PyList>() || ids.is_instance_of::<PyUntypedArray>();
+    Ok(match several {
+        true => (keys::from_py(ids)?, false),
+        false => (vec![keys::one(ids, None)?], true),
+    })
+}
+
+/// A list, or the one thing in it.
+fn unwrapped<'py>(
+    py: Python<'py>,
+    mut items: Vec<Bound<'py, PyAny>>,
+    single: bool,
+) -> PyResult<Bound<'py, PyAny>> {
+    match items.pop() {
+        Some(item) if single => Ok(item),
+        last => {
+            items.extend(last);
+            Ok(PyList::new(py, items)?.into_any())
+        }
+    }
+}
+
+fn record_to_py(py: Python<'_>, record: Record) -> PyResult<Bound<'_, PyDict>> {
+    let dict = PyDict::new(py);
+    dict.set_item("id", keys::to_py(py, &record.id))?;
+    dict.set_item("vector", PyArray1::from_vec(py, record.vector))?;
+    dict.set_item("metadata", values::to_py(py, &record.metadata)?)?;
+    Ok(dict)
+}
+
 #[pymethods]
 impl Collection {
     /// Store records, replacing those with the same ids: all of them, durably, or none. Of rows with the same id the last
@@ -154,19 +189,37 @@ impl Collection {
         self.upsert(ids, vectors, metadata)
     }
 
-    /// Delete the records with these ids, those that there are: all of them, durably, or none. Returns how many there were.
+    /// Delete the records with these ids, or those that `where`, as in `search`, is true of: all of them, durably, or none.
+    /// Returns how many there were.
     ///
-    /// `ids`: an integer array, or a list of int or str.
+    /// `ids`: an integer array, or a list of int or str; those that are not there are passed over.
     ///
     /// >>> import numpy as np, proxime
     /// >>> docs = proxime.open(":memory:").create_collection("docs", dim=2)
-    /// >>> docs.upsert(["a", "b"], np.eye(2))
+    /// >>> docs.upsert(["a", "b"], np.eye(2), {"lang": ["en", "de"]})
     /// >>> docs.delete(["b", "c"])
     /// 1
-    fn delete(&self, py: Python<'_>, ids: &Bound<'_, PyAny>) -> PyResult<usize> {
+    /// >>> docs.delete(where={"lang": "en"})
+    /// 1
+    #[pyo3(signature = (ids=None, *, r#where=None, params=None))]
+    fn delete(
+        &self,
+        py: Python<'_>,
+        ids: Option<&Bound<'_, PyAny>>,
+        r#where: Option<&Bound<'_, PyAny>>,
+        params: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<usize> {
         call::guarded(py, || {
-            let ids = keys::from_py(ids)?;
-            call::detached(py, || self.inner.delete(&ids))
+            let filter = filters::from_py(r#where, params)?;
+            let ids = ids.map(keys::from_py).transpose()?;
+            match (ids, filter) {
+                (Some(ids), None) => call::detached(py, || self.inner.delete(&ids)),
+                (None, Some(filter)) => call::detached(py, || self.inner.delete_where(&filter)),
+                _ => {
+                    let message = "delete takes either ids or where";
+                    Err(error::plain(py, "ParameterError", message))
+                }
+            }
         })
     }
 
@@ -177,21 +230,54 @@ impl Collection {
         call::interruptible(py, COMPACTED, |progress| self.inner.compact(Some(progress)))
     }
 
-    /// The record with this id: a dict of "id", "vector" and "metadata". None if there is none.
-    fn get<'py>(
+    /// The record with this id: a dict of "id", "vector" and "metadata". None if there is none. For a list of ids a list of
+    /// these, in the same order.
+    fn get<'py>(&self, py: Python<'py>, id: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+        let (ids, single) = one_or_more(id)?;
+        let found = call::detached(py, || self.inner.get_many(&ids))?;
+        let records = found.into_iter().map(|record| match record {
+            Some(record) => Ok(record_to_py(py, record)?.into_any()),
+            None => Ok(py.None().into_bound(py)),
+        });
+        let records = records.collect::<PyResult<Vec<_>>>()?;
+        unwrapped(py, records, single)
+    }
+
+    /// Whether there is a record with this id. For a list of ids a list, in the same order.
+    fn exists<'py>(&self, py: Python<'py>, id: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+        let (ids, single) = one_or_more(id)?;
+        let found = call::detached(py, || self.inner.exist(&ids))?;
+        let found = found
+            .into_iter()
+            .map(|there| PyBool::new(py, there).to_owned().into_any());
+        unwrapped(py, found.collect(), single)
+    }
+
+    /// The next `limit` records in the order of their ids, integers before texts, behind the id `after`; a list of dicts as
+    /// from `get`, shorter only at the end. `where` as in `search`.
+    ///
+    /// Pass the last id of a page as `after` for the next one. A record that is there all the time comes exactly once,
+    /// whatever is written in between.
+    #[pyo3(
+        signature = (after=None, limit=None, *, r#where=None, params=None),
+        text_signature = "($self, after=None, limit=1000, *, where=None, params=None)"
+    )]
+    fn scroll<'py>(
         &self,
         py: Python<'py>,
-        id: &Bound<'py, PyAny>,
-    ) -> PyResult<Option<Bound<'py, PyDict>>> {
-        let id = keys::one(id, None)?;
-        let Some(record) = call::detached(py, || self.inner.get(&id))? else {
-            return Ok(None);
-        };
-        let dict = PyDict::new(py);
-        dict.set_item("id", keys::to_py(py, &record.id))?;
-        dict.set_item("vector", PyArray1::from_vec(py, record.vector))?;
-        dict.set_item("metadata", values::to_py(py, &record.metadata)?)?;
-        Ok(Some(dict))
+        after: Option<&Bound<'py, PyAny>>,
+        limit: Option<&Bound<'py, PyAny>>,
+        r#where: Option<&Bound<'py, PyAny>>,
+        params: Option<&Bound<'py, PyAny>>,
+    ) -> PyResult<Bound<'py, PyList>> {
+        let after = after.map(|id| keys::one(id, None)).transpose()?;
+        let limit = args::optional_count("limit", limit)?.unwrap_or(SCROLL_LIMIT);
+        let filter = filters::from_py(r#where, params)?;
+        let page = call::detached(py, || {
+            self.inner.scroll(after.as_ref(), limit, filter.as_ref())
+        })?;
+        let page = page.into_iter().map(|record| record_to_py(py, record));
+        PyList::new(py, page.collect::<PyResult<Vec<_>>>()?)
     }
 
     /// The `k` nearest records of each query, nearest first. Smaller distances are nearer: "l2" is squared, "cosine" is

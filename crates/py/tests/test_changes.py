@@ -63,6 +63,22 @@ def test_what_delete_takes(tmp_path: Path) -> None:
         proxime.open(tmp_path / "db", read_only=True).collection("docs").delete([1])
 
 
+def test_delete_where() -> None:
+    docs = proxime.open(":memory:").create_collection("docs", dim=8)
+    docs.upsert(range(2000), np.random.default_rng(1).random((2000, 8)), {"n": list(range(2000))})
+    docs.upsert(range(2000, 2010), np.random.default_rng(2).random((10, 8)), {"n": list(range(2000, 2010))})
+    assert docs.delete(where=proxime.F("n") >= 1995) == 15
+    assert docs.delete(where="n IN (1, 2, 2)") == 2
+    assert docs.delete(where={"n": -1}) == 0
+    assert len(docs) == 1993 and docs.exists([0, 1, 1994, 1995, 2009]) == [True, False, True, False, False]
+    with pytest.raises(proxime.ParameterError, match="either"):
+        docs.delete()
+    with pytest.raises(proxime.ParameterError, match="either"):
+        docs.delete([1], where={"n": 1})
+    with pytest.raises(proxime.Error):
+        docs.delete(where={})
+
+
 @pytest.mark.parametrize("level", ["always", "batch", "os"])
 def test_a_killed_process_loses_nothing(tmp_path: Path, level: str) -> None:
     script = """

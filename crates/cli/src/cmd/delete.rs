@@ -1,4 +1,4 @@
-//! `delete`: records taken out by id, all in one commit.
+//! `delete`: records taken out by id or by filter, all in one commit.
 
 use std::io::Write;
 
@@ -24,7 +24,10 @@ pub(crate) fn run(args: &Delete, out: &mut impl Write) -> Result<Exit, Error> {
     };
     let db = open_existing(&args.db)?;
     let collection = db.collection(&args.collection)?;
-    let deleted = collection.delete(&ids)?;
+    let deleted = match &args.filter {
+        Some(filter) => collection.delete_where(filter)?,
+        None => collection.delete(&ids)?,
+    };
     let report = Report {
         collection: collection.name(),
         deleted,

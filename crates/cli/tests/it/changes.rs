@@ -36,6 +36,21 @@ fn deleted_and_compacted() {
 }
 
 #[test]
+fn deleted_by_metadata() {
+    let desk = Desk::new();
+    desk.write("x.npy", npy_f32(&points(4, 8)));
+    desk.write("meta.jsonl", "{\"n\":1}\n{\"n\":2}\n{}\n{\"n\":\"2\"}\n");
+    desk.run("import db x.npy --metadata meta.jsonl");
+    let deleted = desk.run("delete db --where n>=2 --json").json();
+    assert_eq!(
+        (&deleted[0]["deleted"], &deleted[0]["records"]),
+        (&1.into(), &3.into())
+    );
+    assert_eq!(desk.run("count db --json").json()[0]["count"], 3);
+    assert_eq!(desk.run("delete db 1 --where n>=2").code, 2);
+}
+
+#[test]
 fn what_is_not_there_is_not_made() {
     let desk = Desk::new();
     assert_eq!(desk.run("delete db 1").code, 3);
