@@ -106,6 +106,10 @@ pub(crate) fn search(
     recall: Option<f64>,
     chosen: Option<&[Chosen]>,
 ) -> Result<Vec<Vec<Place>>> {
+    if !plan.exact {
+        let graphs = view.parts.iter().filter_map(|part| part.segment.graph());
+        graphs.for_each(|index| index.prepare(workers));
+    }
     let plans: Result<Vec<Plan>> = (view.parts.iter())
         .map(|part| plan_for(view, part, workers, plan, recall))
         .collect();
@@ -257,12 +261,11 @@ impl PartSearch<'_> {
     }
 
     fn beam(&self, index: &GraphIndex, query: &[f32], available: usize) -> Result<Vec<Neighbor>> {
-        let GraphIndex {
-            codec,
-            codes,
-            graph,
-            ..
-        } = index;
+        let GraphIndex { codec, graph, .. } = index;
+        // Without them nothing is found, and every row looked at.
+        let Some(codes) = index.walk() else {
+            return Ok(Vec::new());
+        };
         let prepared = codes
             .prepare(codec, query)
             .map_err(proxime_core::Error::from)?;

@@ -8,13 +8,12 @@
 use std::ops::{ControlFlow, Range};
 
 use proxime_core::{Done, Graph};
-use proxime_quant::{Codes, CodesMut, CodesU4, ScalarI8};
+use proxime_quant::{Codes, CodesMut, ScalarI8};
 use proxime_storage::column::ColumnBuilder;
 use proxime_storage::{SectionKind, SegmentRef, SegmentWriter, Store};
 use rayon::prelude::*;
 
 use crate::pool::Workers;
-use crate::recall::Calibration;
 use crate::record::ids::{Ids, Kept};
 use crate::segment::{GraphIndex, Index, Known, LoggedRows, Segment};
 use crate::{
@@ -104,12 +103,7 @@ pub(crate) fn write_file(
         };
         let graph = beside(|| write(&mut file), build)??;
         section(&mut file, SectionKind::Graph, 1, &[&graph.to_bytes()])?;
-        index = Index::Graph(Box::new(GraphIndex {
-            codec,
-            codes: CodesU4::new(&codes),
-            graph,
-            calibration: Calibration::default(),
-        }));
+        index = Index::Graph(Box::new(GraphIndex::new(codec, codes, graph)));
     } else {
         batch.write_records(&mut file)?;
     }

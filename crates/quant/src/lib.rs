@@ -35,4 +35,4 @@ pub use codes::{Codes, CodesMut};
 pub use error::Error;
 pub use prepare::Query;
 pub use scalar::ScalarI8;
-pub use u4::{CodesU4, QueryU4};
+pub use u4::{CodesU4, PackU4, QueryU4};

@@ -53,18 +53,28 @@ impl CodesU4 {
     ///
     /// Cost: about `20 dim` additions a row; no allocation but the result.
     pub fn new(codes: &Codes) -> Self {
+        Self::by_tasks(codes, codes.n().max(1), |tasks| {
+            tasks.into_iter().for_each(PackU4::run);
+        })
+    }
+
+    /// The same in tasks of `rows` rows; `run_all` has to run each of them, on any thread.
+    pub fn by_tasks(codes: &Codes, rows: usize, run_all: impl FnOnce(Vec<PackU4<'_>>)) -> Self {
         let rotation = Rotation::new(codes.dim().next_multiple_of(LINE_CODES));
-        let mut rows = AlignedRows::zeroed(codes.n(), rotation.len() / 2);
+        let mut packed = AlignedRows::zeroed(codes.n(), rotation.len() / 2);
         let mut scales = vec![Scale::default(); codes.n()];
-        Level::detect().dispatch(Pack {
+        let pieces = packed.chunks_mut(rows).zip(scales.chunks_mut(rows));
+        let tasks = pieces.enumerate().map(|(number, (packed, scales))| PackU4 {
             codes,
             rotation: &rotation,
-            rows: &mut rows,
-            scales: &mut scales,
+            first: number * rows,
+            packed,
+            scales,
         });
+        run_all(tasks.collect());
         Self {
             rotation,
-            rows,
+            rows: packed,
             scales,
         }
     }
@@ -117,21 +127,32 @@ impl QueryU4 {
     }
 }
 
-struct Pack<'a> {
+/// Some rows to be rotated and rounded: see [`CodesU4::by_tasks`].
+#[derive(Debug)]
+pub struct PackU4<'a> {
     codes: &'a Codes,
     rotation: &'a Rotation,
-    rows: &'a mut AlignedRows<u8>,
+    first: usize,
+    packed: &'a mut [u8],
     scales: &'a mut [Scale],
 }
 
-impl WithIsa for Pack<'_> {
+impl PackU4<'_> {
+    /// Does it.
+    pub fn run(self) {
+        Level::detect().dispatch(self);
+    }
+}
+
+impl WithIsa for PackU4<'_> {
     type Output = ();
 
     #[inline(always)]
     fn with_isa<I: Isa>(self, _isa: I) {
         let len = self.rotation.len();
         let (mut values, mut scratch) = (vec![0i32; len], vec![0i32; len]);
-        for (row, scale) in self.scales.iter_mut().enumerate() {
+        let packed = self.packed.chunks_exact_mut(len / 2);
+        for (row, (scale, packed)) in (self.first..).zip(self.scales.iter_mut().zip(packed)) {
             values.fill(0);
             for (value, &code) in values.iter_mut().zip(self.codes.row(row)) {
                 *value = i32::from(code);
@@ -141,7 +162,7 @@ impl WithIsa for Pack<'_> {
             // Of the rotated row.
             let norm = f64::from(norm_sq).sqrt() * f64::from(self.rotation.factor());
             let steps = (len as f64).sqrt() / (f64::from(STEP) * norm.max(1.0));
-            let along = pack(&values, steps as f32, self.rows.row_mut(row));
+            let along = pack(&values, steps as f32, packed);
             *scale = Scale {
                 term: match self.codes.metric() {
                     Metric::L2 | Metric::Cosine => norm_sq as f32,

@@ -30,7 +30,7 @@ pub(super) fn verify(
 ) -> Result<DeepReport> {
     let mut report = DeepReport::default();
     for part in &view.parts {
-        report.codes += part.segment.graph().map_or(0, |index| index.codes.n());
+        report.codes += part.segment.graph().map_or(0, |index| index.graph.n());
         problems.extend(workers.threads.install(|| wrong_codes(&part.segment)));
     }
     problems.extend(lost_id(view));
