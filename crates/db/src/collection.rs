@@ -11,7 +11,7 @@ use crate::database::Inner;
 use crate::record::ids::{Ids, Kept, keep_last};
 use crate::record::payload;
 use crate::search::{self, Chosen, Plan};
-use crate::segment::Index;
+use crate::segment::{Index, LoggedRows};
 use crate::snapshot::View;
 use crate::writer::{Checked, check_vectors};
 use crate::{
@@ -119,9 +119,9 @@ impl Collection {
                 if checked.ids.rows() == 0 {
                     Ok(view.clone())
                 } else if checked.is_small() {
-                    writing.log_rows(view, checked.into_rows(&self.config)?)
+                    writing.log_batch(view, checked.into_rows(&self.config)?)
                 } else {
-                    writing.write_rows(snapshot, view, &workers, checked)
+                    writing.write_batch(snapshot, view, &workers, checked)
                 }
             })
     }
@@ -168,10 +168,10 @@ impl Collection {
                 if deleted == 0 {
                     Ok(view.clone())
                 } else if there.as_bytes().len() <= frame::BYTES_MAX {
-                    writing.log_deletions(view, there)
+                    writing.log_batch(view, LoggedRows::deletions(there))
                 } else {
                     let none = NoRows(self.config.dim);
-                    writing.write_rows(snapshot, view, &workers, Checked::deletions(there, &none))
+                    writing.write_batch(snapshot, view, &workers, Checked::deletions(there, &none))
                 }
             })?;
         Ok(deleted)

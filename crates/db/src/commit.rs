@@ -10,9 +10,8 @@ use roaring::RoaringBitmap;
 
 use crate::compact::{Merge, Merged};
 use crate::frame;
-use crate::merge::Run;
+use crate::merge::{Run, damaged};
 use crate::pool::Workers;
-use crate::record::ids::Ids;
 use crate::segment::{LoggedRows, Segment};
 use crate::snapshot::{Part, Snapshot, View};
 use crate::writer::{Checked, open_written, write_segment};
@@ -80,16 +79,14 @@ impl Writing {
     }
 
     /// Makes a small batch durable.
-    pub(crate) fn log_rows(&mut self, view: &View, rows: LoggedRows) -> Result<View> {
-        let encoded = frame::rows(&rows);
-        self.last_seq = self
-            .log()?
-            .append(encoded.kind, view.id, &encoded.pieces())?;
-        view.with_logged(Segment::in_memory(rows, view.config.dim).map_err(crate::merge::damaged)?)
+    pub(crate) fn log_batch(&mut self, view: &View, batch: LoggedRows) -> Result<View> {
+        let frame = frame::encode(&batch);
+        self.last_seq = self.log()?.append(frame.kind, view.id, &frame.pieces())?;
+        view.with_logged(Segment::in_memory(batch, view.config.dim).map_err(damaged)?)
     }
 
     /// Makes a large batch durable.
-    pub(crate) fn write_rows(
+    pub(crate) fn write_batch(
         &mut self,
         snapshot: &Snapshot,
         view: &View,
@@ -111,21 +108,6 @@ impl Writing {
         };
         let views = self.commit(vec![change], log_done)?;
         views.into_iter().next().ok_or(Error::Closed)
-    }
-
-    /// Deletes records that are there.
-    pub(crate) fn log_deletions(&mut self, view: &View, ids: Ids) -> Result<View> {
-        let encoded = frame::deletions(&ids);
-        self.last_seq = self
-            .log()?
-            .append(encoded.kind, view.id, &encoded.pieces())?;
-        let rows = LoggedRows {
-            ids: Ids::none(),
-            vectors: Vec::new(),
-            payload: None,
-            deleted: Some(ids),
-        };
-        view.with_logged(Segment::in_memory(rows, view.config.dim).map_err(crate::merge::damaged)?)
     }
 
     /// Seals what is due: the tail of a collection that has become large, or every tail for a log that has.

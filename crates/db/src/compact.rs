@@ -8,22 +8,20 @@
 //! when its segment at least doubles; and a segment of which a sixth or more does not count. A thread of the database's own does that in the
 //! background; [`Collection::compact`](crate::Collection::compact) leaves one segment and no waiting.
 
-use std::ops::Range;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
-use std::sync::{Arc, Weak};
-use std::thread::{JoinHandle, ScopedJoinHandle};
-use std::time::Duration;
+use std::ops::{ControlFlow, Range};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
-use proxime_storage::{Durability, SegmentHeader, SegmentRef, SegmentWriter};
+use proxime_storage::{SegmentHeader, SegmentRef, SegmentWriter};
 use roaring::RoaringBitmap;
 
-use crate::database::Shared;
+use crate::database::{Shared, hold, not_found};
 use crate::merge::Run;
 use crate::pool::Workers;
 use crate::segment::Known;
 use crate::snapshot::{Part, View};
 use crate::writer::write_file;
-use crate::{CollectionConfig, Error, Progress, Result, config};
+use crate::{CollectionConfig, Progress, Result, config};
 
 /// Neighbours that are put together: at least, and at most.
 const RUN_MIN: usize = 4;
@@ -158,77 +156,65 @@ impl Merged {
     }
 }
 
-/// How often the log is synced at [`Durability::Batch`].
-const TICK: Duration = Duration::from_millis(50);
-
-/// The thread that merges in the background, and syncs at the level that wants that. It holds nothing that keeps a database open.
-#[derive(Debug)]
-pub(crate) struct Background {
-    wake: SyncSender<()>,
-    thread: JoinHandle<()>,
-}
-
-impl Background {
-    pub(crate) fn start(shared: &Arc<Shared>) -> Result<Background> {
-        let (wake, woken) = sync_channel(1);
-        let ticks = matches!(shared.durability, Durability::Batch { .. });
-        let shared = Arc::downgrade(shared);
-        let thread = std::thread::Builder::new()
-            .name("proxime-background".to_owned())
-            .spawn(move || match ticks {
-                true => run_ticking(&shared, &woken),
-                false => run(&shared, &woken),
-            })
-            .map_err(|error| Error::Threads {
-                reason: error.to_string(),
-            })?;
-        Ok(Background { wake, thread })
+impl Shared {
+    /// Does the next merge that is due anywhere; whether there was one.
+    ///
+    /// Errors: the storage's; [`Error::Interrupted`] when the database is being closed.
+    pub(crate) fn merge_due(&self) -> Result<bool> {
+        let _merging = hold(&self.merging);
+        let snapshot = self.snapshot()?;
+        let due = snapshot
+            .collections
+            .iter()
+            .find_map(|view| Some((view, due(view)?)));
+        let Some((view, run)) = due else {
+            return Ok(false);
+        };
+        self.merge(&Merge::new(view, run), None)?;
+        Ok(true)
     }
 
-    pub(crate) fn wake(&self) {
-        // It is full if the thread is about to look anyway.
-        self.wake.try_send(()).ok();
-    }
-
-    /// Returns when the thread has stopped. The database must be closed, or it goes on to the end of a merge.
-    pub(crate) fn stop(self) {
-        drop(self.wake);
-        self.thread.join().ok();
-    }
-}
-
-fn run(shared: &Weak<Shared>, woken: &Receiver<()>) {
-    while woken.recv().is_ok() {
-        merge_all(shared);
-    }
-}
-
-/// The same, with a sync in between. A merge can be long: it goes on beside.
-fn run_ticking(shared: &Weak<Shared>, woken: &Receiver<()>) {
-    std::thread::scope(|scope| {
-        let mut merging: Option<ScopedJoinHandle<'_, ()>> = None;
-        loop {
-            match woken.recv_timeout(TICK) {
-                Ok(()) if merging.as_ref().is_none_or(ScopedJoinHandle::is_finished) => {
-                    merging = Some(scope.spawn(|| merge_all(shared)));
-                }
-                Ok(()) => {}
-                Err(RecvTimeoutError::Timeout) => {
-                    // A failed sync has poisoned the store: the next write says so.
-                    if let Some(shared) = shared.upgrade() {
-                        shared.tick();
-                    }
-                }
-                Err(RecvTimeoutError::Disconnected) => return,
-            }
+    /// Seals a collection's tail and puts all its segments together.
+    pub(crate) fn compact(
+        &self,
+        id: u64,
+        name: &str,
+        progress: Option<Progress<'_>>,
+    ) -> Result<()> {
+        self.check_writable()?;
+        let workers = self.pool.workers()?;
+        let _merging = hold(&self.merging);
+        self.write(|writing, snapshot| {
+            let sealed = writing.seal(snapshot, &workers, |view| view.id == id)?;
+            Ok(sealed.unwrap_or_else(|| snapshot.clone()))
+        })?;
+        let snapshot = self.snapshot()?;
+        let view = snapshot.by_id(id).ok_or_else(|| not_found(name))?;
+        let sealed = 0..view.tail().start;
+        match view.parts.get(sealed.clone()).unwrap_or_default() {
+            [] => Ok(()),
+            [one] if one.hidden.is_empty() && one.segment.deleted.is_none() => Ok(()),
+            _ => self.merge(&Merge::new(view, sealed), progress),
         }
-    });
-}
+    }
 
-/// What fails, for want of room or because the database is closed, is tried again after the next write.
-fn merge_all(shared: &Weak<Shared>) {
-    if let Some(shared) = shared.upgrade() {
-        while shared.merge_due().unwrap_or(false) {}
+    /// A merge that somebody has asked for.
+    pub(crate) fn merge_alone(&self, merge: &Merge, progress: Option<Progress<'_>>) -> Result<()> {
+        let _merging = hold(&self.merging);
+        self.merge(merge, progress)
+    }
+
+    /// The caller holds `merging`.
+    fn merge(&self, merge: &Merge, progress: Option<Progress<'_>>) -> Result<()> {
+        let workers = self.pool.workers()?;
+        let watch = |stage, done, of| match progress {
+            _ if self.closed.load(Ordering::Acquire) => ControlFlow::Break(()),
+            Some(progress) => progress(stage, done, of),
+            None => ControlFlow::Continue(()),
+        };
+        let create = |header| self.with_store(|store| Ok(store.create_segment(header)?));
+        let merged = merge.write(create, &workers, Some(&watch))?;
+        self.write(|writing, snapshot| writing.replace(snapshot, merge, merged))
     }
 }
 

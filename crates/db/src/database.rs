@@ -4,7 +4,7 @@
 //! write, commit, and publish the next snapshot. Lock order: merging, then writing; the background's is held for moments, under
 //! neither.
 
-use std::ops::{ControlFlow, Deref};
+use std::ops::Deref;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -12,16 +12,16 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use arc_swap::ArcSwap;
 use proxime_storage::{Access, Durability, MemVfs, OsVfs, RecoveryReport, Store, Vfs};
 
+use crate::background::Background;
 use crate::collection::{self, Existing};
 use crate::commit::Writing;
-use crate::compact::{self, Background, Merge};
 use crate::pool::{Pool, Workers};
 use crate::segment::Segment;
 use crate::snapshot::{Snapshot, View};
 use crate::writer::write_segment;
 use crate::{
-    Batch, Collection, CollectionConfig, Error, OpenOptions, Progress, Result, Rows, VerifyReport,
-    config, verify,
+    Batch, Collection, CollectionConfig, Error, OpenOptions, Result, Rows, VerifyReport, config,
+    verify,
 };
 
 /// How often a reader that is overtaken by commits starts again.
@@ -35,7 +35,7 @@ const READ_ATTEMPTS_MAX: usize = 10;
 pub struct Database(pub(crate) Arc<Inner>);
 
 /// What keeps a database open: the handle and its collections.
-pub(crate) struct Inner(Arc<Shared>);
+pub(crate) struct Inner(pub(crate) Arc<Shared>);
 
 impl Deref for Inner {
     type Target = Shared;
@@ -54,15 +54,15 @@ pub(crate) struct Shared {
     pub(crate) durability: Durability,
     pub(crate) pool: Pool,
     pub(crate) vfs: Arc<dyn Vfs>,
-    closed: AtomicBool,
+    pub(crate) closed: AtomicBool,
     /// `None` once closed, and for reading only. Held through a whole write.
     writing: Mutex<Option<Writing>>,
     /// What was found in the log.
     recovery: RecoveryReport,
     /// Held through a whole merge.
-    merging: Mutex<()>,
+    pub(crate) merging: Mutex<()>,
     /// Once there has been something to merge.
-    background: Mutex<Option<Background>>,
+    pub(crate) background: Mutex<Option<Background>>,
     snapshot: ArcSwap<Snapshot>,
 }
 
@@ -278,25 +278,6 @@ impl Inner {
         self.merge_later(id);
         Ok(())
     }
-
-    /// Has the background look at a collection, if there is something to merge.
-    fn merge_later(&self, id: u64) {
-        let due = |snapshot: Arc<Snapshot>| {
-            snapshot
-                .by_id(id)
-                .and_then(|view| compact::due(view))
-                .is_some()
-        };
-        if !self.snapshot().is_ok_and(due) {
-            return;
-        }
-        let mut background = hold(&self.background);
-        if background.is_none() {
-            // Without a thread there is nothing wrong but more segments than need be.
-            *background = Background::start(&self.0).ok();
-        }
-        background.iter().for_each(Background::wake);
-    }
 }
 
 impl Shared {
@@ -353,71 +334,11 @@ impl Shared {
         })
     }
 
-    /// Does the next merge that is due anywhere; whether there was one.
-    ///
-    /// Errors: the storage's; [`Error::Interrupted`] when the database is being closed.
-    pub(crate) fn merge_due(&self) -> Result<bool> {
-        let _merging = hold(&self.merging);
-        let snapshot = self.snapshot()?;
-        let due = snapshot
-            .collections
-            .iter()
-            .find_map(|view| Some((view, compact::due(view)?)));
-        let Some((view, run)) = due else {
-            return Ok(false);
-        };
-        self.merge(&Merge::new(view, run), None)?;
-        Ok(true)
-    }
-
-    /// Seals a collection's tail and puts all its segments together.
-    pub(crate) fn compact(
-        &self,
-        id: u64,
-        name: &str,
-        progress: Option<Progress<'_>>,
-    ) -> Result<()> {
-        self.check_writable()?;
-        let workers = self.pool.workers()?;
-        let _merging = hold(&self.merging);
-        self.write(|writing, snapshot| {
-            let sealed = writing.seal(snapshot, &workers, |view| view.id == id)?;
-            Ok(sealed.unwrap_or_else(|| snapshot.clone()))
-        })?;
-        let snapshot = self.snapshot()?;
-        let view = snapshot.by_id(id).ok_or_else(|| not_found(name))?;
-        let sealed = 0..view.tail().start;
-        match view.parts.get(sealed.clone()).unwrap_or_default() {
-            [] => Ok(()),
-            [one] if one.hidden.is_empty() && one.segment.deleted.is_none() => Ok(()),
-            _ => self.merge(&Merge::new(view, sealed), progress),
-        }
-    }
-
     /// Syncs what was acknowledged at [`Durability::Batch`].
     pub(crate) fn tick(&self) {
         if let Some(writing) = &*self.writing() {
             writing.tick().ok();
         }
-    }
-
-    /// A merge that somebody has asked for.
-    pub(crate) fn merge_alone(&self, merge: &Merge, progress: Option<Progress<'_>>) -> Result<()> {
-        let _merging = hold(&self.merging);
-        self.merge(merge, progress)
-    }
-
-    /// The caller holds `merging`.
-    fn merge(&self, merge: &Merge, progress: Option<Progress<'_>>) -> Result<()> {
-        let workers = self.pool.workers()?;
-        let watch = |stage, done, of| match progress {
-            _ if self.closed.load(Ordering::Acquire) => ControlFlow::Break(()),
-            Some(progress) => progress(stage, done, of),
-            None => ControlFlow::Continue(()),
-        };
-        let create = |header| self.with_store(|store| Ok(store.create_segment(header)?));
-        let merged = merge.write(create, &workers, Some(&watch))?;
-        self.write(|writing, snapshot| writing.replace(snapshot, merge, merged))
     }
 
     /// Errors: what every write through this handle would end with.
@@ -490,11 +411,11 @@ impl std::fmt::Debug for Shared {
 }
 
 /// What a mutex of ours guards is whole at every moment.
-fn hold<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(crate) fn hold<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn not_found(name: &str) -> Error {
+pub(crate) fn not_found(name: &str) -> Error {
     Error::CollectionNotFound {
         name: name.to_owned(),
     }

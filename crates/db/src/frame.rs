@@ -47,45 +47,43 @@ impl Encoded<'_> {
     }
 }
 
-pub(crate) fn rows(logged: &LoggedRows) -> Encoded<'_> {
-    let metadata = logged.payload.as_deref().unwrap_or_default();
+/// A batch has rows or deletions, not both.
+pub(crate) fn encode(batch: &LoggedRows) -> Encoded<'_> {
+    if let Some(deleted) = &batch.deleted {
+        return Encoded {
+            kind: DELETIONS,
+            head: deleted.to_counted(),
+            body: [&[]; 3],
+        };
+    }
+    let metadata = batch.payload.as_deref().unwrap_or_default();
     let head = Head {
-        rows: logged.ids.rows(),
-        flags: u32::from(logged.payload.is_some()) * WITH_METADATA,
-        id_bytes: logged.ids.as_bytes().len() as u64,
+        rows: batch.ids.rows(),
+        flags: u32::from(batch.payload.is_some()) * WITH_METADATA,
+        id_bytes: batch.ids.as_bytes().len() as u64,
         metadata_bytes: metadata.len() as u64,
     };
     Encoded {
         kind: ROWS,
         head: bytemuck::bytes_of(&head).to_vec(),
         body: [
-            bytemuck::cast_slice(&logged.vectors),
-            logged.ids.as_bytes(),
+            bytemuck::cast_slice(&batch.vectors),
+            batch.ids.as_bytes(),
             metadata,
         ],
     }
 }
 
-pub(crate) fn deletions(ids: &Ids) -> Encoded<'static> {
-    Encoded {
-        kind: DELETIONS,
-        head: ids.to_counted(),
-        body: [&[]; 3],
-    }
-}
-
 /// The batch as a segment in memory.
 ///
-/// Errors: in words, what is wrong with a frame that [`rows`] or [`deletions`] did not write.
+/// Errors: in words, what is wrong with a frame that [`encode`] did not write.
 pub(crate) fn decode(frame: Frame<'_>, config: &CollectionConfig) -> Result<Segment, String> {
     let logged = match frame.kind {
         ROWS => decode_rows(frame.payload, config)?,
-        DELETIONS => LoggedRows {
-            ids: Ids::none(),
-            vectors: Vec::new(),
-            payload: None,
-            deleted: Some(Ids::counted(frame.payload).map_err(|e| e.to_string())?),
-        },
+        DELETIONS => {
+            let ids = Ids::counted(frame.payload).map_err(|e| e.to_string())?;
+            LoggedRows::deletions(ids)
+        }
         kind => return Err(format!("it is of kind {kind}, which is not known here")),
     };
     Segment::in_memory(logged, config.dim).map_err(|e| e.to_string())
@@ -141,7 +139,7 @@ mod tests {
             payload: Some([0u64, 0, 0].iter().flat_map(|n| n.to_le_bytes()).collect()),
             deleted: None,
         };
-        let encoded = rows(&logged);
+        let encoded = encode(&logged);
         (encoded.kind, encoded.pieces().concat())
     }
 
@@ -164,8 +162,8 @@ mod tests {
         assert_eq!(segment.id(1).to_key(), "x".into());
         assert!(segment.has_payload() && segment.deleted.is_none());
 
-        let deleted = ids(&[Key::Int(7), "y".into()]);
-        let encoded = deletions(&deleted);
+        let logged = LoggedRows::deletions(ids(&[Key::Int(7), "y".into()]));
+        let encoded = encode(&logged);
         let segment = decoded(encoded.kind, &encoded.pieces().concat()).unwrap();
         assert_eq!((segment.rows(), segment.deleted_ids()), (0, 2));
     }

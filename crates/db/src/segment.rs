@@ -79,6 +79,17 @@ pub(crate) struct LoggedRows {
     pub(crate) deleted: Option<Ids>,
 }
 
+impl LoggedRows {
+    pub(crate) fn deletions(ids: Ids) -> LoggedRows {
+        LoggedRows {
+            ids: Ids::none(),
+            vectors: Vec::new(),
+            payload: None,
+            deleted: Some(ids),
+        }
+    }
+}
+
 /// What is known of a segment that has just been written.
 #[derive(Debug)]
 pub(crate) struct Known {
