@@ -17,7 +17,7 @@ use roaring::RoaringBitmap;
 
 use crate::database::{Shared, hold, not_found};
 use crate::merge::Run;
-use crate::pool::Workers;
+use crate::pool::{Pool, Workers};
 use crate::segment::Known;
 use crate::snapshot::{Part, View};
 use crate::writer::write_file;
@@ -170,7 +170,7 @@ impl Shared {
         let Some((view, run)) = due else {
             return Ok(false);
         };
-        self.merge(&Merge::new(view, run), None)?;
+        self.merge(&Merge::new(view, run), &self.merge_pool, None)?;
         Ok(true)
     }
 
@@ -194,19 +194,19 @@ impl Shared {
         match view.parts.get(sealed.clone()).unwrap_or_default() {
             [] => Ok(()),
             [one] if one.hidden.is_empty() && one.segment.deleted.is_none() => Ok(()),
-            _ => self.merge(&Merge::new(view, sealed), progress),
+            _ => self.merge(&Merge::new(view, sealed), &self.pool, progress),
         }
     }
 
     /// A merge that somebody has asked for.
     pub(crate) fn merge_alone(&self, merge: &Merge, progress: Option<Progress<'_>>) -> Result<()> {
         let _merging = hold(&self.merging);
-        self.merge(merge, progress)
+        self.merge(merge, &self.pool, progress)
     }
 
     /// The caller holds `merging`.
-    fn merge(&self, merge: &Merge, progress: Option<Progress<'_>>) -> Result<()> {
-        let workers = self.pool.workers()?;
+    fn merge(&self, merge: &Merge, pool: &Pool, progress: Option<Progress<'_>>) -> Result<()> {
+        let workers = pool.workers()?;
         let watch = |stage, done, of| match progress {
             _ if self.closed.load(Ordering::Acquire) => ControlFlow::Break(()),
             Some(progress) => progress(stage, done, of),

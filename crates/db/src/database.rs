@@ -53,6 +53,8 @@ pub(crate) struct Shared {
     pub(crate) read_only: bool,
     pub(crate) durability: Durability,
     pub(crate) pool: Pool,
+    /// Of half the threads, for merges in the background: a write that builds a graph must not queue behind one.
+    pub(crate) merge_pool: Pool,
     pub(crate) vfs: Arc<dyn Vfs>,
     pub(crate) closed: AtomicBool,
     /// `None` once closed, and for reading only. Held through a whole write.
@@ -120,6 +122,7 @@ impl Database {
             pid: std::process::id(),
             read_only: options.read_only,
             durability: options.durability,
+            merge_pool: Pool::new(Some(pool.threads().div_ceil(2)))?,
             pool,
             vfs,
             closed: AtomicBool::new(false),

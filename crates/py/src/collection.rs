@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use numpy::{PyArray1, PyUntypedArray};
-use proxime::{Batch, Key, Record, Rows, SearchOptions};
+use proxime::{Batch, Key, Progress, Record, Rows, SearchOptions};
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyDict, PyList, PyString};
 
@@ -15,6 +15,9 @@ const STORED: [&str; 2] = [
     "the batch was stored already",
     "nothing of the batch was stored",
 ];
+
+/// Batches that are stored before anybody could interrupt: a thread that listens for signals would take longer than they do.
+const AT_ONCE_ROWS: usize = 100;
 
 /// Whether segments were put together, for who interrupts.
 const COMPACTED: [&str; 2] = ["it was done already", "nothing has changed"];
@@ -49,13 +52,23 @@ impl Collection {
             let ids = keys::from_py(ids)?;
             let metadata = metadata.map(|metadata| values::records(metadata, source.rows()));
             let metadata = metadata.transpose()?;
-            call::interruptible(py, STORED, |progress| {
-                let mut batch = Batch::new(ids, &*source).progress(progress);
-                if let Some(metadata) = metadata {
-                    batch = batch.metadata(metadata);
-                }
+            let rows = source.rows();
+            let store = |progress: Option<Progress<'_>>| {
+                let mut batch = Batch::new(ids, &*source);
+                batch = match metadata {
+                    Some(metadata) => batch.metadata(metadata),
+                    None => batch,
+                };
+                batch = match progress {
+                    Some(progress) => batch.progress(progress),
+                    None => batch,
+                };
                 write(&self.inner, batch)
-            })
+            };
+            if rows <= AT_ONCE_ROWS {
+                return call::detached(py, || store(None));
+            }
+            call::interruptible(py, STORED, |progress| store(Some(progress)))
         })
     }
 
