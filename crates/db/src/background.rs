@@ -8,8 +8,6 @@ use std::sync::{Arc, Weak};
 use std::thread::{JoinHandle, ScopedJoinHandle};
 use std::time::Duration;
 
-use proxime_storage::Durability;
-
 use crate::compact;
 use crate::database::{Inner, Shared, hold};
 use crate::snapshot::Snapshot;
@@ -26,9 +24,9 @@ pub(crate) struct Background {
 }
 
 impl Background {
-    pub(crate) fn start(shared: &Arc<Shared>) -> Result<Background> {
+    /// `ticks`: it also syncs the log from time to time.
+    pub(crate) fn start(shared: &Arc<Shared>, ticks: bool) -> Result<Background> {
         let (wake, woken) = sync_channel(1);
-        let ticks = matches!(shared.durability, Durability::Batch { .. });
         let shared = Arc::downgrade(shared);
         let thread = std::thread::Builder::new()
             .name("proxime-background".to_owned())
@@ -104,7 +102,7 @@ impl Inner {
         let mut background = hold(&self.background);
         if background.is_none() {
             // Without a thread there is nothing wrong but more segments than need be.
-            *background = Background::start(&self.0).ok();
+            *background = Background::start(&self.0, false).ok();
         }
         background.iter().for_each(Background::wake);
     }

@@ -110,9 +110,8 @@ impl Collection {
     fn store(&self, batch: Batch<'_>, existing: Existing) -> Result<()> {
         self.database.check_writable()?;
         let checked = check(batch, &self.config, existing)?;
-        let workers = self.database.pool.workers()?;
         self.database
-            .write_to(self.id, &self.name, |writing, snapshot, view| {
+            .write_to(self.id, &self.name, |writing, snapshot, view, workers| {
                 if existing == Existing::Refuse {
                     refuse_existing(view, &checked.ids, &checked.kept)?;
                 }
@@ -121,7 +120,7 @@ impl Collection {
                 } else if checked.is_small() {
                     writing.log_batch(view, checked.into_rows(&self.config)?)
                 } else {
-                    writing.write_batch(snapshot, view, &workers, checked)
+                    writing.write_batch(snapshot, view, workers, checked)
                 }
             })
     }
@@ -158,11 +157,9 @@ impl Collection {
 
     /// `find` gives ids of records that are there.
     fn delete_found(&self, find: impl FnOnce(&View) -> Result<Ids>) -> Result<usize> {
-        self.database.check_writable()?;
-        let workers = self.database.pool.workers()?;
         let mut deleted = 0;
         self.database
-            .write_to(self.id, &self.name, |writing, snapshot, view| {
+            .write_to(self.id, &self.name, |writing, snapshot, view, workers| {
                 let there = find(view)?;
                 deleted = there.rows() as usize;
                 if deleted == 0 {
@@ -171,7 +168,7 @@ impl Collection {
                     writing.log_batch(view, LoggedRows::deletions(there))
                 } else {
                     let none = NoRows(self.config.dim);
-                    writing.write_batch(snapshot, view, &workers, Checked::deletions(there, &none))
+                    writing.write_batch(snapshot, view, workers, Checked::deletions(there, &none))
                 }
             })?;
         Ok(deleted)
@@ -274,7 +271,7 @@ impl Collection {
             preset: self.config.params.preset(),
             rows: view.rows(),
             live: view.live(),
-            segments: view.tail().start,
+            segments: view.sealed_and_tail().0.len(),
             tail_rows: view.tail_rows(),
             bytes_on_disk: segments()
                 .filter_map(|s| s.file.as_ref())

@@ -173,15 +173,11 @@ impl Writing {
 
     /// The tail of a collection as a segment; none if nothing is left of it.
     fn write_tail(&self, view: &View, workers: &Workers) -> Result<Option<Written>> {
-        let tail = view.tail();
-        let oldest = tail.start == 0;
-        let parts = view.parts.get(tail).unwrap_or_default();
-        let run = Run::new(parts, view.config.dim);
-        let batch = run.checked(oldest, None)?;
-        if batch.kept.len() == 0 && batch.deleted.is_none() {
-            return Ok(None);
-        }
-        write_segment(&self.store, workers, view.id, &view.config, batch).map(Some)
+        let (sealed, tail) = view.sealed_and_tail();
+        let run = Run::new(tail, view.config.dim);
+        let batch = run.checked(sealed.is_empty(), None)?;
+        let write = |batch| write_segment(&self.store, workers, view.id, &view.config, batch);
+        batch.map(write).transpose()
     }
 
     /// Commits segments. `log_done`: with them nothing is left that is in the log only.
@@ -198,11 +194,7 @@ impl Writing {
         let last_seq = self.last_seq;
         let edit = |manifest: &mut proxime_storage::Manifest| {
             for change in &changes {
-                let stored = manifest
-                    .collections
-                    .iter_mut()
-                    .find(|stored| stored.id == change.view.id);
-                if let Some(stored) = stored {
+                if let Some(stored) = manifest.collection_mut(change.view.id) {
                     stored.segments.extend(change.segments().cloned());
                     stored.applied_seq = last_seq;
                 }
@@ -234,24 +226,14 @@ impl Writing {
         let hidden = merged.hidden(view.parts.get(place.clone()).unwrap_or_default());
         // What makes its rows hidden may be in the log only.
         let part = self.flush().and_then(|()| {
-            let (pinned, known) = merged
-                .written
-                .map_or((None, None), |(pinned, known)| (Some(pinned), Some(known)));
-            let segment = pinned
-                .zip(known)
-                .map(|(pinned, known)| open_written(&self.store, &view.config, &pinned, known));
-            Ok(segment
-                .transpose()?
-                .map(|segment| Part::new(segment, hidden)))
+            let open = |(pinned, known)| open_written(&self.store, &view.config, &pinned, known);
+            let segment = merged.written.map(open).transpose()?;
+            Ok(segment.map(|segment| Part::new(segment, hidden)))
         });
         let part = part.inspect_err(|_| self.store.discard(written.clone()))?;
         let old: Vec<u64> = merge.files().collect();
         self.store.commit(|manifest| {
-            let stored = manifest
-                .collections
-                .iter_mut()
-                .find(|stored| stored.id == merge.collection_id);
-            if let Some(stored) = stored {
+            if let Some(stored) = manifest.collection_mut(merge.collection_id) {
                 let at = stored
                     .segments
                     .iter()

@@ -33,7 +33,7 @@ const HIDDEN_MAX: usize = 6;
 
 /// The sealed segments of a collection that are to be put together next.
 pub(crate) fn due(view: &View) -> Option<Range<usize>> {
-    let sealed = view.parts.get(..view.tail().start).unwrap_or_default();
+    let (sealed, _) = view.sealed_and_tail();
     let wasteful =
         |part: &Part| part.hidden.len() as usize * HIDDEN_MAX >= part.segment.rows() as usize;
     let empty = |part: &Part| part.segment.rows() == 0;
@@ -108,12 +108,12 @@ impl Merge {
         progress: Option<Progress<'_>>,
     ) -> Result<Merged> {
         let run = Run::new(&self.parts, self.config.dim);
-        let batch = run.checked(self.oldest, progress)?;
-        let written = if batch.kept.len() == 0 && batch.deleted.is_none() {
-            None
-        } else {
-            let header = config::header(&self.config, self.collection_id, batch.kept.len());
-            Some(write_file(create(header)?, workers, &self.config, batch)?)
+        let written = match run.checked(self.oldest, progress)? {
+            None => None,
+            Some(batch) => {
+                let header = config::header(&self.config, self.collection_id, batch.kept.len());
+                Some(write_file(create(header)?, workers, &self.config, batch)?)
+            }
         };
         let rows = run.into_rows();
         Ok(Merged { written, rows })
@@ -190,11 +190,11 @@ impl Shared {
         })?;
         let snapshot = self.snapshot()?;
         let view = snapshot.by_id(id).ok_or_else(|| not_found(name))?;
-        let sealed = 0..view.tail().start;
-        match view.parts.get(sealed.clone()).unwrap_or_default() {
+        let (sealed, _) = view.sealed_and_tail();
+        match sealed {
             [] => Ok(()),
             [one] if one.hidden.is_empty() && one.segment.deleted.is_none() => Ok(()),
-            _ => self.merge(&Merge::new(view, sealed), &self.pool, progress),
+            _ => self.merge(&Merge::new(view, 0..sealed.len()), &self.pool, progress),
         }
     }
 

@@ -51,7 +51,6 @@ pub(crate) struct Shared {
     /// Who opened it.
     pid: u32,
     pub(crate) read_only: bool,
-    pub(crate) durability: Durability,
     pub(crate) pool: Pool,
     /// Of half the threads, for merges in the background: a write that builds a graph must not queue behind one.
     pub(crate) merge_pool: Pool,
@@ -121,7 +120,6 @@ impl Database {
             path,
             pid: std::process::id(),
             read_only: options.read_only,
-            durability: options.durability,
             merge_pool: Pool::new(Some(pool.threads().div_ceil(2)))?,
             pool,
             vfs,
@@ -133,7 +131,7 @@ impl Database {
             snapshot: ArcSwap::from_pointee(snapshot),
         });
         if matches!(options.durability, Durability::Batch { .. }) && !options.read_only {
-            *hold(&shared.background) = Some(Background::start(&shared)?);
+            *hold(&shared.background) = Some(Background::start(&shared, true)?);
         }
         Ok(Database(Arc::new(Inner(shared))))
     }
@@ -275,7 +273,7 @@ impl Inner {
         &self,
         id: u64,
         name: &str,
-        work: impl FnOnce(&mut Writing, &Snapshot, &View) -> Result<View>,
+        work: impl FnOnce(&mut Writing, &Snapshot, &View, &Workers) -> Result<View>,
     ) -> Result<()> {
         self.write_and_seal(id, name, work)?;
         self.merge_later(id);
@@ -324,12 +322,12 @@ impl Shared {
         &self,
         id: u64,
         name: &str,
-        work: impl FnOnce(&mut Writing, &Snapshot, &View) -> Result<View>,
+        work: impl FnOnce(&mut Writing, &Snapshot, &View, &Workers) -> Result<View>,
     ) -> Result<()> {
-        let workers = self.pool.workers()?;
         self.write(|writing, snapshot| {
+            let workers = self.pool.workers()?;
             let view = snapshot.by_id(id).ok_or_else(|| not_found(name))?;
-            let next = snapshot.with(work(writing, snapshot, view)?);
+            let next = snapshot.with(work(writing, snapshot, view, &workers)?);
             // The write is done. If sealing fails its rows stay in the log, and it is tried again; after a failed
             // sync the next write fails.
             let sealed = writing.seal_if_due(&next, id, &workers);

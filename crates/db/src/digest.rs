@@ -6,7 +6,8 @@
 
 use xxhash_rust::xxh3::Xxh3Default;
 
-use crate::record::ids::Ids;
+use crate::filter::Payloads;
+use crate::merge::deleted_ids;
 use crate::snapshot::View;
 
 pub(crate) fn digest(view: &View) -> String {
@@ -17,7 +18,7 @@ pub(crate) fn digest(view: &View) -> String {
     };
     add(&(view.config.dim as u64).to_le_bytes());
     add(view.config.metric.name().as_bytes());
-    let (sealed, tail) = view.parts.split_at(view.tail().start);
+    let (sealed, tail) = view.sealed_and_tail();
     for part in sealed {
         part.segment.raw().into_iter().for_each(&mut add);
         let hidden: Vec<u32> = part.hidden.iter().collect();
@@ -33,16 +34,10 @@ pub(crate) fn digest(view: &View) -> String {
         for row in part.live_rows() {
             add(part.segment.ids.bytes(row));
             add(bytemuck::cast_slice(part.segment.vector(row)));
-            add(part.segment.payload(row));
+            // In memory, it is there.
+            add(part.segment.metadata_bytes(row).unwrap_or_default());
         }
     }
-    let mut deleted: Vec<&[u8]> = tail
-        .iter()
-        .filter_map(|part| part.segment.deleted.as_ref())
-        .flat_map(Ids::iter)
-        .collect();
-    deleted.sort_unstable();
-    deleted.dedup();
-    deleted.into_iter().for_each(add);
+    deleted_ids(tail).into_iter().for_each(add);
     format!("{:032x}", hasher.digest128())
 }

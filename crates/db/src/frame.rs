@@ -89,31 +89,27 @@ pub(crate) fn decode(frame: Frame<'_>, config: &CollectionConfig) -> Result<Segm
     Segment::in_memory(logged, config.dim).map_err(|e| e.to_string())
 }
 
-fn decode_rows(payload: &[u8], config: &CollectionConfig) -> Result<LoggedRows, String> {
+fn decode_rows<'a>(payload: &'a [u8], config: &CollectionConfig) -> Result<LoggedRows, String> {
     let cut_off = || "it is cut off".to_owned();
     let (head, rest) = payload.split_at_checked(HEAD_BYTES).ok_or_else(cut_off)?;
     let head: Head = bytemuck::pod_read_unaligned(head);
-    let take = |rest: &mut &'_ [u8], bytes: u64| -> Result<Vec<u8>, String> {
+    let split = |bytes_in: &'a [u8], bytes: u64| -> Result<(&'a [u8], &'a [u8]), String> {
         let bytes = usize::try_from(bytes).map_err(|e| e.to_string())?;
-        let (taken, after) = rest.split_at_checked(bytes).ok_or_else(cut_off)?;
-        let taken = taken.to_vec();
-        *rest = after;
-        Ok(taken)
+        bytes_in.split_at_checked(bytes).ok_or_else(cut_off)
     };
-    let mut rest = rest;
-    let vectors = take(&mut rest, u64::from(head.rows) * config.dim as u64 * 4)?;
-    let vectors: Vec<f32> = bytemuck::pod_collect_to_vec(&vectors);
-    let ids = take(&mut rest, head.id_bytes)?;
-    let metadata = take(&mut rest, head.metadata_bytes)?;
+    let (vectors, rest) = split(rest, u64::from(head.rows) * config.dim as u64 * 4)?;
+    let (ids, rest) = split(rest, head.id_bytes)?;
+    let (metadata, rest) = split(rest, head.metadata_bytes)?;
+    let vectors: Vec<f32> = bytemuck::pod_collect_to_vec(vectors);
     if !rest.is_empty() || head.flags & !WITH_METADATA != 0 {
         return Err("its parts are not as long as it says".to_owned());
     }
     let rows = Rows::new(&vectors, config.dim).map_err(|e| e.to_string())?;
     check_vectors(rows, config.metric, Input::Row, |row| row).map_err(|e| e.to_string())?;
     Ok(LoggedRows {
-        ids: Ids::new(ids, head.rows).map_err(|e| e.to_string())?,
+        ids: Ids::new(ids.to_vec(), head.rows).map_err(|e| e.to_string())?,
         vectors,
-        payload: (head.flags == WITH_METADATA).then_some(metadata),
+        payload: (head.flags == WITH_METADATA).then(|| metadata.to_vec()),
         deleted: None,
     })
 }

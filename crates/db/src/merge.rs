@@ -6,6 +6,7 @@ use std::ops::Range;
 
 use proxime_storage::column::ColumnBuilder;
 
+use crate::filter::Payloads;
 use crate::record::ids::{Ids, IdsError, Kept};
 use crate::segment::{LoggedRows, Segment};
 use crate::snapshot::Part;
@@ -37,23 +38,28 @@ impl<'a> Run<'a> {
         self.rows
     }
 
-    /// As a batch to be written. `oldest`: there are no older segments, so nothing is left to be deleted there.
+    /// As a batch to be written; `None` if there is nothing to write. `oldest`: there are no older segments, so nothing is left to be
+    /// deleted there.
     pub(crate) fn checked(
         &self,
         oldest: bool,
         progress: Option<Progress<'a>>,
-    ) -> Result<Checked<'_>> {
-        Ok(Checked {
+    ) -> Result<Option<Checked<'_>>> {
+        let deleted = match oldest {
+            true => None,
+            false => self.deleted().map_err(damaged)?,
+        };
+        if self.rows.is_empty() && deleted.is_none() {
+            return Ok(None);
+        }
+        Ok(Some(Checked {
             kept: Kept::All(self.rows.len() as u32),
             ids: self.ids().map_err(damaged)?,
-            payload: self.payload(),
-            deleted: match oldest {
-                true => None,
-                false => self.deleted().map_err(damaged)?,
-            },
+            payload: self.payload()?,
+            deleted,
             vectors: self,
             progress,
-        })
+        }))
     }
 
     fn segments(&self, rows: Range<usize>) -> impl Iterator<Item = (&Segment, u32)> {
@@ -72,26 +78,19 @@ impl<'a> Run<'a> {
         Ids::collect(self.all().map(|(segment, row)| segment.ids.bytes(row)))
     }
 
-    fn payload(&self) -> Option<ColumnBuilder> {
+    fn payload(&self) -> Result<Option<ColumnBuilder>> {
         if !self.parts.iter().any(|part| part.segment.has_payload()) {
-            return None;
+            return Ok(None);
         }
         let mut builder = ColumnBuilder::default();
         for (segment, row) in self.all() {
-            builder.push_bytes(segment.payload(row));
+            builder.push_bytes(segment.metadata_bytes(row)?);
         }
-        Some(builder)
+        Ok(Some(builder))
     }
 
-    /// Every id that one of the parts deletes from older segments: none is there twice.
     fn deleted(&self) -> Result<Option<Ids>, IdsError> {
-        let mut all = self
-            .parts
-            .iter()
-            .filter_map(|part| part.segment.deleted.as_ref());
-        let mut ids: Vec<&[u8]> = all.by_ref().flat_map(Ids::iter).collect();
-        ids.sort_unstable();
-        ids.dedup();
+        let ids = deleted_ids(self.parts);
         match ids.is_empty() {
             true => Ok(None),
             false => Ids::collect(ids.into_iter()).map(Some),
@@ -124,6 +123,17 @@ impl VectorSource for Run<'_> {
     }
 }
 
+/// Every id that one of the parts deletes from older segments, as bytes, in order: none is there twice.
+pub(crate) fn deleted_ids(parts: &[Part]) -> Vec<&[u8]> {
+    let deleted = parts
+        .iter()
+        .filter_map(|part| part.segment.deleted.as_ref());
+    let mut ids: Vec<&[u8]> = deleted.flat_map(Ids::iter).collect();
+    ids.sort_unstable();
+    ids.dedup();
+    ids
+}
+
 /// Parts of the tail as one.
 pub(crate) fn in_memory(parts: &[Part], dim: usize) -> Result<Segment> {
     let run = Run::new(parts, dim);
@@ -132,7 +142,7 @@ pub(crate) fn in_memory(parts: &[Part], dim: usize) -> Result<Segment> {
     let rows = LoggedRows {
         ids: run.ids().map_err(damaged)?,
         vectors,
-        payload: run.payload().map(|payload| payload.parts().concat()),
+        payload: run.payload()?.map(|payload| payload.parts().concat()),
         deleted: run.deleted().map_err(damaged)?,
     };
     Segment::in_memory(rows, dim).map_err(damaged)

@@ -318,14 +318,6 @@ impl Segment {
             .get(field, bytes, || FieldIndex::build(field, self))
     }
 
-    /// A row's metadata as it is stored; empty if it has none.
-    pub(crate) fn payload(&self, row: u32) -> &[u8] {
-        let column = self.payload.as_ref();
-        column
-            .and_then(|column| column.get(row as usize))
-            .unwrap_or_default()
-    }
-
     /// Whether rows have metadata.
     pub(crate) fn has_payload(&self) -> bool {
         self.payload.is_some()

@@ -243,16 +243,19 @@ impl View {
         start..self.parts.len()
     }
 
+    /// What is in files, and the tail.
+    pub(crate) fn sealed_and_tail(&self) -> (&[Part], &[Part]) {
+        self.parts.split_at(self.tail().start)
+    }
+
     /// Rows and deletions in the tail.
     pub(crate) fn tail_weight(&self) -> usize {
-        let tail = self.parts.iter().rev().take_while(|part| part.in_tail());
-        tail.map(Part::weight).sum()
+        self.sealed_and_tail().1.iter().map(Part::weight).sum()
     }
 
     /// Rows in the tail.
     pub(crate) fn tail_rows(&self) -> usize {
-        let tail = self.parts.iter().rev().take_while(|part| part.in_tail());
-        tail.map(Part::live).sum()
+        self.sealed_and_tail().1.iter().map(Part::live).sum()
     }
 
     /// Number of records.

@@ -11,7 +11,7 @@ use numpy::{
     PyArray2, PyArrayDescrMethods, PyArrayDyn, PyArrayMethods, PyReadonlyArray2, PyUntypedArray,
     PyUntypedArrayMethods,
 };
-use proxime::{Input, VectorSource};
+use proxime::{Input, Rows, VectorSource};
 use pyo3::prelude::*;
 
 use crate::convert::{Component, Converted};
@@ -50,6 +50,13 @@ pub(crate) struct Queries {
     pub(crate) data: Vec<f32>,
     /// They came as one vector, not as an array of rows.
     pub(crate) single: bool,
+}
+
+impl Queries {
+    /// As rows of `dim` components.
+    pub(crate) fn rows(&self, py: Python<'_>, dim: usize) -> PyResult<Rows<'_, f32>> {
+        Rows::new(&self.data, dim).map_err(|error| error::from_db(py, &error.into()))
+    }
 }
 
 /// The queries to a collection of `dim` components.

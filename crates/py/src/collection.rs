@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use numpy::{PyArray1, PyUntypedArray};
-use proxime::{Batch, Key, Progress, Record, Rows, SearchOptions};
+use proxime::{Batch, Key, Progress, Record, SearchOptions};
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyDict, PyList, PyString};
 
@@ -80,8 +80,7 @@ impl Collection {
     ) -> PyResult<Bound<'py, PyAny>> {
         let (py, dim) = (queries.py(), self.dim());
         let queries = arrays::queries(queries, dim)?;
-        let rows = Rows::new(&queries.data, dim);
-        let rows = rows.map_err(|error| error::from_db(py, &error.into()))?;
+        let rows = queries.rows(py, dim)?;
         if queries.single || options.max_distance.is_some() {
             let results = Arc::new(call::detached(py, || self.inner.search(rows, options))?);
             let hits = |query| Bound::new(py, Hits::new(Arc::clone(&results), query, dim));
@@ -370,8 +369,7 @@ impl Collection {
         let options = options(k, ef, recall, false)?;
         call::guarded(py, || {
             let queries = arrays::queries(queries, self.dim())?;
-            let rows = Rows::new(&queries.data, self.dim())
-                .map_err(|error| error::from_db(py, &error.into()))?;
+            let rows = queries.rows(py, self.dim())?;
             let measured = call::detached(py, || self.inner.measure_recall(rows, &options))?;
             text::from_json(py, serde_json::to_string(&measured))
         })

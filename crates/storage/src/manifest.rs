@@ -149,6 +149,11 @@ impl Manifest {
         self.collections.iter().flat_map(|c| &c.segments)
     }
 
+    /// The collection with this id.
+    pub fn collection_mut(&mut self, id: u64) -> Option<&mut Collection> {
+        self.collections.iter_mut().find(|c| c.id == id)
+    }
+
     pub(crate) fn file_ids(&self) -> BTreeSet<u64> {
         self.segments().map(|s| s.file_id).collect()
     }

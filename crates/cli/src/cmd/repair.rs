@@ -2,19 +2,14 @@
 
 use std::io::Write;
 
-use proxime::{Database, OpenOptions};
-
 use crate::args::{Repair, Target};
+use crate::cmd::open_existing;
 use crate::error::{Error, Exit};
 use crate::print::{self, Clean};
 
 pub(crate) fn run(args: &Repair, out: &mut impl Write) -> Result<Exit, Error> {
     let Target { db, json } = &args.target;
-    let options = OpenOptions {
-        create: false,
-        ..OpenOptions::default()
-    };
-    let report = Database::open_with(db, &options)?.rebuild_index(None)?;
+    let report = open_existing(db)?.rebuild_index(None)?;
     if *json {
         print::json(out, &report)?;
         return Ok(Exit::Ok);

@@ -12,9 +12,9 @@ use bytemuck::{Pod, Zeroable};
 
 use super::Frame;
 use super::frame::{self, KIND_CLOSE, KIND_MARK, Place};
-use crate::backend::File;
+use crate::backend::{File, Vfs};
 use crate::checksum::Seed;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::format::{Magic, Preamble, crc_before_last_word};
 use crate::manifest::StoreId;
 use crate::names::{NUMBER_MAX, Name};
@@ -43,6 +43,28 @@ pub(super) struct Header {
 }
 
 const _: () = assert!(HEADER_BYTES == 88 && HEADER_BYTES.is_multiple_of(frame::ALIGN));
+
+/// A generation's file, its header, and all its bytes.
+///
+/// Errors: the file is missing; a header that is not that of this generation; the system's.
+pub(super) fn read(
+    vfs: &dyn Vfs,
+    store: StoreId,
+    number: u64,
+    access: Access,
+) -> Result<(File, Header, Vec<u8>)> {
+    let name = Name::Log(number).to_string();
+    let Some(file) = File::open(vfs, &name)? else {
+        return Err(Error::Corrupt {
+            file: vfs.path().join(name),
+            offset: 0,
+            what: "the file is missing".into(),
+        });
+    };
+    let header = Header::read(&file, store, number, access)?;
+    let bytes = file.read_vec(0, file.len()?)?;
+    Ok((file, header, bytes))
+}
 
 impl Header {
     fn crc(&self) -> u32 {

@@ -11,7 +11,7 @@
 //! is refused.
 
 use super::frame::{ALIGN, Found, Head, KIND_CLOSE, KIND_OWN};
-use super::generation::{HEADER_BYTES, Header};
+use super::generation::{self, HEADER_BYTES, Header};
 use super::{Frame, Torn};
 use crate::backend::{File, Vfs};
 use crate::error::{Error, Result};
@@ -135,16 +135,7 @@ struct Generation {
 
 impl Generation {
     fn read(vfs: &dyn Vfs, store: StoreId, number: u64, access: Access) -> Result<Generation> {
-        let name = Name::Log(number).to_string();
-        let Some(file) = File::open(vfs, &name)? else {
-            return Err(Error::Corrupt {
-                file: vfs.path().join(name),
-                offset: 0,
-                what: "the file is missing".into(),
-            });
-        };
-        let header = Header::read(&file, store, number, access)?;
-        let bytes = file.read_vec(0, file.len()?)?;
+        let (file, header, bytes) = generation::read(vfs, store, number, access)?;
         let mut generation = Generation {
             file,
             header,

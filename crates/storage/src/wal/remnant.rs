@@ -4,12 +4,11 @@
 //! of 8, with checksums of at most four times the bytes of the file.
 
 use super::frame::{ALIGN, KIND_OWN};
-use super::generation::{HEADER_BYTES, Header};
+use super::generation::{self, HEADER_BYTES};
 use super::recovery::SEARCH_FACTOR;
-use crate::backend::{File, Vfs};
+use crate::backend::Vfs;
 use crate::error::{Error, Result};
 use crate::manifest::StoreId;
-use crate::names::Name;
 use crate::salvage::LoggedFrame;
 use crate::store::Access;
 
@@ -24,16 +23,7 @@ pub(crate) struct Intact {
 
 /// Errors: the system's; a header that is damaged, without which no frame can be checked.
 pub(crate) fn intact_frames(vfs: &dyn Vfs, store: StoreId, number: u64) -> Result<Intact> {
-    let name = Name::Log(number).to_string();
-    let Some(file) = File::open(vfs, &name)? else {
-        return Err(Error::Corrupt {
-            file: vfs.path().join(name),
-            offset: 0,
-            what: "the file is missing".into(),
-        });
-    };
-    let header = Header::read(&file, store, number, Access::Read)?;
-    let bytes = file.read_vec(0, file.len()?)?;
+    let (file, header, bytes) = generation::read(vfs, store, number, Access::Read)?;
     let place = header.place();
     let mut intact = Intact {
         first_seq: header.first_seq,
