@@ -14,6 +14,7 @@ mod bench;
 mod ci;
 mod demo;
 mod deny;
+mod fuzz;
 mod neon;
 mod python;
 mod shell;
@@ -59,6 +60,14 @@ enum Chore {
         #[arg(long, default_value_t = 10.0)]
         minutes: f64,
     },
+    /// Look for inputs that do harm to what reads bytes from outside
+    Fuzz {
+        /// Only this target; otherwise each in turn
+        target: Option<String>,
+        /// How long each
+        #[arg(long, default_value_t = 60)]
+        seconds: u64,
+    },
     /// Run what must hold on every processor on emulated ARM ones
     Neon,
 }
@@ -72,6 +81,7 @@ fn main() -> ExitCode {
         Chore::Tidy => tidy::run(&workspace),
         Chore::Bench(bench) => bench::run(&workspace, &bench),
         Chore::Torture { minutes } => torture::run(&workspace, minutes),
+        Chore::Fuzz { target, seconds } => fuzz::run(&workspace, target.as_deref(), seconds),
         Chore::Neon => neon::run(&workspace),
     });
     match outcome {

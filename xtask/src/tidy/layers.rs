@@ -7,7 +7,7 @@ use super::Problem;
 use crate::workspace::Package;
 
 /// Every package of the workspace and the members that it uses, whether for building, testing or running.
-const FLOORS: [(&str, &[&str]); 8] = [
+const FLOORS: [(&str, &[&str]); 9] = [
     ("proxime-simd", &[]),
     ("proxime-quant", &["proxime-simd"]),
     ("proxime-core", &["proxime-quant", "proxime-simd"]),
@@ -23,6 +23,15 @@ const FLOORS: [(&str, &[&str]); 8] = [
     ),
     ("proxime-py", &["proxime"]),
     ("proxime-cli", &["proxime"]),
+    (
+        "proxime-fuzz",
+        &[
+            "proxime",
+            "proxime-core",
+            "proxime-quant",
+            "proxime-storage",
+        ],
+    ),
     ("xtask", &[]),
 ];
 

@@ -20,8 +20,9 @@ pub(super) struct Campaign {
     /// States enumerated, and those among them that differ.
     pub(super) states: usize,
     pub(super) distinct: usize,
-    /// States during a recovery.
+    /// States during a recovery, and those among them that were opened.
     pub(super) nested: usize,
+    pub(super) nested_opened: usize,
     pub(super) torn: usize,
     /// Of how many distinct states each is also crashed while it recovers.
     nest_every: usize,
@@ -36,6 +37,7 @@ impl Campaign {
             states: 0,
             distinct: 0,
             nested: 0,
+            nested_opened: 0,
             torn: 0,
             nest_every,
             lie: Lie::None,
@@ -148,6 +150,7 @@ impl Campaign {
                 if !seen.insert((fingerprint(&image), ops + 1 == history.len())) {
                     continue;
                 }
+                self.nested_opened += 1;
                 let rows = Session::open(Arc::new(image.mount()), Durability::Always)
                     .unwrap()
                     .rows;

@@ -78,7 +78,7 @@ fn torture_crash_images() {
         std::env::var("PROXIME_TORTURE_SECONDS").map_or(10.0, |seconds| seconds.parse().unwrap()),
     );
     let (started, mut scripts) = (Instant::now(), 0);
-    let (mut states, mut distinct, mut nested, mut torn) = (0, 0, 0, 0);
+    let (mut states, mut opened, mut nested, mut nested_opened, mut torn) = (0, 0, 0, 0, 0);
     while started.elapsed() < time {
         let (durability, steps, faults) = histories.new_tree(&mut runner).unwrap().current();
         // What is needed to run it again, should it fail.
@@ -99,11 +99,12 @@ fn torture_crash_images() {
         };
         scripts += 1;
         states += campaign.states;
-        distinct += campaign.distinct;
+        opened += campaign.distinct;
         nested += campaign.nested;
+        nested_opened += campaign.nested_opened;
         torn += campaign.torn;
     }
     println!(
-        "crash images: {scripts} histories, {states} states after a loss of power, {distinct} of them different, {nested} during recovery, {torn} with a torn end; 0 acknowledged batches lost"
+        "crash images: {scripts} histories; {states} states after a crash, of which {opened} differ and were opened, {torn} of them with a torn end; {nested} after a loss of power during recovery, of which {nested_opened} differ and were opened; 0 acknowledged batches lost"
     );
 }

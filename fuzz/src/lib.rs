@@ -1,0 +1,58 @@
+//! One function per parser of outside bytes. Each takes any bytes and ends: in an answer or an error, never in a panic.
+//!
+//! | file | holds |
+//! |---|---|
+//! | `storage.rs` | manifests, segments and logs, as files |
+//! | `sections.rs` | what the database puts into them: ids, metadata, batches of the log, graph, codebook |
+//! | `api.rs` | a sequence of calls, beside a map that is told the same |
+//! | `text.rs` | filters, and headers of NumPy files |
+//! | `seal.rs` | puts right checksums under bytes that are wrong |
+//! | `input.rs` | numbers and choices out of bytes |
+//! | `guided.rs` | the same under libFuzzer, for `cargo xtask fuzz` |
+//!
+//! Checksums would keep a fuzzer from everything behind them, so they are computed anew over whatever it came up with: what is
+//! fuzzed is the structure. What goes on where a checksum fails is the damage campaign's part (`crates/db/tests/it/campaign.rs`).
+//! The seeds in `fuzz/corpus`, and inputs that once did harm, run with the other tests.
+
+#![expect(
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "harm is a panic: what a fuzzer looks for"
+)]
+
+mod api;
+mod input;
+mod seal;
+mod sections;
+mod storage;
+mod text;
+
+/// The command line's own reader of `.npy` files, which is no library.
+#[path = "../../crates/cli/src/npy/mod.rs"]
+#[expect(dead_code, unused_imports, reason = "it is a part of a program")]
+mod npy;
+
+#[path = "../../crates/cli/src/error.rs"]
+#[expect(dead_code, reason = "as above")]
+mod error;
+
+pub use sections::seeds as section_seeds;
+
+/// Takes any bytes.
+pub type Target = fn(&[u8]);
+
+/// All targets by name.
+pub const TARGETS: [(&str, Target); 12] = [
+    ("manifest", storage::manifest),
+    ("segment", storage::segment),
+    ("log", storage::log),
+    ("rows", sections::rows),
+    ("ids", sections::ids),
+    ("payload", sections::payload),
+    ("graph", sections::graph),
+    ("codebook", sections::codebook),
+    ("npy", text::npy),
+    ("filter_text", text::filter_text),
+    ("filter_json", text::filter_json),
+    ("api", api::sequence),
+];
