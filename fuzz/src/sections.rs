@@ -5,7 +5,7 @@ use std::sync::{Arc, LazyLock};
 
 use proxime::{
     Batch, CollectionConfig, Database, Key, MemVfs, Metric, OpenOptions, Params, Rows,
-    SearchOptions, Vfs, field,
+    SearchOptions, Verify, Vfs, field,
 };
 use proxime_core::{Graph, ScratchPool, search};
 use proxime_quant::{Codes, CodesU4, ScalarI8};
@@ -20,6 +20,11 @@ fn options(read_only: bool) -> OpenOptions {
     OpenOptions {
         threads: Some(1),
         read_only,
+        verify: if read_only {
+            Verify::Lazy
+        } else {
+            Verify::Full
+        },
         create: false,
         ..OpenOptions::default()
     }

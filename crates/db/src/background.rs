@@ -93,6 +93,8 @@ impl Inner {
         let due = |snapshot: Arc<Snapshot>| {
             snapshot
                 .by_id(id)
+                .ok()
+                .flatten()
                 .and_then(|view| compact::due(view))
                 .is_some()
         };

@@ -8,6 +8,7 @@ use proxime_storage::column::ColumnBuilder;
 
 use crate::batch::Batch;
 use crate::database::Inner;
+use crate::entry::Entry;
 use crate::record::ids::{Ids, Kept, keep_last};
 use crate::record::payload;
 use crate::search::{self, Chosen, Plan};
@@ -63,12 +64,12 @@ fn check_recall(options: &SearchOptions) -> Result<()> {
 }
 
 impl Collection {
-    pub(crate) fn new(database: Arc<Inner>, view: &View) -> Collection {
+    pub(crate) fn new(database: Arc<Inner>, entry: &Entry) -> Collection {
         Collection {
             database,
-            id: view.id,
-            name: view.name.clone(),
-            config: view.config.clone(),
+            id: entry.id,
+            name: entry.name.clone(),
+            config: entry.config.clone(),
         }
     }
 
@@ -279,7 +280,7 @@ impl Collection {
                 .sum(),
             graph: GraphStats::over(&graphs),
             damaged_graphs: segments()
-                .filter(|segment| matches!(segment.index, Index::Damaged(_)))
+                .filter(|segment| matches!(segment.search_index(), Index::Damaged(_)))
                 .count(),
             threads: self.database.pool.threads(),
             isa: Level::detect().name().to_owned(),
@@ -289,13 +290,13 @@ impl Collection {
     /// 32 hex digits over everything stored and built: ids, metadata, vectors, codes, graphs, in segment order. The same
     /// batches give the same digest with any number of threads, on any CPU, in any store.
     pub fn digest(&self) -> Result<String> {
-        Ok(digest::digest(&*self.view()?))
+        digest::digest(&*self.view()?)
     }
 
     pub(crate) fn view(&self) -> Result<Arc<View>> {
         self.database
             .snapshot()?
-            .by_id(self.id)
+            .by_id(self.id)?
             .cloned()
             .ok_or_else(|| self.not_found())
     }

@@ -100,7 +100,7 @@ impl Writing {
             .collections
             .iter()
             .filter(|other| other.id != view.id);
-        let log_done = others.into_iter().all(|other| other.tail().is_empty());
+        let log_done = !others.into_iter().any(|other| other.has_tail());
         let change = Change {
             view,
             tail,
@@ -139,11 +139,8 @@ impl Writing {
         due: impl Fn(&View) -> bool,
     ) -> Result<Option<Snapshot>> {
         let (mut changes, mut log_done) = (Vec::new(), true);
-        for view in snapshot
-            .collections
-            .iter()
-            .filter(|view| !view.tail().is_empty())
-        {
+        for entry in snapshot.collections.iter().filter(|entry| entry.has_tail()) {
+            let view = entry.view().inspect_err(|_| self.discard(&changes))?;
             if !due(view) {
                 log_done = false;
                 continue;
@@ -216,7 +213,7 @@ impl Writing {
         merge: &Merge,
         merged: Merged,
     ) -> Result<Snapshot> {
-        let view = snapshot.by_id(merge.collection_id);
+        let view = snapshot.by_id(merge.collection_id)?;
         let written = merged.written.as_ref().map(|(pinned, _)| pinned.clone());
         let Some((view, place)) = view.and_then(|view| Some((view, merge.place(view)?))) else {
             // The collection was dropped meanwhile.

@@ -163,10 +163,12 @@ impl Shared {
     pub(crate) fn merge_due(&self) -> Result<bool> {
         let _merging = hold(&self.merging);
         let snapshot = self.snapshot()?;
-        let due = snapshot
+        // What was not read yet can wait until it is.
+        let read = snapshot
             .collections
             .iter()
-            .find_map(|view| Some((view, due(view)?)));
+            .filter_map(|entry| entry.read_view());
+        let due = read.into_iter().find_map(|view| Some((view, due(view)?)));
         let Some((view, run)) = due else {
             return Ok(false);
         };
@@ -189,7 +191,7 @@ impl Shared {
             Ok(sealed.unwrap_or_else(|| snapshot.clone()))
         })?;
         let snapshot = self.snapshot()?;
-        let view = snapshot.by_id(id).ok_or_else(|| not_found(name))?;
+        let view = snapshot.by_id(id)?.ok_or_else(|| not_found(name))?;
         let (sealed, _) = view.sealed_and_tail();
         match sealed {
             [] => Ok(()),
@@ -234,7 +236,7 @@ mod tests {
     fn settled(db: &Database) -> Vec<usize> {
         while db.0.merge_due().unwrap() {}
         let snapshot = db.0.snapshot().unwrap();
-        let parts = &snapshot.by_name("c").unwrap().parts;
+        let parts = &snapshot.by_name("c").unwrap().view().unwrap().parts;
         parts.iter().map(Part::live).collect()
     }
 
@@ -290,7 +292,7 @@ mod tests {
         upsert(&c, 0..1500);
         upsert(&c, 1500..3000);
         let workers = db.0.pool.workers().unwrap();
-        let view = Arc::clone(db.0.snapshot().unwrap().by_name("c").unwrap());
+        let view = c.view().unwrap();
         let merge = Merge::new(&view, 0..2);
         let create = |header| db.0.with_store(|store| Ok(store.create_segment(header)?));
         let merged = merge.write(create, &workers, None).unwrap();
@@ -316,7 +318,7 @@ mod tests {
         let (db, c) = collection();
         upsert(&c, 0..1500);
         let workers = db.0.pool.workers().unwrap();
-        let view = Arc::clone(db.0.snapshot().unwrap().by_name("c").unwrap());
+        let view = c.view().unwrap();
         let merge = Merge::new(&view, 0..1);
         let create = |header| db.0.with_store(|store| Ok(store.create_segment(header)?));
         let merged = merge.write(create, &workers, None).unwrap();

@@ -15,13 +15,14 @@ use proxime_storage::{Access, Durability, MemVfs, OsVfs, RecoveryReport, Store, 
 use crate::background::Background;
 use crate::collection::{self, Existing};
 use crate::commit::Writing;
+use crate::entry::Entry;
 use crate::pool::{Pool, Workers};
 use crate::segment::Segment;
 use crate::snapshot::{Snapshot, View};
 use crate::writer::write_segment;
 use crate::{
-    Batch, Collection, CollectionConfig, Error, OpenOptions, Result, Rows, VerifyReport, config,
-    verify,
+    Batch, Collection, CollectionConfig, Error, OpenOptions, Result, Rows, Verify, VerifyReport,
+    config, verify,
 };
 
 /// How often a reader that is overtaken by commits starts again.
@@ -106,11 +107,16 @@ impl Database {
 
     fn start(path: Option<PathBuf>, vfs: Arc<dyn Vfs>, options: &OpenOptions) -> Result<Database> {
         let pool = Pool::new(options.threads)?;
+        let verify = options.verify;
         let (writing, snapshot, recovery) = match options.read_only {
-            true => (None, read_newest(&vfs)?.1, RecoveryReport::default()),
+            true => (
+                None,
+                read_newest(&vfs, verify)?.1,
+                RecoveryReport::default(),
+            ),
             false => {
                 let (store, segments) = Store::open(Arc::clone(&vfs), access(options))?;
-                let snapshot = load(&store, segments)?;
+                let snapshot = load(&store, segments, verify)?;
                 let (writing, snapshot, recovery) =
                     Writing::start(store, options.durability, snapshot)?;
                 (Some(writing), snapshot, recovery)
@@ -198,8 +204,8 @@ impl Database {
     /// The collection of that name.
     pub fn collection(&self, name: &str) -> Result<Collection> {
         let snapshot = self.0.snapshot()?;
-        let view = snapshot.by_name(name).ok_or_else(|| not_found(name))?;
-        Ok(Collection::new(Arc::clone(&self.0), view))
+        let entry = snapshot.by_name(name).ok_or_else(|| not_found(name))?;
+        Ok(Collection::new(Arc::clone(&self.0), entry))
     }
 
     /// The names of all collections, in order of creation.
@@ -209,7 +215,7 @@ impl Database {
             .snapshot()?
             .collections
             .iter()
-            .map(|view| view.name.clone())
+            .map(|entry| entry.name.clone())
             .collect())
     }
 
@@ -326,7 +332,7 @@ impl Shared {
     ) -> Result<()> {
         self.write(|writing, snapshot| {
             let workers = self.pool.workers()?;
-            let view = snapshot.by_id(id).ok_or_else(|| not_found(name))?;
+            let view = snapshot.by_id(id)?.ok_or_else(|| not_found(name))?;
             let next = snapshot.with(work(writing, snapshot, view, &workers)?);
             // The write is done. If sealing fails its rows stay in the log, and it is tried again; after a failed
             // sync the next write fails.
@@ -432,12 +438,12 @@ fn access(options: &OpenOptions) -> Access {
 
 /// What a reader sees: the newest commit and what has been logged since. Taken at a moment without a newer commit in between;
 /// if there is none for long, without the log.
-fn read_newest(vfs: &Arc<dyn Vfs>) -> Result<(Store, Snapshot)> {
+fn read_newest(vfs: &Arc<dyn Vfs>, verify: Verify) -> Result<(Store, Snapshot)> {
     let mut attempts = 0;
     loop {
         attempts += 1;
         let (store, segments) = Store::open(Arc::clone(vfs), Access::Read)?;
-        let committed = load(&store, segments)?;
+        let committed = load(&store, segments, verify)?;
         let mut snapshot = committed.clone();
         let manifest = store.manifest();
         let replayed = store.replay(|frame| snapshot.apply(manifest, frame));
@@ -451,7 +457,11 @@ fn read_newest(vfs: &Arc<dyn Vfs>) -> Result<(Store, Snapshot)> {
 }
 
 /// All collections of the store's commit. `segments` are in the manifest's order.
-fn load(store: &Store, segments: Vec<proxime_storage::Segment>) -> Result<Snapshot> {
+fn load(
+    store: &Store,
+    segments: Vec<proxime_storage::Segment>,
+    verify: Verify,
+) -> Result<Snapshot> {
     let manifest = store.manifest();
     let mut files = segments.into_iter();
     let mut collections = Vec::new();
@@ -460,13 +470,18 @@ fn load(store: &Store, segments: Vec<proxime_storage::Segment>) -> Result<Snapsh
             file: format!("manifest {}", manifest.number),
             what: format!("collection {:?}: {what}", collection.name),
         })?;
+        let (id, name) = (collection.id, collection.name.clone());
         let pairs = collection.segments.iter().zip(files.by_ref());
-        let segments = pairs
-            .map(|(pinned, file)| Segment::load(&file, pinned.bytes, collection.id, &config))
-            .collect::<Result<_>>()?;
-        collections.push(Arc::new(
-            View::new(collection.id, collection.name.clone(), config).with_all(segments),
-        ));
+        let files = pairs.map(|(pinned, file)| (Arc::new(file), pinned.bytes));
+        collections.push(Arc::new(match verify {
+            Verify::Lazy => Entry::unread(id, name, config, files.collect()),
+            Verify::Full => {
+                let segments: Result<_> = files
+                    .map(|(file, bytes)| Segment::load(&file, bytes, id, &config, verify))
+                    .collect();
+                Entry::loaded(Arc::new(View::new(id, name, config).with_all(segments?)))
+            }
+        }));
     }
     Ok(Snapshot { collections })
 }

@@ -6,11 +6,13 @@
 
 use xxhash_rust::xxh3::Xxh3Default;
 
+use crate::Result;
 use crate::filter::Payloads;
 use crate::merge::deleted_ids;
 use crate::snapshot::View;
 
-pub(crate) fn digest(view: &View) -> String {
+/// Errors: damage.
+pub(crate) fn digest(view: &View) -> Result<String> {
     let mut hasher = Xxh3Default::new();
     let mut add = |bytes: &[u8]| {
         hasher.update(&(bytes.len() as u64).to_le_bytes());
@@ -20,7 +22,7 @@ pub(crate) fn digest(view: &View) -> String {
     add(view.config.metric.name().as_bytes());
     let (sealed, tail) = view.sealed_and_tail();
     for part in sealed {
-        part.segment.raw().into_iter().for_each(&mut add);
+        part.segment.raw()?.into_iter().for_each(&mut add);
         let hidden: Vec<u32> = part.hidden.iter().collect();
         add(bytemuck::cast_slice(&hidden));
         if let Some(index) = part.segment.graph() {
@@ -33,11 +35,10 @@ pub(crate) fn digest(view: &View) -> String {
     for part in tail {
         for row in part.live_rows() {
             add(part.segment.ids.bytes(row));
-            add(bytemuck::cast_slice(part.segment.vector(row)));
-            // In memory, it is there.
-            add(part.segment.metadata_bytes(row).unwrap_or_default());
+            add(bytemuck::cast_slice(part.segment.vector(row)?));
+            add(part.segment.metadata_bytes(row)?);
         }
     }
     deleted_ids(tail).into_iter().for_each(add);
-    format!("{:032x}", hasher.digest128())
+    Ok(format!("{:032x}", hasher.digest128()))
 }

@@ -154,7 +154,7 @@ mod tests {
         let (kind, payload) = sample();
         let segment = decoded(kind, &payload).unwrap();
         assert_eq!(segment.rows(), 2);
-        assert_eq!(segment.vector(1), [3.0, 4.0]);
+        assert_eq!(segment.vector(1).unwrap(), [3.0, 4.0]);
         assert_eq!(segment.id(1).to_key(), "x".into());
         assert!(segment.has_payload() && segment.deleted.is_none());
 

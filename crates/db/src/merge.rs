@@ -110,14 +110,7 @@ impl VectorSource for Run<'_> {
     fn read(&self, first_row: usize, out: &mut [f32]) -> Result<()> {
         let rows = self.segments(first_row..first_row + out.len() / self.dim);
         for ((segment, row), out) in rows.zip(out.chunks_exact_mut(self.dim)) {
-            let vector = segment.vector(row);
-            if vector.len() != out.len() {
-                return Err(Error::Damaged {
-                    file: segment.name(),
-                    what: format!("the vector of row {row} is not there"),
-                });
-            }
-            out.copy_from_slice(vector);
+            out.copy_from_slice(segment.vector(row)?);
         }
         Ok(())
     }

@@ -13,6 +13,20 @@ pub struct OpenOptions {
     pub create: bool,
     /// When a write is acknowledged. Large batches are always on the disk then.
     pub durability: Durability,
+    /// When what is in the files is checked.
+    pub verify: Verify,
+}
+
+/// When the bytes of a store are compared with their checksums. Either way none is used before.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Verify {
+    /// All of them when the store is opened.
+    #[default]
+    Full,
+    /// The log, and what the files say of themselves, when the store is opened; ids when a collection is first used; graph and codes at
+    /// its first search; each 4 KiB of vectors and metadata when they are first read. Damage is found when it is met: a call
+    /// that needs damaged bytes fails, and does so each time, others do not.
+    Lazy,
 }
 
 impl Default for OpenOptions {
@@ -22,6 +36,7 @@ impl Default for OpenOptions {
             read_only: false,
             create: true,
             durability: Durability::Always,
+            verify: Verify::Full,
         }
     }
 }

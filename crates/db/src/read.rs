@@ -77,7 +77,7 @@ impl Collection {
 fn record(part: &Part, row: u32) -> Result<Record> {
     Ok(Record {
         id: part.segment.id(row).to_key(),
-        vector: part.segment.vector(row).to_vec(),
+        vector: part.segment.vector(row)?.to_vec(),
         metadata: part.segment.metadata(row)?,
     })
 }

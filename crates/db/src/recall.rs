@@ -148,12 +148,13 @@ fn sample(
     let rows = u64::from(part.segment.rows());
     let mut groups = [const { Vec::new() }; 2];
     for i in 0..SAMPLES as u64 {
-        let row = part.segment.vector((i * rows / SAMPLES as u64) as u32);
+        let row = part.segment.vector((i * rows / SAMPLES as u64) as u32)?;
         let plan = Plan::beam(k, 4 * k);
         let near = search_graph(view, part, index, &workers.scratches, row, plan)?;
         // As far off as a neighbour is, in a direction in which neighbours differ.
         let [a, b] = [near.get(NEIGHBOR), near.get(1)]
-            .map(|found| found.map_or(row, |n| part.segment.vector(n.node)));
+            .map(|found| found.map_or(Ok(row), |n| part.segment.vector(n.node)));
+        let (a, b) = (a?, b?);
         let beside: Vec<f32> = (row.iter().zip(a.iter().zip(b)))
             .map(|(x, (a, b))| x + std::f32::consts::FRAC_1_SQRT_2 * (a - b))
             .collect();
@@ -163,13 +164,10 @@ fn sample(
                     .wrapping_mul(0x9E37_79B9)
                     .wrapping_add(j * 0x85EB_CA6B)
                     % rows;
-                part.segment
-                    .vector(from as u32)
-                    .get(j as usize)
-                    .copied()
-                    .unwrap_or_default()
+                let other = part.segment.vector(from as u32)?;
+                Ok(other.get(j as usize).copied().unwrap_or_default())
             })
-            .collect();
+            .collect::<Result<_>>()?;
         for (group, query) in groups.iter_mut().zip([beside, mixed]) {
             // What overflows or has no direction is no query.
             let usable = query.iter().all(|x| x.is_finite()) && query.iter().any(|&x| x != 0.0);

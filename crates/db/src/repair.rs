@@ -44,7 +44,8 @@ impl Database {
         self.0.check_writable()?;
         let workers = self.0.pool.workers()?;
         let mut report = RepairReport::default();
-        for view in &self.0.snapshot()?.collections {
+        for entry in &self.0.snapshot()?.collections {
+            let view = entry.view()?;
             for (place, part) in view.parts.iter().enumerate() {
                 let Some(problem) = fault(&part.segment, &workers) else {
                     continue;
@@ -65,7 +66,7 @@ impl Database {
 
 /// Why a segment's index is not to be used.
 fn fault(segment: &Segment, workers: &Workers) -> Option<String> {
-    match &segment.index {
+    match segment.search_index() {
         Index::Scan => None,
         Index::Damaged(what) => Some(what.clone()),
         Index::Graph(index) => match index.graph.stats().unreachable {

@@ -67,8 +67,10 @@ impl<'a> Hit<'a> {
 
     /// The record's vector, as it was stored.
     pub fn vector(&self) -> &'a [f32] {
+        // It was read, and so checked, when it was found.
         self.segment()
-            .map_or(&[], |segment| segment.vector(self.place.row))
+            .and_then(|segment| segment.vector(self.place.row).ok())
+            .unwrap_or_default()
     }
 
     /// Always there: the place was found in this view.

@@ -271,8 +271,7 @@ impl PartSearch<'_> {
             .map_err(proxime_core::Error::from)?;
         let (ef, depth) = (self.ef(available), self.depth());
         let rows = self.part.segment.rows() as usize;
-        let vectors = self.part.segment.vectors()?;
-        Ok(self.scratches.with(|scratch| {
+        self.scratches.with(|scratch| {
             match self.chosen {
                 None => proxime_core::search(graph, codes, &prepared, ef, scratch),
                 Some(chosen)
@@ -289,12 +288,19 @@ impl PartSearch<'_> {
                     );
                 }
             }
-            let candidates = scratch
-                .candidates()
-                .filter(|candidate| self.chosen.is_some() || self.part.is_live(candidate.node))
-                .take(depth);
-            rerank(self.view.config.metric, query, vectors, candidates, depth)
-        }))
+            let found =
+                |candidate: &Candidate| self.chosen.is_some() || self.part.is_live(candidate.node);
+            let candidates = || scratch.candidates().filter(found).take(depth);
+            let nodes = candidates().map(|candidate| candidate.node);
+            let vectors = self.part.segment.vectors_of(nodes)?;
+            Ok(rerank(
+                self.view.config.metric,
+                query,
+                vectors,
+                candidates(),
+                depth,
+            ))
+        })
     }
 
     /// By looking at every vector. Rows at the same distance as the `k`-th come along: which of them counts is decided by id,

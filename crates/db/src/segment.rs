@@ -3,10 +3,13 @@
 //! The vectors are the truth. Codes, codebook and graph are derived from them; if they are damaged the segment opens all the
 //! same, answers by looking at every row, and says so.
 //!
+//! Of a segment that is opened *lazily* ids are read and checked at once, codes and graph at the first search, and each block of
+//! vectors and metadata when it is first needed: not a byte is used before its checksum was compared.
+//!
 //! Rows that are in the log but in no file yet are segments too: in memory, without a graph. What searches and reads does not
 //! tell them apart.
 
-use std::ops::Deref;
+use std::ops::{Deref, Range};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
@@ -14,7 +17,7 @@ use fixedbitset::FixedBitSet;
 use proxime_core::Graph;
 use proxime_quant::{Codes, CodesU4, PackU4, ScalarI8};
 use proxime_storage::column::{Column, ColumnError};
-use proxime_storage::{SectionBytes, SectionKind};
+use proxime_storage::{LazySection, SectionBytes, SectionKind};
 use rayon::prelude::*;
 
 use crate::filter::{self, Field, FieldIndex, Filter, Indexes, Payloads};
@@ -22,7 +25,7 @@ use crate::pool::Workers;
 use crate::recall::Calibration;
 use crate::record::ids::{Ids, KeyRef};
 use crate::record::payload;
-use crate::{CollectionConfig, Error, Metadata, Result, Rows, config};
+use crate::{CollectionConfig, Error, Metadata, Result, Rows, Verify, config};
 
 #[derive(Debug)]
 pub(crate) struct Segment {
@@ -31,7 +34,9 @@ pub(crate) struct Segment {
     pub(crate) ids: Ids,
     /// Ids whose rows in older segments are deleted.
     pub(crate) deleted: Option<Ids>,
-    pub(crate) index: Index,
+    /// Before it is first asked for, where to read it.
+    index: OnceLock<Index>,
+    unread_index: Option<(Arc<proxime_storage::Segment>, CollectionConfig)>,
     dim: usize,
     vectors: Data,
     payload: Option<Column<Data>>,
@@ -52,6 +57,7 @@ pub(crate) struct SegmentFile {
 #[derive(Debug)]
 enum Data {
     Mapped(SectionBytes),
+    Lazy(LazySection),
     Vectors(Vec<f32>),
     Bytes(Vec<u8>),
 }
@@ -62,9 +68,38 @@ impl Deref for Data {
     fn deref(&self) -> &[u8] {
         match self {
             Data::Mapped(bytes) => bytes,
+            Data::Lazy(bytes) => bytes,
             Data::Vectors(vectors) => bytemuck::cast_slice(vectors),
             Data::Bytes(bytes) => bytes,
         }
+    }
+}
+
+impl Data {
+    /// A section of a file that was opened so.
+    fn open(
+        file: &Arc<proxime_storage::Segment>,
+        kind: SectionKind,
+        verify: Verify,
+    ) -> Result<Option<Data>> {
+        Ok(match verify {
+            Verify::Full => file.map(kind)?.map(Data::Mapped),
+            Verify::Lazy => LazySection::new(file, kind)?.map(Data::Lazy),
+        })
+    }
+
+    /// Before these bytes are used.
+    ///
+    /// Errors: they are not what was written.
+    fn check(&self, bytes: Range<usize>) -> Result<()> {
+        match self {
+            Data::Lazy(section) => Ok(section.check(bytes)?),
+            Data::Mapped(_) | Data::Vectors(_) | Data::Bytes(_) => Ok(()),
+        }
+    }
+
+    fn is_lazy(&self) -> bool {
+        matches!(self, Data::Lazy(_))
     }
 }
 
@@ -106,6 +141,16 @@ pub(crate) enum Index {
     Graph(Box<GraphIndex>),
     /// By looking at every row, because of what is wrong with the graph.
     Damaged(String),
+}
+
+impl Index {
+    fn load(file: &proxime_storage::Segment, config: &CollectionConfig) -> Index {
+        match load_graph(file, config) {
+            Ok(None) => Index::Scan,
+            Ok(Some(index)) => Index::Graph(Box::new(index)),
+            Err(e) => Index::Damaged(e.to_string()),
+        }
+    }
 }
 
 /// A graph and the codes it is walked on: those in the file, which the graph was built on, rounded to half a byte.
@@ -157,12 +202,13 @@ impl GraphIndex {
 }
 
 impl Segment {
-    /// Reads and checks everything.
+    /// Reads and checks it all, or, lazily, the ids.
     pub(crate) fn load(
-        file: &proxime_storage::Segment,
+        file: &Arc<proxime_storage::Segment>,
         bytes: u64,
         collection_id: u64,
         config: &CollectionConfig,
+        verify: Verify,
     ) -> Result<Segment> {
         let rows = file.header().rows;
         if *file.header() != config::header(config, collection_id, rows) {
@@ -186,19 +232,16 @@ impl Segment {
                 Some(ids.map_err(|e| file.damage(SectionKind::Deleted, 0, e.to_string()))?)
             }
         };
-        let index = match load_index(file, config, rows as usize) {
-            Ok(None) => Index::Scan,
-            Ok(Some(index)) => Index::Graph(Box::new(index)),
-            Err(e) => Index::Damaged(e.to_string()),
+        let index = match verify {
+            Verify::Full => OnceLock::from(Index::load(file, config)),
+            Verify::Lazy => OnceLock::new(),
         };
         let [vectors, payload] =
-            [SectionKind::Vectors, SectionKind::Payload].map(|kind| file.map(kind));
-        let known = Known {
-            ids,
-            deleted,
-            index,
-        };
-        Segment::new(file, bytes, config, known, vectors?, payload?)
+            [SectionKind::Vectors, SectionKind::Payload].map(|kind| Data::open(file, kind, verify));
+        let mut segment = Segment::new(file, bytes, config, ids, vectors?, payload?)?;
+        (segment.deleted, segment.index) = (deleted, index);
+        segment.unread_index = Some((Arc::clone(file), config.clone()));
+        Ok(segment)
     }
 
     /// Rows in memory.
@@ -217,7 +260,8 @@ impl Segment {
             payload: payload.map(column).transpose()?,
             vectors: Data::Vectors(vectors),
             codes: None,
-            index: Index::Scan,
+            index: OnceLock::from(Index::Scan),
+            unread_index: None,
             ids,
             deleted,
             dim,
@@ -232,30 +276,33 @@ impl Segment {
         config: &CollectionConfig,
         known: Known,
     ) -> Result<Segment> {
-        let [vectors, payload] =
-            [SectionKind::Vectors, SectionKind::Payload].map(|kind| file.map_unchecked(kind));
-        Segment::new(file, bytes, config, known, vectors?, payload?)
+        let [vectors, payload] = [SectionKind::Vectors, SectionKind::Payload]
+            .map(|kind| Ok::<_, Error>(file.map_unchecked(kind)?.map(Data::Mapped)));
+        let mut segment = Segment::new(file, bytes, config, known.ids, vectors?, payload?)?;
+        (segment.deleted, segment.index) = (known.deleted, OnceLock::from(known.index));
+        Ok(segment)
     }
 
     fn new(
         file: &proxime_storage::Segment,
         bytes: u64,
         config: &CollectionConfig,
-        known: Known,
-        vectors: Option<SectionBytes>,
-        payload: Option<SectionBytes>,
+        ids: Ids,
+        vectors: Option<Data>,
+        payload: Option<Data>,
     ) -> Result<Segment> {
         let shape = (u64::from(file.header().rows), 4 * file.header().dim);
         if file.shape(SectionKind::Vectors) != Some(shape) {
             return Err(missing(file, SectionKind::Vectors).into());
         }
         let vectors = vectors.ok_or_else(|| missing(file, SectionKind::Vectors))?;
-        let payload = match payload {
-            None => None,
-            Some(bytes) => {
-                let column = Column::new(Data::Mapped(bytes), file.header().rows as usize);
-                Some(column.map_err(|e| file.damage(SectionKind::Payload, 0, e.to_string()))?)
-            }
+        let column = |data: Data| {
+            let rows = file.header().rows as usize;
+            let column = match data.is_lazy() {
+                true => Column::unread(data, rows),
+                false => Column::new(data, rows),
+            };
+            column.map_err(|e| file.damage(SectionKind::Payload, 0, e.to_string()))
         };
         Ok(Segment {
             file: Some(SegmentFile {
@@ -263,14 +310,15 @@ impl Segment {
                 id: file.file_id(),
                 bytes,
             }),
-            ids: known.ids,
-            deleted: known.deleted,
-            index: known.index,
+            ids,
+            deleted: None,
+            index: OnceLock::new(),
+            unread_index: None,
             dim: config.dim,
-            vectors: Data::Mapped(vectors),
-            // Whoever loads a segment has checked them, whoever writes it has made them.
+            vectors,
+            // Whoever has an index has checked them, whoever writes it has made them.
             codes: file.map_unchecked(SectionKind::Codes)?,
-            payload,
+            payload: payload.map(column).transpose()?,
             fields: Indexes::default(),
         })
     }
@@ -279,20 +327,45 @@ impl Segment {
         self.ids.rows()
     }
 
-    /// All vectors. Errors: none, after the shape was checked when the segment was opened.
+    /// All vectors. Errors: one of them is damaged.
     pub(crate) fn vectors(&self) -> Result<Rows<'_, f32>> {
+        self.vectors.check(0..self.vectors.len())?;
+        self.mapped_vectors()
+    }
+
+    /// All vectors, of which these are as they were written; the others need not be.
+    ///
+    /// Errors: one of these is damaged.
+    pub(crate) fn vectors_of(&self, rows: impl Iterator<Item = u32>) -> Result<Rows<'_, f32>> {
+        if self.vectors.is_lazy() {
+            for row in rows {
+                self.vectors.check(self.place(row))?;
+            }
+        }
+        self.mapped_vectors()
+    }
+
+    fn mapped_vectors(&self) -> Result<Rows<'_, f32>> {
         Ok(Rows::new(
             bytemuck::try_cast_slice(&self.vectors).unwrap_or_default(),
             self.dim,
         )?)
     }
 
-    /// One vector; empty for a row that does not exist.
-    pub(crate) fn vector(&self, row: u32) -> &[f32] {
-        let all: &[f32] = bytemuck::try_cast_slice(&self.vectors).unwrap_or_default();
-        all.chunks_exact(self.dim)
-            .nth(row as usize)
-            .unwrap_or_default()
+    /// One vector. Errors: it is damaged, or there is no such row.
+    pub(crate) fn vector(&self, row: u32) -> Result<&[f32]> {
+        self.vectors.check(self.place(row))?;
+        let bytes = self.vectors.get(self.place(row));
+        bytes
+            .and_then(|bytes| bytemuck::try_cast_slice(bytes).ok())
+            .ok_or_else(|| self.damaged(row, "its vector is not there"))
+    }
+
+    /// Where a row's vector is.
+    fn place(&self, row: u32) -> Range<usize> {
+        let width = size_of::<f32>() * self.dim;
+        let start = (row as usize).saturating_mul(width);
+        start..start.saturating_add(width)
     }
 
     pub(crate) fn id(&self, row: u32) -> KeyRef<'_> {
@@ -336,14 +409,18 @@ impl Segment {
         }
     }
 
-    /// Sections as they are stored, for digests.
-    pub(crate) fn raw(&self) -> [&[u8]; 4] {
-        [
+    /// Sections as they are stored, for digests. Errors: damage.
+    pub(crate) fn raw(&self) -> Result<[&[u8]; 4]> {
+        self.vectors.check(0..self.vectors.len())?;
+        if let Some(payload) = &self.payload {
+            payload.data().check(0..payload.as_bytes().len())?;
+        }
+        Ok([
             self.ids.as_bytes(),
             &self.vectors,
             self.payload.as_ref().map_or(&[], Column::as_bytes),
             self.deleted.as_ref().map_or(&[], Ids::as_bytes),
-        ]
+        ])
     }
 
     /// The codes that the graph was built on, as they are stored.
@@ -351,8 +428,16 @@ impl Segment {
         self.codes.as_deref().unwrap_or_default()
     }
 
+    /// How it is searched. Cost: codes and graph are read, checked and copied the first time, if it was opened lazily.
+    pub(crate) fn search_index(&self) -> &Index {
+        self.index.get_or_init(|| match &self.unread_index {
+            Some((file, config)) => Index::load(file, config),
+            None => Index::Scan,
+        })
+    }
+
     pub(crate) fn graph(&self) -> Option<&GraphIndex> {
-        match &self.index {
+        match self.search_index() {
             Index::Graph(index) => Some(index),
             Index::Scan | Index::Damaged(_) => None,
         }
@@ -369,7 +454,7 @@ impl Payloads for Segment {
             return Ok(&[]);
         };
         payload
-            .get(row as usize)
+            .get_after(row as usize, Data::check)?
             .ok_or_else(|| self.damaged(row, "its metadata is not there"))
     }
 
@@ -390,11 +475,11 @@ fn missing(file: &proxime_storage::Segment, kind: SectionKind) -> proxime_storag
 }
 
 /// `None` if the segment was written without.
-fn load_index(
+fn load_graph(
     file: &proxime_storage::Segment,
     config: &CollectionConfig,
-    rows: usize,
 ) -> Result<Option<GraphIndex>> {
+    let rows = file.header().rows as usize;
     let damage = |kind, what: String| Error::from(file.damage(kind, 0, what));
     let (Some(codebook), Some(codes), Some(graph)) = (
         file.read(SectionKind::Codebook)?,

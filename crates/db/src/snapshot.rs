@@ -16,6 +16,7 @@ use hashbrown::HashTable;
 use proxime_storage::{Frame, Manifest};
 use roaring::RoaringBitmap;
 
+use crate::entry::Entry;
 use crate::filter::Filter;
 use crate::record::ids::{self, Ids};
 use crate::segment::Segment;
@@ -24,24 +25,27 @@ use crate::{CollectionConfig, Error, Result, frame, merge};
 #[derive(Clone, Debug)]
 pub(crate) struct Snapshot {
     /// In order of creation.
-    pub(crate) collections: Vec<Arc<View>>,
+    pub(crate) collections: Vec<Arc<Entry>>,
 }
 
 impl Snapshot {
-    pub(crate) fn by_id(&self, id: u64) -> Option<&Arc<View>> {
-        self.collections.iter().find(|view| view.id == id)
+    /// Errors: it was not used before, and is damaged.
+    pub(crate) fn by_id(&self, id: u64) -> Result<Option<&Arc<View>>> {
+        let entry = self.collections.iter().find(|entry| entry.id == id);
+        entry.map(|entry| entry.view()).transpose()
     }
 
-    pub(crate) fn by_name(&self, name: &str) -> Option<&Arc<View>> {
-        self.collections.iter().find(|view| view.name == name)
+    pub(crate) fn by_name(&self, name: &str) -> Option<&Arc<Entry>> {
+        self.collections.iter().find(|entry| entry.name == name)
     }
 
     /// The same with `view` in place of the collection with its id, or added.
     pub(crate) fn with(&self, view: View) -> Snapshot {
         let mut collections = self.collections.clone();
-        match collections.iter_mut().find(|old| old.id == view.id) {
-            Some(old) => *old = Arc::new(view),
-            None => collections.push(Arc::new(view)),
+        let new = Arc::new(Entry::loaded(Arc::new(view)));
+        match collections.iter_mut().find(|old| old.id == new.id) {
+            Some(old) => *old = new,
+            None => collections.push(new),
         }
         Snapshot { collections }
     }
@@ -54,19 +58,19 @@ impl Snapshot {
             .collections
             .iter()
             .find(|stored| stored.id == frame.collection);
-        let view = self
+        let entry = self
             .collections
             .iter_mut()
-            .find(|view| view.id == frame.collection);
-        let (Some(stored), Some(view)) = (stored, view) else {
+            .find(|entry| entry.id == frame.collection);
+        let (Some(stored), Some(entry)) = (stored, entry) else {
             return Ok(());
         };
         if frame.seq > stored.applied_seq {
-            let rows = frame::decode(frame, &view.config).map_err(|what| Error::Damaged {
+            let rows = frame::decode(frame, &entry.config).map_err(|what| Error::Damaged {
                 file: "log".into(),
                 what: format!("frame {}: {what}", frame.seq),
             })?;
-            *view = Arc::new(view.with_logged(rows)?);
+            *entry = Arc::new(entry.with_logged(rows)?);
         }
         Ok(())
     }
@@ -74,7 +78,7 @@ impl Snapshot {
     /// The same without the collection of that id.
     pub(crate) fn without(&self, id: u64) -> Snapshot {
         let mut collections = self.collections.clone();
-        collections.retain(|view| view.id != id);
+        collections.retain(|entry| entry.id != id);
         Snapshot { collections }
     }
 }
@@ -97,9 +101,9 @@ pub(crate) struct Part {
 }
 
 impl Part {
-    pub(crate) fn new(segment: Segment, hidden: RoaringBitmap) -> Part {
+    pub(crate) fn new(segment: impl Into<Arc<Segment>>, hidden: RoaringBitmap) -> Part {
         Part {
-            segment: Arc::new(segment),
+            segment: segment.into(),
             hidden: Arc::new(hidden),
         }
     }
@@ -199,7 +203,8 @@ impl View {
     }
 
     /// The same with one more segment, the newest.
-    pub(crate) fn with_newest(&self, segment: Segment) -> View {
+    pub(crate) fn with_newest(&self, segment: impl Into<Arc<Segment>>) -> View {
+        let segment = segment.into();
         let mut parts: Vec<Part> = self.parts.iter().map(|part| part.below(&segment)).collect();
         parts.push(Part::new(segment, RoaringBitmap::new()));
         self.with_parts(parts)
@@ -208,7 +213,7 @@ impl View {
     /// The same with `rows`, the newest, in the tail.
     ///
     /// Errors: rows that cannot be put together; not with rows that were checked.
-    pub(crate) fn with_logged(&self, rows: Segment) -> Result<View> {
+    pub(crate) fn with_logged(&self, rows: impl Into<Arc<Segment>>) -> Result<View> {
         let mut next = self.with_newest(rows);
         while let [.., older, newer] = &*next.parts
             && older.in_tail()

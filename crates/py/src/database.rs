@@ -3,7 +3,7 @@
 use std::ffi::OsStr;
 use std::path::PathBuf;
 
-use proxime::{CollectionConfig, Durability, Level, OpenOptions, Params, Preset};
+use proxime::{CollectionConfig, Durability, Level, OpenOptions, Params, Preset, Verify};
 use pyo3::prelude::*;
 use pyo3::types::PyString;
 
@@ -35,18 +35,23 @@ const COPIED: [&str; 2] = ["the copy was complete already", "there is no copy"];
 /// on the disk within about 50 ms; `"os"`, when the operating system has it. The end of the process loses nothing at any level; a loss
 /// of power loses at most what came after the last sync, and never half a batch. Large batches are always on the disk.
 ///
+/// `verify` says when stored bytes are compared with their checksums, which they always are before they are used: `"full"`, all of
+/// them while opening; `"lazy"`, ids when a collection is first used, its graphs at the first search, vectors and metadata in blocks as they
+/// are read. Opening lazily takes milliseconds whatever the size; damage is then an error of the call that meets it.
+///
 /// >>> import proxime
 /// >>> db = proxime.open(":memory:")
 /// >>> db.create_collection("docs", dim=3)
 /// Collection('docs', 0 × 3 f32, cosine)
 #[pyfunction]
-#[pyo3(signature = (path, threads=None, read_only=false, *, durability="always"))]
+#[pyo3(signature = (path, threads=None, read_only=false, *, durability="always", verify="full"))]
 pub(crate) fn open(
     py: Python<'_>,
     path: &Bound<'_, PyAny>,
     threads: Option<&Bound<'_, PyAny>>,
     read_only: bool,
     durability: &str,
+    verify: &str,
 ) -> PyResult<Database> {
     if let Err(error) = Level::from_env() {
         let message = format!("PROXIME_ISA: {error}");
@@ -56,6 +61,7 @@ pub(crate) fn open(
         threads: args::optional_count("threads", threads)?,
         read_only,
         durability: level(py, durability)?,
+        verify: verification(py, verify)?,
         ..OpenOptions::default()
     };
     let place = args::path("path", path)?;
@@ -82,6 +88,17 @@ fn level(py: Python<'_>, name: &str) -> PyResult<Durability> {
         _ => {
             let message =
                 format!("durability = {name:?}; it must be \"always\", \"batch\" or \"os\"");
+            Err(error::plain(py, "ParameterError", &message))
+        }
+    }
+}
+
+fn verification(py: Python<'_>, name: &str) -> PyResult<Verify> {
+    match name {
+        "full" => Ok(Verify::Full),
+        "lazy" => Ok(Verify::Lazy),
+        _ => {
+            let message = format!("verify = {name:?}; it must be \"full\" or \"lazy\"");
             Err(error::plain(py, "ParameterError", &message))
         }
     }

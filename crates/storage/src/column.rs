@@ -7,7 +7,8 @@
 //!
 //! A column over mapped memory stays safe when the file changes behind it: every access is checked again.
 
-use std::ops::Deref;
+use std::convert::Infallible;
+use std::ops::{Deref, Range};
 
 /// What is wrong with the bytes of a column.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
@@ -104,17 +105,8 @@ impl<B: Deref<Target = [u8]>> Column<B> {
     ///
     /// Errors: bytes that are no such column. Cost: one pass over the offsets, no allocation.
     pub fn new(data: B, rows: usize) -> Result<Self, ColumnError> {
-        let needed = (rows as u64 + 1) * 8;
-        let len = data.len();
-        if needed > len as u64 {
-            return Err(ColumnError::Short {
-                rows,
-                needed,
-                bytes: len,
-            });
-        }
-        let column = Column { data, rows };
-        let (mut last, end) = (0, len as u64 - needed);
+        let column = Column::unread(data, rows)?;
+        let (mut last, end) = (0, (column.data.len() - column.starts()) as u64);
         for index in 0..=rows {
             let offset = column.offset(index).unwrap_or(u64::MAX);
             let fine = match index {
@@ -129,19 +121,68 @@ impl<B: Deref<Target = [u8]>> Column<B> {
         Ok(column)
     }
 
+    /// The same without looking at the offsets, for bytes that are not to be read yet: a row whose offsets turn out to make no
+    /// sense is not there.
+    ///
+    /// Errors: too few bytes.
+    pub fn unread(data: B, rows: usize) -> Result<Self, ColumnError> {
+        let needed = (rows as u64 + 1) * 8;
+        let bytes = data.len();
+        match needed > bytes as u64 {
+            true => Err(ColumnError::Short {
+                rows,
+                needed,
+                bytes,
+            }),
+            false => Ok(Column { data, rows }),
+        }
+    }
+
     /// Rows.
     pub fn rows(&self) -> usize {
         self.rows
     }
 
-    /// Row `i`; `None` beyond the last, and for mapped bytes that have changed since [`Column::new`].
+    /// Row `i`; `None` beyond the last, and for offsets that make no sense (see [`Column::unread`]) or have changed.
     pub fn get(&self, i: usize) -> Option<&[u8]> {
+        let Ok(row) = self.get_after(i, |_, _| Ok::<_, Infallible>(()));
+        row
+    }
+
+    /// The same, after `check` was told which bytes are to be read, in two steps: offsets, then the row.
+    ///
+    /// Errors: those of `check`.
+    pub fn get_after<E>(
+        &self,
+        i: usize,
+        check: impl Fn(&B, Range<usize>) -> Result<(), E>,
+    ) -> Result<Option<&[u8]>, E> {
         if i >= self.rows {
-            return None;
+            return Ok(None);
         }
-        let at = |offset: u64| usize::try_from(offset).ok();
-        let (from, to) = (at(self.offset(i)?)?, at(self.offset(i + 1)?)?);
-        self.data.get((self.rows + 1) * 8..)?.get(from..to)
+        check(&self.data, i * 8..(i + 2) * 8)?;
+        let at = |i| {
+            let offset = usize::try_from(self.offset(i)?).ok()?;
+            offset.checked_add(self.starts())
+        };
+        let (Some(from), Some(to)) = (at(i), at(i + 1)) else {
+            return Ok(None);
+        };
+        let Some(row) = self.data.get(from..to) else {
+            return Ok(None);
+        };
+        check(&self.data, from..to)?;
+        Ok(Some(row))
+    }
+
+    /// Where the first row starts.
+    fn starts(&self) -> usize {
+        (self.rows + 1) * 8
+    }
+
+    /// What the column was made of.
+    pub fn data(&self) -> &B {
+        &self.data
     }
 
     /// All bytes, as they are stored.

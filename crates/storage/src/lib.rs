@@ -71,7 +71,7 @@ pub use error::{Error, Result};
 pub use manifest::{Collection, Manifest, SegmentRef, StoreId};
 pub use salvage::{LoggedFrame, Remains};
 pub use segment::{
-    Holed, Remnant, SectionBytes, SectionKind, Segment, SegmentHeader, SegmentWriter,
+    Holed, LazySection, Remnant, SectionBytes, SectionKind, Segment, SegmentHeader, SegmentWriter,
 };
 pub use store::{Access, Backup, Store};
 pub use wal::{Checkpoint, Durability, Frame, Log, RecoveryReport, Ticket, Torn};

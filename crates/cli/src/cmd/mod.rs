@@ -14,7 +14,7 @@ mod verify;
 use std::io::Write;
 use std::path::Path;
 
-use proxime::{Database, Level, OpenOptions};
+use proxime::{Database, Level, OpenOptions, Verify};
 
 use crate::args::{Args, Verb};
 use crate::error::{Error, Exit};
@@ -50,13 +50,14 @@ fn open_existing(path: &Path) -> proxime::Result<Database> {
     )
 }
 
-/// Opens for looking: no lock, and nothing is created.
+/// Opens for looking: no lock, nothing is created, and nothing is read that is not looked at.
 fn open_read_only(path: &Path) -> proxime::Result<Database> {
     Database::open_with(
         path,
         &OpenOptions {
             read_only: true,
             create: false,
+            verify: Verify::Lazy,
             ..OpenOptions::default()
         },
     )

@@ -57,7 +57,8 @@ fn what_is_left_of_damaged_vectors_is_salvaged() {
     bytes[4096 + 2 * 4096] ^= 1;
     replace(&segment, &bytes);
 
-    assert_eq!(desk.run("info db").code, 4);
+    assert_eq!(desk.run("info db").code, 0, "nothing damaged is needed");
+    assert_eq!(desk.run("verify db").code, 4);
     let salvage = desk.run("salvage db new");
     let expected = "default: 2,872 records salvaged
   lost: 128 rows from row 256 of db/seg-0000000000000001.seg on, ids 256 to 383

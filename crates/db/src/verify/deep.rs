@@ -93,7 +93,7 @@ fn sample(
         .parts
         .iter()
         .flat_map(|part| part.live_rows().map(|row| part.segment.vector(row)));
-    let queries = all.step_by(step).collect::<Vec<_>>().concat();
+    let queries = all.step_by(step).collect::<Result<Vec<_>>>()?.concat();
     let queries = Rows::new(&queries, view.config.dim)?;
     if queries.n() == 0 {
         return Ok(());
@@ -132,7 +132,7 @@ fn sample(
 
 fn wrong_distance(view: &View, query: &[f32], place: &Place) -> Option<String> {
     let segment = &view.parts.get(place.part as usize)?.segment;
-    let vector = segment.vector(place.row);
+    let vector = segment.vector(place.row).ok()?;
     let expected = reference::distance(view.config.metric, query, vector);
     // Float32 sums err by at most this share of the terms' size for each of them.
     let size = match view.config.metric {

@@ -6,11 +6,12 @@ pub(crate) mod deep;
 
 use proxime_storage::{SegmentRef, Store};
 
+use crate::entry::Entry;
 use crate::pool::Workers;
 use crate::segment::{Index, Segment};
 use crate::snapshot::{Snapshot, View};
 use crate::writer::check_vectors;
-use crate::{CollectionConfig, CollectionReport, Input, Result, VerifyReport, config};
+use crate::{CollectionConfig, CollectionReport, Input, Result, Verify, VerifyReport, config};
 
 /// The commit that `store` is at; deeply if there are workers for that.
 pub(crate) fn verify(store: &Store, workers: Option<&Workers>) -> VerifyReport {
@@ -20,7 +21,7 @@ pub(crate) fn verify(store: &Store, workers: Option<&Workers>) -> VerifyReport {
     for stored in &manifest.collections {
         let (report, view) = verify_collection(store, stored);
         collections.push(report);
-        views.extend(view.map(Arc::new));
+        views.extend(view.map(|view| Arc::new(Entry::loaded(Arc::new(view)))));
     }
     let mut logged = Snapshot { collections: views };
     if let Err(e) = store.replay(|frame| logged.apply(manifest, frame))
@@ -29,7 +30,7 @@ pub(crate) fn verify(store: &Store, workers: Option<&Workers>) -> VerifyReport {
         problems.push(e.to_string());
     }
     for report in &mut collections {
-        if let Some(view) = logged.by_name(&report.name) {
+        if let Some(Ok(view)) = logged.by_name(&report.name).map(|entry| entry.view()) {
             (report.rows, report.live) = (view.rows(), view.live());
             if let Some(workers) = workers {
                 match deep::verify(view, workers, &mut report.problems) {
@@ -92,11 +93,11 @@ fn verify_segment(
     config: &CollectionConfig,
     problems: &mut Vec<String>,
 ) -> Result<Segment> {
-    let file = store.open_segment(pinned)?;
+    let file = Arc::new(store.open_segment(pinned)?);
     problems.extend(file.verify().iter().map(ToString::to_string));
-    let segment = Segment::load(&file, pinned.bytes, collection_id, config)?;
+    let segment = Segment::load(&file, pinned.bytes, collection_id, config, Verify::Full)?;
     let name = segment.name();
-    if let Index::Damaged(what) = &segment.index
+    if let Index::Damaged(what) = segment.search_index()
         && !problems.contains(what)
     {
         problems.push(what.clone());

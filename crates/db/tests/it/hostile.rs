@@ -8,7 +8,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use proxime::{Batch, Database, Key, OpenOptions, SearchOptions};
+use proxime::{Batch, Database, Key, OpenOptions, SearchOptions, Verify};
 use proxime_storage::{Access, Collection, Durability, MemVfs, SegmentHeader, Store, Vfs};
 
 use crate::campaign::KINDS;
@@ -191,6 +191,11 @@ impl Pieces {
 fn exercise(vfs: &Arc<dyn Vfs>) -> bool {
     let options = |read_only| OpenOptions {
         read_only,
+        verify: if read_only {
+            Verify::Lazy
+        } else {
+            Verify::Full
+        },
         create: false,
         threads: Some(1),
         ..OpenOptions::default()
@@ -214,7 +219,7 @@ fn exercise(vfs: &Arc<dyn Vfs>) -> bool {
                 ..SearchOptions::k(20)
             };
             if let Ok(found) = c.search(rows(&query, query.len()), &options) {
-                assert_eq!(found.hits(0).len(), c.len().unwrap().min(20));
+                assert_eq!(found.hits(0).len(), c.len().unwrap().min(20), "{exact}");
                 found.hits(0).for_each(|hit| drop(hit.metadata()));
             }
         }

@@ -20,6 +20,7 @@ mod golden;
 mod hostile;
 mod interrupt;
 mod kill;
+mod lazy;
 mod model;
 mod read_once;
 mod recall;

@@ -13,6 +13,7 @@ const READ: OpenOptions = OpenOptions {
     read_only: true,
     create: false,
     durability: proxime::Durability::Always,
+    verify: proxime::Verify::Full,
 };
 
 #[test]

@@ -12,12 +12,14 @@
 //! tables, through them everything; the manifest repeats it together with the length, which pins the content of the file.
 
 mod layout;
+mod lazy;
 mod reader;
 mod remnant;
 mod writer;
 
 use std::fmt;
 
+pub use lazy::LazySection;
 pub use reader::{SectionBytes, Segment};
 pub use remnant::{Holed, Remnant};
 pub use writer::SegmentWriter;

@@ -159,6 +159,21 @@ impl Segment {
         }))
     }
 
+    /// One block of a section that was mapped.
+    pub(super) fn check_block(
+        &self,
+        kind: SectionKind,
+        block: u64,
+        section: &SectionBytes,
+    ) -> Result<()> {
+        let Some(entry) = self.entry(kind) else {
+            return Ok(());
+        };
+        let blocks = self.padded(entry, &section.file)?;
+        let bytes = blocks.chunks(BLOCK_BYTES).nth(self.place(entry, block)?);
+        self.check_blocks(entry, block, bytes.ok_or_else(|| self.ends(entry))?)
+    }
+
     /// A section's whole blocks in the mapped file.
     fn padded<'a>(&self, entry: &Entry, file: &'a [u8]) -> Result<&'a [u8]> {
         let (start, end) = (entry.offset, entry.offset + entry.padded());
