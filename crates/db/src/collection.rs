@@ -7,26 +7,29 @@ use proxime_simd::Level;
 use proxime_storage::column::ColumnBuilder;
 
 use crate::batch::Batch;
+use crate::commit::Writing;
 use crate::database::Inner;
 use crate::entry::Entry;
+use crate::pool::Workers;
 use crate::record::ids::{Ids, Kept, keep_last};
 use crate::record::payload;
 use crate::search::{self, Chosen, Plan};
 use crate::segment::{Index, LoggedRows};
-use crate::snapshot::View;
+use crate::snapshot::{Snapshot, View};
+use crate::update::Absent;
 use crate::writer::{Checked, check_vectors};
 use crate::{
     CollectionConfig, Error, Filter, GraphStats, Input, Key, Metadata, Progress, Recall, Result,
-    Results, Rows, SearchOptions, Stats, VectorSource, digest, frame, merge, recall,
+    Results, Rows, SearchOptions, Stats, digest, frame, merge, recall,
 };
 
 /// A handle to a collection. Clones are the same collection.
 #[derive(Clone, Debug)]
 pub struct Collection {
-    database: Arc<Inner>,
-    id: u64,
-    name: String,
-    config: CollectionConfig,
+    pub(crate) database: Arc<Inner>,
+    pub(crate) id: u64,
+    pub(crate) name: String,
+    pub(crate) config: CollectionConfig,
 }
 
 /// One stored record.
@@ -41,7 +44,7 @@ pub struct Record {
 }
 
 /// What to do with ids that are there already.
-#[derive(Clone, Copy, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Existing {
     Refuse,
     Replace,
@@ -116,14 +119,26 @@ impl Collection {
                 if existing == Existing::Refuse {
                     refuse_existing(view, &checked.ids, &checked.kept)?;
                 }
-                if checked.ids.rows() == 0 {
-                    Ok(view.clone())
-                } else if checked.is_small() {
-                    writing.log_batch(view, checked.into_rows(&self.config)?)
-                } else {
-                    writing.write_batch(snapshot, view, workers, checked)
-                }
+                self.make_durable(writing, snapshot, view, workers, checked)
             })
+    }
+
+    /// In the log, or in a segment.
+    pub(crate) fn make_durable(
+        &self,
+        writing: &mut Writing,
+        snapshot: &Snapshot,
+        view: &View,
+        workers: &Workers,
+        checked: Checked<'_>,
+    ) -> Result<View> {
+        if checked.ids.rows() == 0 {
+            Ok(view.clone())
+        } else if checked.is_small() {
+            writing.log_batch(view, checked.into_rows(&self.config)?)
+        } else {
+            writing.write_batch(snapshot, view, workers, checked)
+        }
     }
 
     /// Deletes the records with these ids, those that there are: all of them, durably, or none. Returns how many there were. An
@@ -131,29 +146,15 @@ impl Collection {
     ///
     /// Errors: none but those that every write has.
     pub fn delete(&self, ids: &[Key]) -> Result<usize> {
-        let (kept, _) = keep_last(ids);
-        let keys = kept.iter().filter_map(|row| ids.get(row));
-        let keys: Vec<Vec<u8>> = keys.map(Key::to_bytes).collect();
-        self.delete_found(|view| {
-            let there = keys.iter().map(Vec::as_slice);
-            let there = there.filter(|id| view.find(id).is_some());
-            Ids::collect(there).map_err(merge::damaged)
-        })
+        let ids = keys_of(ids);
+        self.delete_found(|view| there_by_id(view, &ids))
     }
 
     /// Deletes the records that the filter is true of: all of them, durably, or none. Returns how many there were.
     ///
     /// Errors: a filter that is wrong; those that every write has.
     pub fn delete_where(&self, filter: &Filter) -> Result<usize> {
-        self.delete_found(|view| {
-            let chosen = choose(view, filter)?;
-            let parts = view.parts.iter().zip(&chosen);
-            let there = parts.flat_map(|(part, chosen)| {
-                let ids = &part.segment.ids;
-                chosen.iter().map(|row| ids.bytes(row))
-            });
-            Ids::collect(there).map_err(merge::damaged)
-        })
+        self.delete_found(|view| there_where(view, filter))
     }
 
     /// `find` gives ids of records that are there.
@@ -168,7 +169,10 @@ impl Collection {
                 } else if there.as_bytes().len() <= frame::BYTES_MAX {
                     writing.log_batch(view, LoggedRows::deletions(there))
                 } else {
-                    let none = NoRows(self.config.dim);
+                    let none = Absent {
+                        rows: 0,
+                        dim: self.config.dim,
+                    };
                     writing.write_batch(snapshot, view, workers, Checked::deletions(there, &none))
                 }
             })?;
@@ -315,21 +319,29 @@ pub(crate) fn choose(view: &View, filter: &Filter) -> Result<Vec<Chosen>> {
     parts.map(|part| Chosen::by(filter, part)).collect()
 }
 
-/// No vectors, of so many components.
-struct NoRows(usize);
+/// The ids as bytes, each once.
+pub(crate) fn keys_of(ids: &[Key]) -> Vec<Vec<u8>> {
+    let (kept, _) = keep_last(ids);
+    let keys = kept.iter().filter_map(|row| ids.get(row));
+    keys.map(Key::to_bytes).collect()
+}
 
-impl VectorSource for NoRows {
-    fn rows(&self) -> usize {
-        0
-    }
+/// Those of the ids that have a record.
+pub(crate) fn there_by_id(view: &View, ids: &[Vec<u8>]) -> Result<Ids> {
+    let there = ids.iter().map(Vec::as_slice);
+    let there = there.filter(|id| view.find(id).is_some());
+    Ids::collect(there).map_err(merge::damaged)
+}
 
-    fn dim(&self) -> usize {
-        self.0
-    }
-
-    fn read(&self, _: usize, _: &mut [f32]) -> Result<()> {
-        Ok(())
-    }
+/// The ids of the records that the filter is true of.
+pub(crate) fn there_where(view: &View, filter: &Filter) -> Result<Ids> {
+    let chosen = choose(view, filter)?;
+    let parts = view.parts.iter().zip(&chosen);
+    let there = parts.flat_map(|(part, chosen)| {
+        let ids = &part.segment.ids;
+        chosen.iter().map(|row| ids.bytes(row))
+    });
+    Ids::collect(there).map_err(merge::damaged)
 }
 
 /// Everything about a batch that can be known before its vectors are read.
@@ -432,7 +444,8 @@ fn encode_all(metadata: &[Metadata], kept: &Kept) -> Result<ColumnBuilder> {
     Ok(builder)
 }
 
-fn refuse_existing(view: &View, ids: &Ids, kept: &Kept) -> Result<()> {
+/// Errors: an id that has a record.
+pub(crate) fn refuse_existing(view: &View, ids: &Ids, kept: &Kept) -> Result<()> {
     let found = (0..ids.rows()).find(|&row| view.find(ids.bytes(row)).is_some());
     found.map_or(Ok(()), |row| {
         Err(Error::IdExists {

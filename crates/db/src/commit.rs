@@ -5,11 +5,13 @@
 //! collection is *sealed*, written to a segment, in the same commit; the manifest notes per collection up to which frame of the
 //! log that is done. When no tail is left, the log is cut.
 
+use std::collections::BTreeSet;
+
 use proxime_storage::{Durability, Log, RecoveryReport, SegmentRef, Store};
 use roaring::RoaringBitmap;
 
 use crate::compact::{Merge, Merged};
-use crate::frame;
+use crate::frame::{self, Joined};
 use crate::merge::{Run, damaged};
 use crate::pool::Workers;
 use crate::segment::{LoggedRows, Segment};
@@ -83,6 +85,31 @@ impl Writing {
         let frame = frame::encode(&batch);
         self.last_seq = self.log()?.append(frame.kind, view.id, &frame.pieces())?;
         view.with_logged(Segment::in_memory(batch, view.config.dim).map_err(damaged)?)
+    }
+
+    /// Makes several small batches durable at once: those that made `next` of what there was.
+    ///
+    /// Errors: the system's; then none of them is.
+    pub(crate) fn log_joined(
+        &mut self,
+        next: Snapshot,
+        joined: &Joined,
+        changed: &BTreeSet<u64>,
+        workers: &Workers,
+    ) -> Result<Snapshot> {
+        if joined.as_bytes().is_empty() {
+            return Ok(next);
+        }
+        if joined.as_bytes().len() > frame::BYTES_MAX {
+            let sealed = self.seal(&next, workers, |view| changed.contains(&view.id))?;
+            return Ok(sealed.unwrap_or(next));
+        }
+        self.last_seq = self.log()?.append(frame::JOINED, 0, &[joined.as_bytes()])?;
+        let seal = |snapshot, &id: &u64| {
+            let sealed = self.seal_if_due(&snapshot, id, workers);
+            sealed.ok().flatten().unwrap_or(snapshot)
+        };
+        Ok(changed.iter().fold(next, seal))
     }
 
     /// Makes a large batch durable.

@@ -122,6 +122,14 @@ pub enum Error {
         /// Counted from 0.
         row: usize,
     },
+    /// `update` of an id that is not stored.
+    #[error("row {row}: there is no record with id {id}; upsert adds it")]
+    IdNotFound {
+        /// The id.
+        id: Key,
+        /// Counted from 0.
+        row: usize,
+    },
     /// A text id beyond [`Key::TEXT_BYTES_MAX`].
     #[error("row {row}: the id has {bytes} bytes; at most {limit} are possible")]
     IdTooLong {
@@ -250,7 +258,7 @@ impl Error {
             | Error::TooManyRows { .. }
             | Error::Shape(_) => ErrorKind::Argument,
             Error::IdExists { .. } | Error::CollectionExists { .. } => ErrorKind::Exists,
-            Error::CollectionNotFound { .. } => ErrorKind::NotFound,
+            Error::IdNotFound { .. } | Error::CollectionNotFound { .. } => ErrorKind::NotFound,
             Error::Interrupted => ErrorKind::Interrupted,
             Error::Forked { .. } | Error::ReadOnly | Error::Closed => ErrorKind::Refused,
             Error::Source { .. } | Error::Threads { .. } => ErrorKind::Io,

@@ -4,6 +4,7 @@
 //! kind 1, rows:      rows u32, flags u32 (bit 0: with metadata), bytes of ids u64, bytes of metadata u64,
 //!                    vectors f32 [rows, dim], ids, metadata: blob columns as in segments
 //! kind 2, deletions: number of ids u64, ids: a blob column
+//! kind 3, several:   for each: collection u64, kind u8 (1 or 2), 7 bytes zero, bytes u64, and so many bytes as above
 //! ```
 //!
 //! A frame holds what is to be done, not how it was asked for: ids that are stored, rows that no later row of the batch replaces.
@@ -18,6 +19,8 @@ use crate::{CollectionConfig, Input, Rows};
 
 const ROWS: u8 = 1;
 const DELETIONS: u8 = 2;
+/// The only kind whose frame is of no collection: each of its parts is of one.
+pub(crate) const JOINED: u8 = 3;
 const WITH_METADATA: u32 = 1;
 const HEAD_BYTES: usize = size_of::<Head>();
 
@@ -72,6 +75,69 @@ pub(crate) fn encode(batch: &LoggedRows) -> Encoded<'_> {
             metadata,
         ],
     }
+}
+
+/// Several batches in one frame: all are there, or none.
+#[derive(Debug, Default)]
+pub(crate) struct Joined(Vec<u8>);
+
+#[derive(Clone, Copy, Pod, Zeroable)]
+#[repr(C)]
+struct PartHead {
+    collection: u64,
+    kind: u8,
+    zero: [u8; 7],
+    bytes: u64,
+}
+
+impl Joined {
+    pub(crate) fn push(&mut self, collection: u64, batch: &LoggedRows) {
+        let batch = encode(batch);
+        let head = PartHead {
+            collection,
+            kind: batch.kind,
+            zero: [0; 7],
+            bytes: batch.pieces().iter().map(|piece| piece.len() as u64).sum(),
+        };
+        self.0.extend_from_slice(bytemuck::bytes_of(&head));
+        for piece in batch.pieces() {
+            self.0.extend_from_slice(piece);
+        }
+    }
+
+    pub(crate) fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+/// The batches of a frame, as frames with its number.
+///
+/// Errors: in words, what is wrong with a frame that [`Joined`] did not write.
+pub(crate) fn parts(frame: Frame<'_>) -> Result<Vec<Frame<'_>>, String> {
+    if frame.kind != JOINED {
+        return Ok(vec![frame]);
+    }
+    let (mut parts, mut rest) = (Vec::new(), frame.payload);
+    while !rest.is_empty() {
+        let cut_off = || "it is cut off".to_owned();
+        let (head, bytes) = rest
+            .split_at_checked(size_of::<PartHead>())
+            .ok_or_else(cut_off)?;
+        let head: PartHead = bytemuck::pod_read_unaligned(head);
+        let len = usize::try_from(head.bytes).map_err(|e| e.to_string())?;
+        let (payload, behind) = bytes.split_at_checked(len).ok_or_else(cut_off)?;
+        if head.kind == JOINED || head.zero != [0; 7] {
+            return Err("one of its parts is not as it should be".to_owned());
+        }
+        parts.push(Frame {
+            seq: frame.seq,
+            kind: head.kind,
+            collection: head.collection,
+            payload,
+        });
+        rest = behind;
+    }
+    Ok(parts)
 }
 
 /// The batch as a segment in memory.

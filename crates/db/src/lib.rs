@@ -51,6 +51,8 @@ mod salvage;
 mod search;
 mod segment;
 mod snapshot;
+mod transaction;
+mod update;
 mod value;
 mod verify;
 mod writer;
@@ -67,6 +69,8 @@ pub use repair::{Rebuilt, RepairReport};
 pub use report::{CollectionReport, DeepReport, GraphStats, Stats, VerifyReport};
 pub use results::{Hit, Results};
 pub use salvage::{LostRows, SalvageReport, SalvagedCollection};
+pub use transaction::Transaction;
+pub use update::Update;
 pub use value::{
     DEPTH_MAX, Metadata, Problem, Value, ValueError, metadata_from_json, metadata_to_json,
 };

@@ -33,6 +33,11 @@ impl<'a> Run<'a> {
         }
     }
 
+    /// These rows, by part and row.
+    pub(crate) fn of(parts: &'a [Part], dim: usize, rows: Vec<(u32, u32)>) -> Run<'a> {
+        Run { dim, parts, rows }
+    }
+
     /// Part and row of each row, in order.
     pub(crate) fn into_rows(self) -> Vec<(u32, u32)> {
         self.rows
@@ -78,7 +83,8 @@ impl<'a> Run<'a> {
         Ids::collect(self.all().map(|(segment, row)| segment.ids.bytes(row)))
     }
 
-    fn payload(&self) -> Result<Option<ColumnBuilder>> {
+    /// Their metadata; `None` if none of the parts has any.
+    pub(crate) fn payload(&self) -> Result<Option<ColumnBuilder>> {
         if !self.parts.iter().any(|part| part.segment.has_payload()) {
             return Ok(None);
         }

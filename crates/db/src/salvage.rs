@@ -182,7 +182,7 @@ fn add_frames(remains: &Remains, all: &mut [Found<'_>], problems: &mut Vec<Strin
     if let Some(manifest) = manifest {
         missing(next.unwrap_or(u64::MAX), manifest.durable_seq + 1);
     }
-    for logged in &remains.frames {
+    for logged in logged_parts(remains, problems) {
         let stored =
             manifest.and_then(|m| m.collections.iter().find(|c| c.id == logged.collection));
         let found = all.iter_mut().find(|found| found.id == logged.collection);
@@ -197,17 +197,29 @@ fn add_frames(remains: &Remains, all: &mut [Found<'_>], problems: &mut Vec<Strin
             }
             continue;
         };
+        match frame::decode(logged, &found.config) {
+            Ok(rows) => found.tail.push(rows),
+            Err(what) => problems.push(format!("frame {} of the log: {what}", logged.seq)),
+        }
+    }
+}
+
+/// What was logged, batch by batch.
+fn logged_parts<'a>(remains: &'a Remains, problems: &mut Vec<String>) -> Vec<Frame<'a>> {
+    let mut batches = Vec::new();
+    for logged in &remains.frames {
         let frame = Frame {
             seq: logged.seq,
             kind: logged.kind,
             collection: logged.collection,
             payload: &logged.payload,
         };
-        match frame::decode(frame, &found.config) {
-            Ok(rows) => found.tail.push(rows),
+        match frame::parts(frame) {
+            Ok(parts) => batches.extend(parts),
             Err(what) => problems.push(format!("frame {} of the log: {what}", logged.seq)),
         }
     }
+    batches
 }
 
 /// Collection and rows of a segment, as the manifest has them.

@@ -54,6 +54,21 @@ impl Snapshot {
     ///
     /// Errors: a frame that is not one of ours.
     pub(crate) fn apply(&mut self, manifest: &Manifest, frame: Frame<'_>) -> Result<()> {
+        let seq = frame.seq;
+        let damaged = |what| Error::Damaged {
+            file: "log".into(),
+            what: format!("frame {seq}: {what}"),
+        };
+        let mut parts = frame::parts(frame).map_err(damaged)?.into_iter();
+        parts.try_for_each(|part| self.apply_part(manifest, part, damaged))
+    }
+
+    fn apply_part(
+        &mut self,
+        manifest: &Manifest,
+        frame: Frame<'_>,
+        damaged: impl Fn(String) -> Error,
+    ) -> Result<()> {
         let stored = manifest
             .collections
             .iter()
@@ -66,10 +81,7 @@ impl Snapshot {
             return Ok(());
         };
         if frame.seq > stored.applied_seq {
-            let rows = frame::decode(frame, &entry.config).map_err(|what| Error::Damaged {
-                file: "log".into(),
-                what: format!("frame {}: {what}", frame.seq),
-            })?;
+            let rows = frame::decode(frame, &entry.config).map_err(damaged)?;
             *entry = Arc::new(entry.with_logged(rows)?);
         }
         Ok(())
@@ -278,11 +290,18 @@ impl View {
 
     /// Where the record with this id is; the id as bytes.
     pub(crate) fn find(&self, id: &[u8]) -> Option<(&Part, u32)> {
+        let (part, row) = self.place(id)?;
+        Some((self.parts.get(part as usize)?, row))
+    }
+
+    /// The same, with the number of the part.
+    pub(crate) fn place(&self, id: &[u8]) -> Option<(u32, u32)> {
         let hash = ids::hash(id);
-        let newest_first = self.parts.iter().rev();
+        let newest_first = (0..self.parts.len() as u32).zip(&self.parts).rev();
         newest_first
-            .filter_map(|part| Some((part, part.segment.ids.row_of(id, hash)?)))
-            .find(|(part, row)| part.is_live(*row))
+            .filter_map(|(number, part)| Some((number, part, part.segment.ids.row_of(id, hash)?)))
+            .find(|(_, part, row)| part.is_live(*row))
+            .map(|(number, _, row)| (number, row))
     }
 }
 

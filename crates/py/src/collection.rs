@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use numpy::{PyArray1, PyUntypedArray};
-use proxime::{Batch, Key, Progress, Record, SearchOptions};
+use proxime::{Batch, Key, Progress, Record, SearchOptions, Update};
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyDict, PyList, PyString};
 
@@ -34,8 +34,37 @@ impl Collection {
         Collection { inner }
     }
 
-    fn dim(&self) -> usize {
+    pub(crate) fn inner(&self) -> &proxime::Collection {
+        &self.inner
+    }
+
+    pub(crate) fn dim(&self) -> usize {
         self.inner.config().dim
+    }
+
+    /// Runs `body` with an update made of Python's arguments.
+    pub(crate) fn with_update(
+        &self,
+        ids: &Bound<'_, PyAny>,
+        vectors: Option<&Bound<'_, PyAny>>,
+        metadata: Option<&Bound<'_, PyAny>>,
+        body: impl FnOnce(Update<'_>) -> PyResult<()>,
+    ) -> PyResult<()> {
+        call::guarded(ids.py(), || {
+            let vectors = vectors.map(|vectors| arrays::batch(vectors, self.dim()));
+            let vectors = vectors.transpose()?;
+            let source = vectors.as_ref().map(|vectors| vectors.source());
+            let ids = keys::from_py(ids)?;
+            let metadata = metadata.map(|metadata| values::records(metadata, ids.len()));
+            let mut update = Update::new(ids);
+            if let Some(source) = &source {
+                update = update.vectors(&**source);
+            }
+            if let Some(metadata) = metadata.transpose()? {
+                update = update.metadata(metadata);
+            }
+            body(update)
+        })
     }
 
     fn write(
@@ -188,6 +217,32 @@ impl Collection {
         metadata: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<()> {
         self.write(ids, vectors, metadata, proxime::Collection::add)
+    }
+
+    /// Give records that are there new vectors or new metadata, or both, and leave the rest of them as it is: all of them, durably, or
+    /// none. An id that is not there is a `NotFoundError`.
+    ///
+    /// `ids`, `vectors`, `metadata`: as for `upsert`. New metadata replaces all that is there; fields are not merged.
+    ///
+    /// >>> import numpy as np, proxime
+    /// >>> docs = proxime.open(":memory:").create_collection("docs", dim=2)
+    /// >>> docs.upsert(["a", "b"], np.eye(2), {"lang": ["en", "de"]})
+    /// >>> docs.update(["b"], metadata=[{"lang": "fr"}])
+    /// >>> docs.get("b")["metadata"], docs.get("b")["vector"]
+    /// ({'lang': 'fr'}, array([0., 1.], dtype=float32))
+    #[pyo3(signature = (ids, vectors=None, metadata=None))]
+    fn update(
+        &self,
+        ids: &Bound<'_, PyAny>,
+        vectors: Option<&Bound<'_, PyAny>>,
+        metadata: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<()> {
+        let py = ids.py();
+        self.with_update(ids, vectors, metadata, |update| {
+            call::interruptible(py, STORED, |progress| {
+                self.inner.update(update.progress(progress))
+            })
+        })
     }
 
     /// Another name of `upsert`.

@@ -8,6 +8,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyString;
 
 use crate::collection::Collection;
+use crate::transaction::Transaction;
 use crate::{args, call, error, text};
 
 /// The path that stands for a database in memory.
@@ -194,6 +195,22 @@ impl Database {
     /// The names of all collections, in order of creation.
     fn collections(&self, py: Python<'_>) -> PyResult<Vec<String>> {
         call::detached(py, || self.inner.collections())
+    }
+
+    /// Begin writes that take place together, to any of the collections: at the end of the `with` block, or, if an exception leaves it,
+    /// not at all.
+    ///
+    /// >>> import numpy as np, proxime
+    /// >>> db = proxime.open(":memory:")
+    /// >>> new, old = db.create_collection("new", dim=2), db.create_collection("old", dim=2)
+    /// >>> old.upsert(["a"], [[1, 0]])
+    /// >>> with db.transaction() as moving:
+    /// ...     moving.add(new, ["a"], [old.get("a")["vector"]])
+    /// ...     moving.delete(old, ["a"])
+    /// >>> len(new), len(old)
+    /// (1, 0)
+    fn transaction(&self) -> Transaction {
+        Transaction::new(self.inner.transaction())
     }
 
     /// Read everything again and check it; a dict whose "ok" says whether all is well, and what is not.

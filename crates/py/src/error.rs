@@ -197,6 +197,10 @@ fn describe<'py>(py: Python<'py>, error: &Error) -> (&'static str, Details<'py>)
             "ExistsError",
             details!(py, id = keys::to_py(py, id), row = row),
         ),
+        Error::IdNotFound { id, row } => (
+            "NotFoundError",
+            details!(py, id = keys::to_py(py, id), row = row),
+        ),
         Error::Metadata { row, path, .. } => {
             ("MetadataError", details!(py, row = row, path = path))
         }

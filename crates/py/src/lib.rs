@@ -19,6 +19,7 @@ mod hits;
 mod keys;
 mod lists;
 mod text;
+mod transaction;
 mod values;
 
 use mimalloc::MiMalloc;
@@ -37,6 +38,8 @@ mod _core {
     use crate::database::{Database, open, restore, salvage};
     #[pymodule_export]
     use crate::hits::Hits;
+    #[pymodule_export]
+    use crate::transaction::Transaction;
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {

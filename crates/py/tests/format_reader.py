@@ -291,6 +291,18 @@ def frame_at(data, at, place):
     return frame if crc32c(place, struct.pack("<Q", at), data[at : at + 4], data[at + 8 : end]) == crc else None
 
 
+def parts(seq, collection, kind, payload):
+    """The batches of a frame: of one that is several, each of them."""
+    if kind != 3:
+        yield seq, collection, kind, payload
+        return
+    while payload:
+        collection, kind, zero, length = unpack("QB7sQ", payload)
+        need(kind in (1, 2) and zero == bytes(7) and 24 + length <= len(payload), "a part of a frame")
+        yield seq, collection, kind, payload[24 : 24 + length]
+        payload = payload[24 + length :]
+
+
 def apply(records, kind, payload, dim):
     need(kind in (1, 2), "an unknown batch")
     if kind == 2:
@@ -322,7 +334,8 @@ def read(folder):
             records.update(zip(found, zip(vectors(sections[1], rows, dim), map(metadata, cells))))
         collections[collection["name"]] = records
         by_id[collection["id"]] = records, dim, collection.get("applied_seq", 0)
-    for seq, collection, kind, payload in read_log(folder, store, manifest):
+    batches = (batch for frame in read_log(folder, store, manifest) for batch in parts(*frame))
+    for seq, collection, kind, payload in batches:
         if seq > manifest.get("last_seq", 0) and collection in by_id:
             records, dim, applied = by_id[collection]
             if seq > applied:

@@ -5,6 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import format_reader
 import numpy as np
 import proxime
 import pytest
@@ -113,3 +114,57 @@ def test_readers_see_small_batches(tmp_path: Path) -> None:
         docs.delete(["a"])
         seen = proxime.open(tmp_path / "db", read_only=True).collection("docs")
         assert len(seen) == 1 and seen.search(vector(2), k=3).ids.tolist() == ["b"]
+
+
+def test_update_keeps_the_other_half(tmp_path: Path) -> None:
+    db = proxime.open(tmp_path / "db")
+    docs = db.create_collection("docs", dim=8)
+    docs.upsert([1, "a"], np.stack([vector(1), vector(2)]), {"n": [1, 2]})
+    docs.update(["a"], metadata=[{"n": 3}])
+    docs.update([1], vectors=vector(3)[None])
+    docs.update([1, 1], np.stack([vector(4), vector(5)]), {"n": [5, 6]})
+    db.close()
+    docs = proxime.open(tmp_path / "db").collection("docs")
+    one, a = docs.get([1, "a"])
+    assert one is not None and a is not None
+    assert (one["vector"] == vector(5)).all() and one["metadata"] == {"n": 6}
+    assert (a["vector"] == vector(2)).all() and a["metadata"] == {"n": 3}
+    with pytest.raises(proxime.NotFoundError, match="row 1: there is no record with id 7") as missing:
+        docs.update([1, 7], metadata=[{}, {}])
+    assert (missing.value.id, missing.value.row) == (7, 1)  # type: ignore[attr-defined]
+    with pytest.raises(proxime.ParameterError, match="at least one"):
+        docs.update([1])
+    with pytest.raises(proxime.CountError):
+        docs.update([1], metadata=[{}, {}])
+    assert docs.get(1) is not None and docs.get(1)["metadata"] == {"n": 6}  # type: ignore[index]
+
+
+def test_a_transaction_is_all_or_nothing(tmp_path: Path) -> None:
+    db = proxime.open(tmp_path / "db")
+    a, b = db.create_collection("a", dim=8), db.create_collection("b", dim=8)
+    a.upsert([1, 2], np.stack([vector(1), vector(2)]), {"n": [1, 2]})
+    rows = vector(3)[None].copy()
+    with db.transaction() as both:
+        both.add(b, ["x"], rows, [{"n": 9}])
+        both.update(a, [1], metadata=[{"n": 7}])
+        both.delete(a, where={"n": 2})
+        both.delete(b, ["not there"])
+        rows[:] = 0  # what it was given is copied
+        assert len(b) == 0 and len(a) == 2
+    with pytest.raises(ZeroDivisionError), db.transaction() as failing:
+        failing.delete(a, [1])
+        _ = 1 / 0
+    with pytest.raises(proxime.ExistsError), db.transaction() as failing:
+        failing.delete(a, [1])
+        failing.add(b, ["x"], vector(3)[None])
+    with pytest.raises(proxime.ClosedError, match="ended"):
+        failing.delete(a, [1])
+    with pytest.raises(proxime.ParameterError), db.transaction() as failing:
+        failing.delete(a)
+    db.close()
+    found = format_reader.read(tmp_path / "db")
+    assert {name: set(records) for name, records in found.items()} == {"a": {1}, "b": {"x"}}
+    db = proxime.open(tmp_path / "db")
+    record = db.collection("b").get("x")
+    assert record is not None and (record["vector"] == vector(3)).all()
+    assert db.collection("a").scroll()[0]["metadata"] == {"n": 7}

@@ -56,7 +56,7 @@ def test_the_stub_says_what_is_there():
     stub = declared(ast.parse((FOLDER / "_core.pyi").read_text()))
     assert public(stub) == public(vars(_core))
     assert stub["open"] == parameters(_core.open)
-    for class_name in ["Database", "Collection", "Hits"]:
+    for class_name in ["Database", "Collection", "Transaction", "Hits"]:
         there = vars(getattr(_core, class_name))
         assert public(stub[class_name]) == public(there)
         # Special methods may be declared or not, but not be made up.

@@ -37,9 +37,14 @@ enum Step {
     Compact,
     /// A row into another collection, whose tail keeps the log from being cut.
     Other,
+    /// A row of each collection, in a transaction.
+    Both {
+        id: i64,
+        value: f32,
+    },
 }
 
-use Step::{Compact, Delete, Other, Reopen, Upsert};
+use Step::{Both, Compact, Delete, Other, Reopen, Upsert};
 
 /// Small batches only, deleted and replaced.
 const SMALL: &[Step] = &[
@@ -135,6 +140,30 @@ const SHARED: &[Step] = &[
     Reopen,
 ];
 
+/// Two collections at once, and one of them sealed before the other.
+const TOGETHER: &[Step] = &[
+    Other,
+    Upsert {
+        first: 0,
+        n: 3,
+        value: 1.0,
+    },
+    Both { id: 1, value: 2.0 },
+    // In place of what the frame before has, which stays in the log for the other.
+    Upsert {
+        first: 0,
+        n: 1103,
+        value: 3.0,
+    },
+    Both { id: 2, value: 4.0 },
+    Reopen,
+    Both {
+        id: 5000,
+        value: 5.0,
+    },
+    Compact,
+];
+
 /// Everything put together, and what was deleted with it.
 const COMPACTED: &[Step] = &[
     Upsert {
@@ -183,12 +212,26 @@ fn upsert(c: &Collection, first: i64, n: usize, value: f32) -> proxime::Result<(
     ))
 }
 
+fn both(db: &Database, c: &Collection, id: i64, value: f32) {
+    let other = db.collection("other").unwrap();
+    let data = [value; DIM];
+    let data = rows(&data, DIM);
+    let mut transaction = db.transaction();
+    for (c, id) in [(c, id), (&other, 0)] {
+        transaction
+            .upsert(c, Batch::new(vec![Key::Int(id)], &data))
+            .unwrap();
+    }
+    transaction.commit().unwrap();
+}
+
 fn apply(state: &mut State, step: Step) {
     match step {
         Upsert { first, n, value } => state.extend((first..first + n as i64).map(|id| (id, value))),
         Delete { first, n } => state.retain(|id, _| !(first..first + n as i64).contains(id)),
         Reopen | Compact => {}
         Other => drop(state.insert(OTHER_ROW, 7.0)),
+        Both { id, value } => state.extend([(id, value), (OTHER_ROW, value)]),
     }
 }
 
@@ -246,6 +289,7 @@ impl Run {
                     let other = db.create_collection("other", l2(DIM)).unwrap();
                     upsert(&other, 0, 1, 7.0).unwrap();
                 }
+                Both { id, value } => both(&db, &c, id, value),
                 Compact => c.compact(None).unwrap(),
                 Reopen => {
                     db.close().unwrap();
@@ -377,6 +421,16 @@ fn beside_another_tail() {
 #[test]
 fn beside_another_tail_at_the_weakest_level() {
     crash_everywhere(SHARED, Durability::Os);
+}
+
+#[test]
+fn several_collections_at_once() {
+    crash_everywhere(TOGETHER, Durability::Always);
+}
+
+#[test]
+fn several_collections_at_once_at_the_weakest_level() {
+    crash_everywhere(TOGETHER, Durability::Os);
 }
 
 #[test]

@@ -24,6 +24,7 @@ mod lazy;
 mod model;
 mod read_once;
 mod recall;
+mod records;
 mod repair;
 mod round_trip;
 mod salvage;

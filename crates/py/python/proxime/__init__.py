@@ -12,7 +12,7 @@ array([[1],
 {'title': 'b'}
 """
 
-from ._core import Collection, Database, Hits, __version__, open, restore, salvage
+from ._core import Collection, Database, Hits, Transaction, __version__, open, restore, salvage
 from ._filter import F, Filter
 from ._hit import Hit
 from .exceptions import (
@@ -71,6 +71,7 @@ __all__ = [
     "ReadOnlyError",
     "StorageError",
     "StoreNotFoundError",
+    "Transaction",
     "UnsupportedError",
     "ZeroVectorError",
     "__version__",

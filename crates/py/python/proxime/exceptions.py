@@ -61,7 +61,7 @@ class FilterError(Error, ValueError):
 
 
 class NotFoundError(Error, KeyError):
-    """There is no collection of that name. Attribute: `name`."""
+    """There is no collection of that name, or no record to update. Attributes: for a collection `name`, for a record `id` and `row`."""
 
 
 class StoreNotFoundError(Error, FileNotFoundError):

@@ -1,0 +1,477 @@
+//! Records under every write and read give what maps and a loop over them give, on a disk that loses power now and then.
+//!
+//! Beside `model.rs`, which has few sequences with many rows: here are many sequences with few rows.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use proptest::prelude::*;
+use proxime::{
+    Batch, Collection, Database, Error, Fill, Filter, Key, Metadata, OpenOptions, SearchOptions,
+    SimVfs, Transaction, Update, Value, field,
+};
+
+use crate::support::{l2, object, rows};
+
+const NAMES: [&str; 2] = ["a", "b"];
+
+type Records = BTreeMap<Key, ([f32; 2], Metadata)>;
+type Model = [Records; 2];
+
+#[derive(Clone, Debug)]
+enum Write {
+    Add(Vec<Row>),
+    Upsert(Vec<Row>),
+    /// With new vectors, with new metadata.
+    Update(Vec<Row>, bool, bool),
+    Delete(Vec<Key>),
+    /// Those whose "n" is so much.
+    DeleteWhere(i64),
+}
+
+type Row = (Key, [f32; 2], i64);
+
+#[derive(Clone, Debug)]
+enum Op {
+    Write(usize, Write),
+    /// Several, and whether it is committed.
+    Together(Vec<(usize, Write)>, bool),
+    Get(usize, Key),
+    Count(usize, i64),
+    Scroll(usize, Option<Key>, usize, Option<i64>),
+    Search {
+        at: usize,
+        query: [f32; 2],
+        k: usize,
+        n: Option<i64>,
+        max_distance: Option<f32>,
+    },
+    Compact(usize),
+    Reopen,
+    /// The end of power: of what is not synced each thing is there or not, as the bits say.
+    Crash(u64),
+}
+
+fn key() -> impl Strategy<Value = Key> {
+    prop_oneof![
+        (0..8i64).prop_map(Key::Int),
+        "[ab]{0,1}".prop_map(Key::Text)
+    ]
+}
+
+fn row() -> impl Strategy<Value = Row> {
+    (key(), (1..5i8, 1..5i8), 0..3i64).prop_map(|(key, (x, y), n)| (key, [x.into(), y.into()], n))
+}
+
+fn write() -> impl Strategy<Value = (usize, Write)> {
+    let batch = || prop::collection::vec(row(), 0..4);
+    let write = prop_oneof![
+        2 => batch().prop_map(Write::Add),
+        4 => batch().prop_map(Write::Upsert),
+        3 => (prop::collection::vec(row(), 0..3), 0..3).prop_map(|(rows, what)| Write::Update(rows, what != 0, what != 1)),
+        2 => prop::collection::vec(key(), 0..4).prop_map(Write::Delete),
+        1 => (0..3i64).prop_map(Write::DeleteWhere),
+    ];
+    (0..2usize, write)
+}
+
+fn op() -> impl Strategy<Value = Op> {
+    let at = || 0..2usize;
+    let n = || prop::option::of(0..3i64);
+    let search = (
+        at(),
+        (0..5i8, 0..5i8),
+        0..6usize,
+        n(),
+        prop::option::of(0..9i8),
+    );
+    prop_oneof![
+        12 => write().prop_map(|(at, write)| Op::Write(at, write)),
+        6 => (prop::collection::vec(write(), 0..4), prop::bool::weighted(0.9)).prop_map(|(writes, commit)| Op::Together(writes, commit)),
+        3 => (at(), key()).prop_map(|(at, key)| Op::Get(at, key)),
+        2 => (at(), 0..3i64).prop_map(|(at, n)| Op::Count(at, n)),
+        2 => (at(), prop::option::of(key()), 0..6usize, n()).prop_map(|(at, after, limit, n)| Op::Scroll(at, after, limit, n)),
+        4 => search.prop_map(|(at, (x, y), k, n, max)| Op::Search { at, query: [x.into(), y.into()], k, n, max_distance: max.map(f32::from) }),
+        1 => at().prop_map(Op::Compact),
+        1 => Just(Op::Reopen),
+        1 => any::<u64>().prop_map(Op::Crash),
+    ]
+}
+
+fn of(n: i64) -> Metadata {
+    object([("n", Value::Int(n))])
+}
+
+fn with_n(n: i64) -> Filter {
+    field("n").eq(n)
+}
+
+/// What a write does to the map; `None` if it is refused.
+fn expected(records: &Records, write: &Write) -> Option<Records> {
+    let mut next = records.clone();
+    match write {
+        Write::Add(rows) => {
+            for (key, vector, n) in rows {
+                if next.insert(key.clone(), (*vector, of(*n))).is_some() {
+                    return None;
+                }
+            }
+        }
+        Write::Upsert(rows) => {
+            let rows = rows.iter();
+            next.extend(rows.map(|(key, vector, n)| (key.clone(), (*vector, of(*n)))));
+        }
+        Write::Update(rows, vectors, metadata) => {
+            for (key, vector, n) in rows {
+                let record = next.get_mut(key)?;
+                if *vectors {
+                    record.0 = *vector;
+                }
+                if *metadata {
+                    record.1 = of(*n);
+                }
+            }
+        }
+        Write::Delete(keys) => keys.iter().for_each(|key| drop(next.remove(key))),
+        Write::DeleteWhere(n) => next.retain(|_, (_, metadata)| *metadata != of(*n)),
+    }
+    Some(next)
+}
+
+/// The parts of a batch.
+fn parts(batch: &[Row]) -> (Vec<Key>, Vec<f32>, Vec<Metadata>) {
+    let keys = batch.iter().map(|row| row.0.clone()).collect();
+    let vectors = batch.iter().flat_map(|row| row.1).collect();
+    (keys, vectors, batch.iter().map(|row| of(row.2)).collect())
+}
+
+/// Does a write, alone or as a part of a transaction.
+fn write_to(
+    c: &Collection,
+    together: Option<&mut Transaction>,
+    write: &Write,
+) -> proxime::Result<()> {
+    let batch = match write {
+        Write::Add(batch) | Write::Upsert(batch) | Write::Update(batch, ..) => &batch[..],
+        Write::Delete(_) | Write::DeleteWhere(_) => &[],
+    };
+    let (keys, vectors, metadata) = parts(batch);
+    let vectors = rows(&vectors, 2);
+    let full = Batch::new(keys.clone(), &vectors).metadata(metadata.clone());
+    let mut update = Update::new(keys);
+    if let Write::Update(_, with_vectors, with_metadata) = write {
+        update = match with_vectors {
+            true => update.vectors(&vectors),
+            false => update,
+        };
+        update = match with_metadata {
+            true => update.metadata(metadata),
+            false => update,
+        };
+    }
+    match (write, together) {
+        (Write::Add(_), None) => c.add(full),
+        (Write::Add(_), Some(t)) => t.add(c, full),
+        (Write::Upsert(_), None) => c.upsert(full),
+        (Write::Upsert(_), Some(t)) => t.upsert(c, full),
+        (Write::Update(..), None) => c.update(update),
+        (Write::Update(..), Some(t)) => t.update(c, update),
+        (Write::Delete(keys), None) => c.delete(keys).map(drop),
+        (Write::Delete(keys), Some(t)) => t.delete(c, keys),
+        (Write::DeleteWhere(n), None) => c.delete_where(&with_n(*n)).map(drop),
+        (Write::DeleteWhere(n), Some(t)) => t.delete_where(c, &with_n(*n)),
+    }
+}
+
+fn together(
+    db: &Database,
+    collections: &[Collection; 2],
+    writes: &[(usize, Write)],
+    commit: bool,
+) -> proxime::Result<()> {
+    let mut transaction = db.transaction();
+    for (at, write) in writes {
+        write_to(&collections[*at], Some(&mut transaction), write)?;
+    }
+    match commit {
+        true => transaction.commit(),
+        false => Ok(()),
+    }
+}
+
+/// The model afterwards, if it agrees that the write was refused or not.
+fn agree(outcome: proxime::Result<()>, expected: Option<Model>, before: Model) -> Model {
+    match (outcome, expected) {
+        (Ok(()), Some(after)) => after,
+        (
+            Err(Error::DuplicateId { .. } | Error::IdExists { .. } | Error::IdNotFound { .. }),
+            None,
+        ) => before,
+        (outcome, expected) => panic!("{outcome:?} instead of {expected:?}"),
+    }
+}
+
+fn check_all(collections: &[Collection; 2], model: &Model) {
+    for (c, records) in collections.iter().zip(model) {
+        let found = c.scroll(None, 1000, None).unwrap();
+        let found = found.into_iter().map(|record| {
+            let vector = <[f32; 2]>::try_from(record.vector).unwrap();
+            (record.id, (vector, record.metadata))
+        });
+        assert_eq!(
+            found.collect::<Vec<_>>(),
+            records.clone().into_iter().collect::<Vec<_>>()
+        );
+        assert_eq!(c.len().unwrap(), records.len());
+    }
+}
+
+/// Keys of the records that a search must find, in order.
+fn nearest(
+    records: &Records,
+    query: [f32; 2],
+    n: Option<i64>,
+    max_distance: Option<f32>,
+) -> Vec<(f32, Key)> {
+    let matching = records
+        .iter()
+        .filter(|(_, (_, m))| n.is_none_or(|n| *m == of(n)));
+    let distance = |v: &[f32; 2]| (v[0] - query[0]).powi(2) + (v[1] - query[1]).powi(2);
+    let mut all: Vec<(f32, Key)> = matching
+        .map(|(key, (vector, _))| (distance(vector), key.clone()))
+        .collect();
+    all.retain(|(distance, _)| max_distance.is_none_or(|max| *distance <= max));
+    all.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
+    all
+}
+
+fn read(collections: &[Collection; 2], model: &Model, op: &Op) {
+    match op {
+        Op::Get(at, key) => {
+            let found = collections[*at].get(key).unwrap();
+            let found = found.map(|record| (record.vector, record.metadata));
+            let there = model[*at].get(key).map(|(v, m)| (v.to_vec(), m.clone()));
+            assert_eq!(
+                collections[*at].exist(std::slice::from_ref(key)).unwrap(),
+                [there.is_some()]
+            );
+            assert_eq!(found, there);
+        }
+        Op::Count(at, n) => {
+            let there = model[*at].values().filter(|(_, m)| *m == of(*n)).count();
+            assert_eq!(collections[*at].count(&with_n(*n)).unwrap(), there);
+        }
+        Op::Scroll(at, after, limit, n) => {
+            let filter = n.map(with_n);
+            let page = collections[*at]
+                .scroll(after.as_ref(), *limit, filter.as_ref())
+                .unwrap();
+            let there = model[*at].iter();
+            let there = there.filter(|(key, (_, m))| {
+                after.as_ref().is_none_or(|after| *key > after) && n.is_none_or(|n| *m == of(n))
+            });
+            let there: Vec<&Key> = there.map(|(key, _)| key).take(*limit).collect();
+            assert_eq!(
+                page.iter().map(|record| &record.id).collect::<Vec<_>>(),
+                there
+            );
+        }
+        Op::Search {
+            at,
+            query,
+            k,
+            n,
+            max_distance,
+        } => {
+            let options = SearchOptions {
+                filter: n.map(with_n),
+                max_distance: *max_distance,
+                ..SearchOptions::k(*k)
+            };
+            let found = collections[*at].search(rows(query, 2), &options).unwrap();
+            let found: Vec<(f32, Key)> = found
+                .hits(0)
+                .map(|hit| (hit.distance(), hit.id()))
+                .collect();
+            let mut there = nearest(&model[*at], *query, *n, *max_distance);
+            there.truncate(*k);
+            assert_eq!(found, there);
+        }
+        _ => {}
+    }
+}
+
+fn open(vfs: &SimVfs) -> (Database, [Collection; 2]) {
+    let options = OpenOptions {
+        threads: Some(1),
+        ..OpenOptions::default()
+    };
+    let db = Database::open_on(Arc::new(vfs.clone()), &options).unwrap();
+    let collections = NAMES.map(|name| match db.collection(name) {
+        Ok(there) => there,
+        Err(_) => db.create_collection(name, l2(2)).unwrap(),
+    });
+    (db, collections)
+}
+
+fn run(ops: &[Op]) {
+    let mut vfs = SimVfs::new();
+    let (mut db, mut collections) = open(&vfs);
+    let mut model = Model::default();
+    for op in ops {
+        match op {
+            Op::Write(at, write) => {
+                let outcome = write_to(&collections[*at], None, write);
+                let mut after = Some(model.clone());
+                match expected(&model[*at], write) {
+                    Some(records) => after.as_mut().unwrap()[*at] = records,
+                    None => after = None,
+                }
+                model = agree(outcome, after, model);
+            }
+            Op::Together(writes, commit) => {
+                let outcome = together(&db, &collections, writes, *commit);
+                let after = writes
+                    .iter()
+                    .try_fold(model.clone(), |mut model, (at, write)| {
+                        model[*at] = expected(&model[*at], write)?;
+                        Some(model)
+                    });
+                model = match (commit, &outcome) {
+                    (true, _) | (false, Err(_)) => agree(outcome, after, model),
+                    (false, Ok(())) => model,
+                };
+            }
+            Op::Compact(at) => collections[*at].compact(None).unwrap(),
+            Op::Reopen => {
+                db.close().unwrap();
+                (db, collections) = open(&vfs);
+            }
+            Op::Crash(bits) => {
+                let left = vfs.disk();
+                let left = left.crash(|choice| bits >> (choice % 64) & 1 == 1, Fill::Nothing);
+                vfs = left.mount();
+                (db, collections) = open(&vfs);
+            }
+            _ => read(&collections, &model, op),
+        }
+        check_all(&collections, &model);
+    }
+    let report = db.verify().unwrap();
+    assert!(report.ok, "{report:?}");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 2000, ..ProptestConfig::default() })]
+
+    #[test]
+    fn like_maps(ops in prop::collection::vec(op(), 50)) {
+        run(&ops);
+    }
+}
+
+/// More than a frame of the log holds: into segments, one for each collection, by one commit.
+#[test]
+fn a_large_transaction() {
+    let vfs = SimVfs::new();
+    let (db, collections) = open(&vfs);
+    let text = "x".repeat(6 << 20);
+    let before = vfs.disk();
+    let mut transaction = db.transaction();
+    for (id, c) in [0, 1, 2].into_iter().zip(collections.iter().cycle()) {
+        let metadata = object([("text", Value::Text(text.clone()))]);
+        let vector = [1.0, id as f32];
+        let vector = rows(&vector, 2);
+        let batch = Batch::new(vec![Key::Int(id)], &vector).metadata(vec![metadata]);
+        transaction.add(c, batch).unwrap();
+    }
+    transaction.delete(&collections[0], &[Key::Int(0)]).unwrap();
+    transaction.commit().unwrap();
+    let stats = collections.each_ref().map(|c| c.stats().unwrap());
+    assert_eq!(
+        stats
+            .each_ref()
+            .map(|stats| (stats.segments, stats.tail_rows)),
+        [(1, 0), (1, 0)]
+    );
+    for (disk, there) in [(vfs.disk(), [1, 1]), (before, [0, 0])] {
+        let left = disk.crash(|_| false, Fill::Nothing).mount();
+        let (_db, collections) = open(&left);
+        assert_eq!(collections.each_ref().map(|c| c.len().unwrap()), there);
+    }
+}
+
+#[test]
+fn a_transaction_is_refused_as_a_whole() {
+    let (db, [a, b]) = open(&SimVfs::new());
+    let vectors = [1.0, 1.0];
+    let one = rows(&vectors, 2);
+    let batch = |id: i64| Batch::new(vec![Key::Int(id)], &one);
+    a.add(batch(1)).unwrap();
+    let refused = |fill: &dyn Fn(&mut Transaction)| {
+        let mut transaction = db.transaction();
+        transaction.upsert(&b, batch(5)).unwrap();
+        fill(&mut transaction);
+        let error = transaction.commit().unwrap_err().to_string();
+        assert!(b.is_empty().unwrap());
+        error
+    };
+    assert_eq!(
+        refused(&|t| t.add(&a, batch(1)).unwrap()),
+        "row 0: id 1 exists already; upsert replaces it"
+    );
+    let update = |id: i64| Update::new(vec![Key::Int(id)]).metadata(vec![of(1)]);
+    assert_eq!(
+        refused(&|t| t.update(&a, update(2)).unwrap()),
+        "row 0: there is no record with id 2; upsert adds it"
+    );
+    db.create_collection("gone", l2(2)).unwrap();
+    let gone = db.collection("gone").unwrap();
+    db.drop_collection("gone").unwrap();
+    assert!(refused(&|t| t.upsert(&gone, batch(1)).unwrap()).contains("gone"));
+
+    let mut transaction = db.transaction();
+    let (other_db, [other, _]) = open(&SimVfs::new());
+    assert!(transaction.upsert(&other, batch(1)).is_err());
+    drop(other_db);
+    let bad = [f32::NAN, 1.0];
+    let bad = rows(&bad, 2);
+    assert!(matches!(
+        transaction.upsert(&a, Batch::new(vec![Key::Int(3)], &bad)),
+        Err(Error::NotFinite {
+            row: 0,
+            column: 0,
+            ..
+        })
+    ));
+    assert!(matches!(
+        a.update(Update::new(vec![Key::Int(1)])),
+        Err(Error::Parameter { name: "update", .. })
+    ));
+}
+
+/// Enough rows for a graph: what is kept is read while the segment is written.
+#[test]
+fn a_large_update() {
+    let (_db, [a, _]) = open(&SimVfs::new());
+    let n = 1500;
+    let ids = || (0..n).map(Key::Int).collect::<Vec<_>>();
+    let vectors: Vec<f32> = (0..n).flat_map(|i| [1.0, i as f32]).collect();
+    let vectors = rows(&vectors, 2);
+    a.upsert(Batch::new(ids(), &vectors)).unwrap();
+    a.update(Update::new(ids()).metadata((0..n).map(of).collect()))
+        .unwrap();
+    let turned: Vec<f32> = (0..n).flat_map(|i| [i as f32, 1.0]).collect();
+    let turned = rows(&turned, 2);
+    a.update(Update::new(ids().split_off(700)).vectors(&rows(&turned.as_slice()[1400..], 2)))
+        .unwrap();
+    for id in [0, 699, 700, 1499] {
+        let record = a.get(&Key::Int(id)).unwrap().unwrap();
+        let vector = match id < 700 {
+            true => [1.0, id as f32],
+            false => [id as f32, 1.0],
+        };
+        assert_eq!((&record.vector[..], record.metadata), (&vector[..], of(id)));
+    }
+    assert_eq!(a.len().unwrap(), n as usize);
+}

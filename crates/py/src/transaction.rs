@@ -1,0 +1,173 @@
+//! The class `Transaction`.
+
+use std::sync::{Mutex, PoisonError};
+
+use proxime::{Batch, Update};
+use pyo3::prelude::*;
+
+use crate::collection::Collection;
+use crate::{arrays, call, error, filters, keys, values};
+
+/// Writes that take place together, or not at all. Made by `Database.transaction`; used in a `with` block, at the end of which it is
+/// committed, unless an exception leaves the block: then nothing is written.
+///
+/// What it is given is checked and copied at once. Nothing of it can be read before the end of the block.
+#[pyclass(frozen, module = "proxime")]
+pub(crate) struct Transaction {
+    /// `None` once it has ended.
+    inner: Mutex<Option<proxime::Transaction>>,
+}
+
+impl Transaction {
+    pub(crate) fn new(inner: proxime::Transaction) -> Self {
+        Transaction {
+            inner: Mutex::new(Some(inner)),
+        }
+    }
+
+    fn take(&self) -> Option<proxime::Transaction> {
+        self.inner
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take()
+    }
+
+    fn push(
+        &self,
+        py: Python<'_>,
+        push: impl FnOnce(&mut proxime::Transaction) -> proxime::Result<()>,
+    ) -> PyResult<()> {
+        let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+        match &mut *inner {
+            Some(inner) => push(inner).map_err(|error| error::from_db(py, &error)),
+            None => Err(ended(py)),
+        }
+    }
+
+    fn store(
+        &self,
+        collection: &Collection,
+        ids: &Bound<'_, PyAny>,
+        vectors: &Bound<'_, PyAny>,
+        metadata: Option<&Bound<'_, PyAny>>,
+        store: impl FnOnce(
+            &mut proxime::Transaction,
+            &proxime::Collection,
+            Batch<'_>,
+        ) -> proxime::Result<()>,
+    ) -> PyResult<()> {
+        let py = ids.py();
+        call::guarded(py, || {
+            let vectors = arrays::batch(vectors, collection.dim())?;
+            let source = vectors.source();
+            let ids = keys::from_py(ids)?;
+            let metadata = metadata.map(|metadata| values::records(metadata, source.rows()));
+            let mut batch = Batch::new(ids, &*source);
+            batch = match metadata.transpose()? {
+                Some(metadata) => batch.metadata(metadata),
+                None => batch,
+            };
+            self.push(py, |inner| store(inner, collection.inner(), batch))
+        })
+    }
+}
+
+fn ended(py: Python<'_>) -> PyErr {
+    error::plain(py, "ClosedError", "the transaction has ended")
+}
+
+#[pymethods]
+impl Transaction {
+    /// As `Collection.upsert`.
+    #[pyo3(signature = (collection, ids, vectors, metadata=None))]
+    fn upsert(
+        &self,
+        collection: &Collection,
+        ids: &Bound<'_, PyAny>,
+        vectors: &Bound<'_, PyAny>,
+        metadata: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<()> {
+        let store = proxime::Transaction::upsert;
+        self.store(collection, ids, vectors, metadata, store)
+    }
+
+    /// As `Collection.add`. An id that is there already is an error at the end of the block.
+    #[pyo3(signature = (collection, ids, vectors, metadata=None))]
+    fn add(
+        &self,
+        collection: &Collection,
+        ids: &Bound<'_, PyAny>,
+        vectors: &Bound<'_, PyAny>,
+        metadata: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<()> {
+        let store = proxime::Transaction::add;
+        self.store(collection, ids, vectors, metadata, store)
+    }
+
+    /// As `Collection.update`. An id that is not there is an error at the end of the block.
+    #[pyo3(signature = (collection, ids, vectors=None, metadata=None))]
+    fn update(
+        &self,
+        collection: &Collection,
+        ids: &Bound<'_, PyAny>,
+        vectors: Option<&Bound<'_, PyAny>>,
+        metadata: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<()> {
+        collection.with_update(ids, vectors, metadata, |update: Update<'_>| {
+            self.push(ids.py(), |inner| inner.update(collection.inner(), update))
+        })
+    }
+
+    /// As `Collection.delete`: of the ids those that are there, or what `where` is true of, at the end of the block.
+    #[pyo3(signature = (collection, ids=None, *, r#where=None, params=None))]
+    fn delete(
+        &self,
+        py: Python<'_>,
+        collection: &Collection,
+        ids: Option<&Bound<'_, PyAny>>,
+        r#where: Option<&Bound<'_, PyAny>>,
+        params: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<()> {
+        call::guarded(py, || {
+            let filter = filters::from_py(r#where, params)?;
+            let ids = ids.map(keys::from_py).transpose()?;
+            let collection = collection.inner();
+            self.push(py, |inner| match (&ids, &filter) {
+                (Some(ids), None) => inner.delete(collection, ids),
+                (None, Some(filter)) => inner.delete_where(collection, filter),
+                _ => Err(proxime::Error::Parameter {
+                    name: "delete",
+                    value: "neither or both of ids and where".to_owned(),
+                    limit: "given one of them".to_owned(),
+                }),
+            })
+        })
+    }
+
+    fn __enter__(slf: Bound<'_, Self>) -> PyResult<Bound<'_, Self>> {
+        let ended_before = slf
+            .get()
+            .inner
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .is_none();
+        match ended_before {
+            true => Err(ended(slf.py())),
+            false => Ok(slf),
+        }
+    }
+
+    fn __exit__(
+        &self,
+        py: Python<'_>,
+        r#type: &Bound<'_, PyAny>,
+        _value: &Bound<'_, PyAny>,
+        _traceback: &Bound<'_, PyAny>,
+    ) -> PyResult<()> {
+        let inner = self.take().ok_or_else(|| ended(py))?;
+        match r#type.is_none() {
+            true => call::detached(py, || inner.commit()),
+            false => Ok(()),
+        }
+    }
+}
