@@ -26,7 +26,7 @@ pub(crate) fn ids(file: &Path, rows: Option<usize>) -> Result<Vec<Key>, Error> {
         let ids = Npy::open_ids(file)?;
         return one_per_row(file, "ids", ids.into_iter().map(Key::Int).collect(), rows);
     }
-    let texts = lines(file, reader, Key::TEXT_BYTES_MAX, "ids", rows, |text| {
+    let texts = lines(file, reader, Key::BYTES_MAX, "ids", rows, |text| {
         if text.is_empty() {
             return Err(LineProblem::Empty);
         }

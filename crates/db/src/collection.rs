@@ -411,16 +411,17 @@ pub(crate) fn check<'a>(
 }
 
 fn check_lengths(keys: &[Key]) -> Result<()> {
-    let limit = Key::TEXT_BYTES_MAX;
-    let too_long = keys.iter().enumerate().find_map(|(row, key)| match key {
-        Key::Text(id) if id.len() > limit => Some(Error::IdTooLong {
-            row,
-            bytes: id.len(),
-            limit,
-        }),
-        _ => None,
-    });
-    too_long.map_or(Ok(()), Err)
+    let limit = Key::BYTES_MAX;
+    let bytes = |key: &Key| match key {
+        Key::Int(_) | Key::Uuid(_) => 0,
+        Key::Text(id) => id.len(),
+        Key::Bytes(id) => id.len(),
+    };
+    let lengths = keys.iter().map(bytes).enumerate();
+    let too_long = lengths.into_iter().find(|(_, bytes)| *bytes > limit);
+    too_long.map_or(Ok(()), |(row, bytes)| {
+        Err(Error::IdTooLong { row, bytes, limit })
+    })
 }
 
 /// Every row's metadata is checked; that of the rows that are kept is encoded.

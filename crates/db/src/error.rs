@@ -130,12 +130,12 @@ pub enum Error {
         /// Counted from 0.
         row: usize,
     },
-    /// A text id beyond [`Key::TEXT_BYTES_MAX`].
+    /// An id beyond [`Key::BYTES_MAX`].
     #[error("row {row}: the id has {bytes} bytes; at most {limit} are possible")]
     IdTooLong {
         /// Counted from 0.
         row: usize,
-        /// Its length in UTF-8.
+        /// Its length; of a text, in UTF-8.
         bytes: usize,
         /// The most that is possible.
         limit: usize,

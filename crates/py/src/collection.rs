@@ -178,7 +178,7 @@ fn unwrapped<'py>(
 
 fn record_to_py(py: Python<'_>, record: Record) -> PyResult<Bound<'_, PyDict>> {
     let dict = PyDict::new(py);
-    dict.set_item("id", keys::to_py(py, &record.id))?;
+    dict.set_item("id", keys::ToPy(&record.id))?;
     dict.set_item("vector", PyArray1::from_vec(py, record.vector))?;
     dict.set_item("metadata", values::to_py(py, &record.metadata)?)?;
     Ok(dict)
@@ -189,7 +189,7 @@ impl Collection {
     /// Store records, replacing those with the same ids: all of them, durably, or none. Of rows with the same id the last
     /// one wins.
     ///
-    /// `ids`: an integer array, or a list of int or str. `vectors`: an array [n, dim]; C-contiguous float32 is read in
+    /// `ids`: an integer array, or a list of int, str, uuid.UUID or bytes. `vectors`: an array [n, dim]; C-contiguous float32 is read in
     /// place, everything else is converted on the way. `metadata`: a list of dicts, or a dict of columns.
     ///
     /// >>> import numpy as np, proxime
@@ -259,7 +259,7 @@ impl Collection {
     /// Delete the records with these ids, or those that `where`, as in `search`, is true of: all of them, durably, or none.
     /// Returns how many there were.
     ///
-    /// `ids`: an integer array, or a list of int or str; those that are not there are passed over.
+    /// `ids`: as for `upsert`; those that are not there are passed over.
     ///
     /// >>> import numpy as np, proxime
     /// >>> docs = proxime.open(":memory:").create_collection("docs", dim=2)
@@ -320,7 +320,7 @@ impl Collection {
         unwrapped(py, found.collect(), single)
     }
 
-    /// The next `limit` records in the order of their ids, integers before texts, behind the id `after`; a list of dicts as
+    /// The next `limit` records in the order of their ids, integers before texts before UUIDs before bytes, behind the id `after`; a list of dicts as
     /// from `get`, shorter only at the end. `where` as in `search`.
     ///
     /// Pass the last id of a page as `after` for the next one. A record that is there all the time comes exactly once,

@@ -185,21 +185,15 @@ fn describe<'py>(py: Python<'py>, error: &Error) -> (&'static str, Details<'py>)
         | Error::TooManyRows { rows, .. } => ("CountError", details!(py, rows = rows)),
         Error::DuplicateId { id, first_row, row } => (
             "DuplicateIdError",
-            details!(
-                py,
-                id = keys::to_py(py, id),
-                first_row = first_row,
-                row = row
-            ),
+            details!(py, id = keys::ToPy(id), first_row = first_row, row = row),
         ),
         Error::IdTooLong { row, .. } => ("IdError", details!(py, row = row)),
-        Error::IdExists { id, row } => (
-            "ExistsError",
-            details!(py, id = keys::to_py(py, id), row = row),
-        ),
+        Error::IdExists { id, row } => {
+            ("ExistsError", details!(py, id = keys::ToPy(id), row = row))
+        }
         Error::IdNotFound { id, row } => (
             "NotFoundError",
-            details!(py, id = keys::to_py(py, id), row = row),
+            details!(py, id = keys::ToPy(id), row = row),
         ),
         Error::Metadata { row, path, .. } => {
             ("MetadataError", details!(py, row = row, path = path))

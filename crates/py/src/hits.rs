@@ -145,7 +145,7 @@ impl Ids {
     fn gather<'r, I: Iterator<Item = Hit<'r>>>(hits: impl Fn() -> I) -> Ids {
         let integers = hits().map(|hit| match hit.id() {
             Key::Int(id) => Some(id),
-            Key::Text(_) => None,
+            Key::Text(_) | Key::Uuid(_) | Key::Bytes(_) => None,
         });
         match integers.collect() {
             Some(ids) => Ids::Int(ids),
@@ -153,13 +153,17 @@ impl Ids {
         }
     }
 
-    /// An array of int64, or of objects where any id is a text.
+    /// An array of int64, or of objects where any id is no integer.
     fn into_py<D: IntoDimension>(self, py: Python<'_>, shape: D) -> PyResult<Bound<'_, PyAny>> {
         Ok(match self {
             Ids::Int(ids) => PyArray1::from_vec(py, ids).reshape(shape)?.into_any(),
             Ids::Mixed(ids) => {
-                let ids = ids.iter().map(|id| keys::to_py(py, id).unbind());
-                PyArray1::from_iter(py, ids).reshape(shape)?.into_any()
+                let ids = ids
+                    .iter()
+                    .map(|id| Ok(keys::ToPy(id).into_pyobject(py)?.unbind()));
+                PyArray1::from_vec(py, ids.collect::<PyResult<_>>()?)
+                    .reshape(shape)?
+                    .into_any()
             }
         })
     }
@@ -272,7 +276,7 @@ impl Hits {
 
 fn to_py<'py>(py: Python<'py>, hit: &Hit<'_>) -> PyResult<Bound<'py, PyAny>> {
     static HIT: PyOnceLock<Py<PyType>> = PyOnceLock::new();
-    let id = keys::to_py(py, &hit.id());
+    let id = keys::ToPy(&hit.id()).into_pyobject(py)?;
     HIT.import(py, "proxime._hit", "Hit")?
         .call1((id, hit.distance(), metadata(py, hit)?))
 }

@@ -1,11 +1,12 @@
-//! Ids: integers or texts, from arrays, lists, ranges or anything that can be iterated; and back.
+//! Ids: integers, texts, UUIDs or bytes, from arrays, lists, ranges or anything that can be iterated; and back.
 //!
 //! `True` is not 1 here and 1.0 is not 1: an id that is nearly an integer is a mistake somewhere, and is refused by row.
 
 use numpy::{PyArray1, PyArrayDescrMethods, PyArrayMethods, PyUntypedArray, PyUntypedArrayMethods};
 use proxime::Key;
 use pyo3::prelude::*;
-use pyo3::types::{PyByteArray, PyBytes, PyDict, PyFrozenSet, PyInt, PySet, PyString};
+use pyo3::sync::PyOnceLock;
+use pyo3::types::{PyByteArray, PyBytes, PyDict, PyFrozenSet, PyInt, PySet, PyString, PyType};
 
 use crate::{error, values};
 
@@ -27,7 +28,13 @@ pub(crate) fn from_py(ids: &Bound<'_, PyAny>) -> PyResult<Vec<Key>> {
         || ids.is_instance_of::<PyString>()
         || ids.is_instance_of::<PyBytes>()
         || ids.is_instance_of::<PyByteArray>();
-    let needed = || error::wrong_type("ids", "a list or an array of int or str", ids);
+    let needed = || {
+        error::wrong_type(
+            "ids",
+            "a list or an array of int, str, uuid.UUID or bytes",
+            ids,
+        )
+    };
     if unfit {
         return Err(needed());
     }
@@ -66,11 +73,20 @@ pub(crate) fn one(id: &Bound<'_, PyAny>, row: Option<usize>) -> PyResult<Key> {
         })?;
         return Ok(Key::Text(text.into_owned()));
     }
+    if let Ok(bytes) = id.cast::<PyBytes>() {
+        return Ok(Key::Bytes(bytes.as_bytes().to_vec()));
+    }
     if values::is_integer(id)? {
         let number = id.extract();
         return (number.map(Key::Int)).map_err(|_| out_of_range(py, &id.to_string(), row));
     }
-    let message = format!("an id is an int or a str, not {}", error::type_name(id));
+    if id.is_instance(uuid_class(py)?)? {
+        return Ok(Key::Uuid(id.getattr("bytes")?.extract()?));
+    }
+    let message = format!(
+        "an id is an int, a str, a uuid.UUID or bytes, not {}",
+        error::type_name(id)
+    );
     Err(about(py, "ArgumentTypeError", row, &message))
 }
 
@@ -86,10 +102,25 @@ fn about(py: Python<'_>, class: &str, row: Option<usize>, message: &str) -> PyEr
     }
 }
 
-/// The id as `int` or `str`.
-pub(crate) fn to_py<'py>(py: Python<'py>, id: &Key) -> Bound<'py, PyAny> {
-    match id {
-        Key::Int(id) => PyInt::new(py, *id).into_any(),
-        Key::Text(id) => PyString::new(py, id).into_any(),
+fn uuid_class(py: Python<'_>) -> PyResult<&Bound<'_, PyType>> {
+    static CLASS: PyOnceLock<Py<PyType>> = PyOnceLock::new();
+    CLASS.import(py, "uuid", "UUID")
+}
+
+/// An id on its way to Python: as `int`, `str`, `uuid.UUID` or `bytes`.
+pub(crate) struct ToPy<'a>(pub(crate) &'a Key);
+
+impl<'py> IntoPyObject<'py> for ToPy<'_> {
+    type Target = PyAny;
+    type Output = Bound<'py, PyAny>;
+    type Error = PyErr;
+
+    fn into_pyobject(self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        Ok(match self.0 {
+            Key::Int(id) => PyInt::new(py, *id).into_any(),
+            Key::Text(id) => PyString::new(py, id).into_any(),
+            Key::Uuid(id) => uuid_class(py)?.call1((py.None(), PyBytes::new(py, id)))?,
+            Key::Bytes(id) => PyBytes::new(py, id).into_any(),
+        })
     }
 }

@@ -7,6 +7,7 @@ not. Damage to derived sections is passed over, as the format allows: what they 
 import json
 import math
 import struct
+import uuid
 from pathlib import Path
 
 BLOCK = 4096
@@ -193,9 +194,11 @@ def column(data, rows):
 def ids(data, rows):
     found = []
     for cell in column(data, rows):
-        need(cell[:1] in (b"\0", b"\1") and (cell[0] == 1 or len(cell) == 9) and len(cell) <= 65_536, "an id")
+        need(cell[:1] in (b"\0", b"\1", b"\2", b"\3") and len(cell) <= 65_536, "an id")
+        need(len(cell) == {0: 9, 2: 17}.get(cell[0], len(cell)), "an id of another length")
         try:
-            found.append(unpack("q", cell, 1)[0] if cell[0] == 0 else cell[1:].decode())
+            kinds = (lambda id: unpack("q", id)[0], bytes.decode, lambda id: uuid.UUID(bytes=id), bytes)
+            found.append(kinds[cell[0]](cell[1:]))
         except UnicodeDecodeError as error:
             raise Damaged("an id that is not UTF-8") from error
     need(len(set(found)) == len(found), "an id is there twice")

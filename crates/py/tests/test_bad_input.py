@@ -74,19 +74,18 @@ def test_vectors(docs, name, write):
 BAD_IDS = {
     "too few": ([1, 2], proxime.CountError, "3 vectors came with 2 ids"),
     "too many": (range(4), proxime.CountError, "3 vectors came with 4 ids"),
-    "bool": ([1, True, 2], proxime.ArgumentTypeError, "row 1: an id is an int or a str, not bool"),
-    "bools": (np.array([True, False, True]), proxime.ArgumentTypeError, "row 0: an id is an int or a str, not numpy.bool"),
-    "float": ([1, 2, 3.0], proxime.ArgumentTypeError, "row 2: an id is an int or a str, not float"),
-    "floats": (np.arange(3.0), proxime.ArgumentTypeError, "row 0: an id is an int or a str, not numpy.float64"),
-    "none": (["a", None, "c"], proxime.ArgumentTypeError, "row 1: an id is an int or a str, not NoneType"),
-    "bytes": ([b"a", "b", "c"], proxime.ArgumentTypeError, "row 0: an id is an int or a str, not bytes"),
+    "bool": ([1, True, 2], proxime.ArgumentTypeError, "row 1: an id is an int, a str, a uuid.UUID or bytes, not bool"),
+    "bools": (np.array([True, False, True]), proxime.ArgumentTypeError, "row 0: an id is an int, a str, a uuid.UUID or bytes, not numpy.bool"),
+    "float": ([1, 2, 3.0], proxime.ArgumentTypeError, "row 2: an id is an int, a str, a uuid.UUID or bytes, not float"),
+    "floats": (np.arange(3.0), proxime.ArgumentTypeError, "row 0: an id is an int, a str, a uuid.UUID or bytes, not numpy.float64"),
+    "none": (["a", None, "c"], proxime.ArgumentTypeError, "row 1: an id is an int, a str, a uuid.UUID or bytes, not NoneType"),
     "timedelta": (np.array([1, 2, 3], "m8[s]"), proxime.ArgumentTypeError, "row 0"),
     "too large": ([1, 2, 2**63], proxime.IdError, "row 2: id 9223372036854775808 does not fit"),
     "too small": ([1, -(2**63) - 1, 2], proxime.IdError, "row 1: id -9223372036854775809 does not fit"),
     "too large, array": (np.array([1, 2**64 - 1, 2], "u8"), proxime.IdError, "row 1: id 18446744073709551615"),
     "too long": (["a", "b" * 65_536, "c"], proxime.IdError, "row 1: the id has 65536 bytes"),
     "surrogate": (["a", "\ud800", "c"], proxime.IdError, "row 1: the id is not valid Unicode"),
-    "a text": ("abc", proxime.ArgumentTypeError, "ids: a list or an array of int or str is needed, not str"),
+    "a text": ("abc", proxime.ArgumentTypeError, "ids: a list or an array of int, str, uuid.UUID or bytes is needed, not str"),
     "a set": ({1, 2, 3}, proxime.ArgumentTypeError, "ids: .* not set"),
     "a dict": ({1: 1, 2: 2, 3: 3}, proxime.ArgumentTypeError, "ids: .* not dict"),
     "a number": (3, proxime.ArgumentTypeError, "ids: .* not int"),
@@ -263,9 +262,9 @@ def test_no_such_collection(db):
     assert isinstance(caught.value, KeyError)
 
 
-@pytest.mark.parametrize("id", [1.0, True, None, b"a", (1,)])
+@pytest.mark.parametrize("id", [1.0, True, None, bytearray(b"a"), (1,)])
 def test_get_of_no_id(docs, id):
-    with pytest.raises(proxime.ArgumentTypeError, match="an id is an int or a str, not"):
+    with pytest.raises(proxime.ArgumentTypeError, match="an id is an int, a str, a uuid.UUID or bytes, not"):
         docs.get(id)
 
 

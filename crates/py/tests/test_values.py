@@ -1,6 +1,7 @@
 """Ids and metadata come back as they went in, to the type."""
 
 import math
+import uuid
 from enum import IntEnum, StrEnum
 
 import numpy as np
@@ -8,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import format_reader
 import proxime
 from conftest import vectors
 
@@ -144,3 +146,25 @@ def test_the_last_of_equal_ids_wins(docs):
     assert len(docs) == 2
     assert docs.get(1)["metadata"] == {"row": 2}
     np.testing.assert_array_equal(docs.get(1)["vector"], vectors(3)[2])
+
+
+def test_ids_come_back_as_what_they_were(tmp_path):
+    ids = [7, "7", uuid.UUID(int=7), uuid.UUID(int=2**128 - 1), b"7", b"", b"\xff\x00"]
+    with proxime.open(tmp_path / "db") as db:
+        db.create_collection("docs", dim=3).upsert(ids, vectors(7, 3))
+    assert list(format_reader.read(tmp_path / "db")["docs"]) == ids
+    docs = proxime.open(tmp_path / "db").collection("docs")
+    seen = [record["id"] for record in docs.scroll()]
+    assert seen == [*ids[:4], b"", b"7", b"\xff\x00"] and list(map(type, seen)) == [int, str, *[uuid.UUID] * 2, *[bytes] * 3]
+    assert docs.get(uuid.UUID(int=7))["id"] == uuid.UUID(int=7) and docs.exists(b"7") and not docs.exists(b"8")
+    assert [record["id"] for record in docs.scroll(after=uuid.UUID(int=8))] == [ids[3], b"", b"7", b"\xff\x00"]
+    found = docs.search(vectors(7, 3)[2], k=1)
+    assert found.ids[0] == found[0].id == ids[2]
+    with pytest.raises(proxime.ExistsError) as raised:
+        docs.add([uuid.UUID(int=7)], vectors(1, 3))
+    assert raised.value.id == uuid.UUID(int=7) and "00000000-0000-0000-0000-000000000007" in str(raised.value)
+    with pytest.raises(proxime.IdError, match="at most 65535"):
+        docs.upsert([b"x" * 65_536], vectors(1, 3))
+    with pytest.raises(proxime.ArgumentTypeError, match="row 0"):
+        docs.upsert([bytearray(b"x")], vectors(1, 3))
+    assert docs.delete([b"7", uuid.UUID(int=7)]) == 2

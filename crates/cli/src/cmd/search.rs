@@ -110,6 +110,7 @@ fn answer(query: usize, results: &Results, i: usize) -> Result<Answer, Error> {
         answer.ids.push(match hit.id() {
             Key::Int(id) => id.into(),
             Key::Text(id) => id.into(),
+            id @ (Key::Uuid(_) | Key::Bytes(_)) => id.to_string().into(),
         });
         answer.distances.push(hit.distance());
         answer.metadata.push(metadata_to_json(&hit.metadata()?));

@@ -1,6 +1,7 @@
 //! The ids of a segment: a column of bytes, and a table from id to row.
 //!
-//! One id is one byte of kind and then: 0, an integer, 8 bytes little-endian; 1, a text, its UTF-8. The table holds row
+//! One id is one byte of kind and then: 0, an integer, 8 bytes little-endian; 1, a text, its UTF-8; 2, a UUID, its 16 bytes, most
+//! significant first; 3, bytes, as they are. The table holds row
 //! numbers only and compares against the column, so an id is in memory once. The hash has a fixed seed: what a database does
 //! must not depend on the run.
 
@@ -15,6 +16,8 @@ use crate::Key;
 
 const INT: u8 = 0;
 const TEXT: u8 = 1;
+const UUID: u8 = 2;
+const BYTES: u8 = 3;
 
 /// Hashes ids by their bytes.
 pub(crate) fn hash(id: &[u8]) -> u64 {
@@ -26,6 +29,8 @@ pub(crate) fn hash(id: &[u8]) -> u64 {
 pub(crate) enum KeyRef<'a> {
     Int(i64),
     Text(&'a str),
+    Uuid([u8; 16]),
+    Bytes(&'a [u8]),
 }
 
 impl KeyRef<'_> {
@@ -33,6 +38,8 @@ impl KeyRef<'_> {
         match self {
             KeyRef::Int(id) => Key::Int(id),
             KeyRef::Text(id) => Key::Text(id.to_owned()),
+            KeyRef::Uuid(id) => Key::Uuid(id),
+            KeyRef::Bytes(id) => Key::Bytes(id.to_vec()),
         }
     }
 }
@@ -42,6 +49,8 @@ impl Key {
         match self {
             Key::Int(id) => KeyRef::Int(*id),
             Key::Text(id) => KeyRef::Text(id),
+            Key::Uuid(id) => KeyRef::Uuid(*id),
+            Key::Bytes(id) => KeyRef::Bytes(id),
         }
     }
 
@@ -63,6 +72,14 @@ impl Key {
                 out.push(TEXT);
                 out.extend(id.as_bytes());
             }
+            Key::Uuid(id) => {
+                out.push(UUID);
+                out.extend(id);
+            }
+            Key::Bytes(id) => {
+                out.push(BYTES);
+                out.extend(id);
+            }
         }
     }
 }
@@ -71,9 +88,9 @@ impl Key {
 pub(crate) fn decode(id: &[u8]) -> Option<KeyRef<'_>> {
     match id.split_first()? {
         (&INT, id) => Some(KeyRef::Int(i64::from_le_bytes(id.try_into().ok()?))),
-        (&TEXT, id) if id.len() <= Key::TEXT_BYTES_MAX => {
-            Some(KeyRef::Text(str::from_utf8(id).ok()?))
-        }
+        (&TEXT, id) if id.len() <= Key::BYTES_MAX => Some(KeyRef::Text(str::from_utf8(id).ok()?)),
+        (&UUID, id) => Some(KeyRef::Uuid(id.try_into().ok()?)),
+        (&BYTES, id) if id.len() <= Key::BYTES_MAX => Some(KeyRef::Bytes(id)),
         _ => None,
     }
 }
@@ -83,7 +100,7 @@ pub(crate) fn decode(id: &[u8]) -> Option<KeyRef<'_>> {
 pub(crate) enum IdsError {
     #[error(transparent)]
     Column(#[from] ColumnError),
-    #[error("the id of row {row} is neither an integer nor a text")]
+    #[error("the id of row {row} is of no known kind")]
     NotAnId { row: usize },
     #[error("rows {first_row} and {row} have the same id")]
     Duplicate { first_row: usize, row: usize },
@@ -292,6 +309,9 @@ mod tests {
             "".into(),
             Key::Int(i64::MIN),
             "äö".into(),
+            Key::Uuid([7; 16]),
+            Key::Bytes(b"1".to_vec()),
+            Key::Bytes(vec![]),
         ];
         let ids = ids(&keys);
         for (row, key) in (0..).zip(&keys) {
@@ -312,6 +332,10 @@ mod tests {
             "a".into(),
             "".into(),
             Key::Int(0),
+            Key::Bytes(vec![255]),
+            Key::Uuid([1; 16]),
+            Key::Bytes(vec![]),
+            Key::Uuid([0; 16]),
         ];
         keys.sort();
         let ids = ids(&keys);
@@ -342,7 +366,15 @@ mod tests {
                 .for_each(|row| builder.push(|out| out.write_all(row)).unwrap());
             builder.parts().concat()
         };
-        for bad in [&[][..], &[2], &[0, 1, 2], &[1, 0xff], &[0; 10]] {
+        for bad in [
+            &[][..],
+            &[2],
+            &[2; 18],
+            &[4],
+            &[0, 1, 2],
+            &[1, 0xff],
+            &[0; 10],
+        ] {
             assert!(matches!(
                 Ids::new(column(&[&[1, b'a'], bad]), 2),
                 Err(IdsError::NotAnId { row: 1 })

@@ -55,7 +55,9 @@ enum Op {
 fn key() -> impl Strategy<Value = Key> {
     prop_oneof![
         (0..8i64).prop_map(Key::Int),
-        "[ab]{0,1}".prop_map(Key::Text)
+        "[ab]{0,1}".prop_map(Key::Text),
+        (0..2u8).prop_map(|byte| Key::Uuid([byte; 16])),
+        prop::collection::vec(0..2u8, 0..2).prop_map(Key::Bytes),
     ]
 }
 

@@ -106,7 +106,7 @@ fn listed(lost: &[proxime::LostRows]) -> BTreeSet<i64> {
     let ids = lost.iter().flat_map(|run| &run.ids);
     ids.map(|key| match key {
         Key::Int(id) => *id,
-        Key::Text(_) => panic!("{key}"),
+        _ => panic!("{key}"),
     })
     .collect()
 }

@@ -5,6 +5,7 @@ from os import PathLike
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Self, TypeAlias, final, overload
+from uuid import UUID
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -12,7 +13,8 @@ from numpy.typing import ArrayLike, NDArray
 from ._filter import Filter
 from ._hit import Hit
 
-_Ids: TypeAlias = NDArray[np.integer[Any]] | Iterable[int | str]
+_Id: TypeAlias = int | str | UUID | bytes
+_Ids: TypeAlias = NDArray[np.integer[Any]] | Iterable[_Id]
 _Vectors: TypeAlias = ArrayLike
 _Queries: TypeAlias = ArrayLike
 _Metadata: TypeAlias = Iterable[Mapping[str, Any] | None] | Mapping[str, Iterable[Any]]
@@ -88,16 +90,16 @@ class Collection:
     ) -> int: ...
     def compact(self) -> None: ...
     @overload
-    def get(self, id: int | str) -> dict[str, Any] | None: ...
+    def get(self, id: _Id) -> dict[str, Any] | None: ...
     @overload
-    def get(self, id: list[int | str] | NDArray[np.integer[Any]]) -> list[dict[str, Any] | None]: ...
+    def get(self, id: list[int] | list[str] | list[UUID] | list[bytes] | list[_Id] | NDArray[np.integer[Any]]) -> list[dict[str, Any] | None]: ...
     @overload
-    def exists(self, id: int | str) -> bool: ...
+    def exists(self, id: _Id) -> bool: ...
     @overload
-    def exists(self, id: list[int | str] | NDArray[np.integer[Any]]) -> list[bool]: ...
+    def exists(self, id: list[int] | list[str] | list[UUID] | list[bytes] | list[_Id] | NDArray[np.integer[Any]]) -> list[bool]: ...
     def scroll(
         self,
-        after: int | str | None = None,
+        after: _Id | None = None,
         limit: int = 1000,
         *,
         where: _Where | None = None,
