@@ -201,6 +201,30 @@ impl Database {
         })
     }
 
+    /// Gives a collection another name, durably. Handles to it stay good; their [`Collection::name`] is the one that they were asked
+    /// for by.
+    ///
+    /// Errors: no collection of that name; the new name is taken or impossible.
+    pub fn rename_collection(&self, name: &str, new_name: &str) -> Result<()> {
+        config::check_name(new_name)?;
+        self.0.write(|writing, snapshot| {
+            let entry = snapshot.by_name(name).ok_or_else(|| not_found(name))?;
+            if snapshot.by_name(new_name).is_some() {
+                return Err(Error::CollectionExists {
+                    name: new_name.to_owned(),
+                });
+            }
+            // At the weaker levels the new name must not survive what was acknowledged before it.
+            writing.flush()?;
+            writing.store.commit(|manifest| {
+                if let Some(stored) = manifest.collection_mut(entry.id) {
+                    stored.name = new_name.to_owned();
+                }
+            })?;
+            Ok(snapshot.with_entry(entry.renamed(new_name)))
+        })
+    }
+
     /// The collection of that name.
     pub fn collection(&self, name: &str) -> Result<Collection> {
         let snapshot = self.0.snapshot()?;

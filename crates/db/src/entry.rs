@@ -106,6 +106,25 @@ impl Entry {
         })
     }
 
+    /// The same under another name.
+    pub(crate) fn renamed(&self, name: &str) -> Entry {
+        let view = self.view.get().map(|view| {
+            let mut view = View::clone(view);
+            view.name = name.to_owned();
+            view
+        });
+        match view {
+            Some(view) => Entry::loaded(Arc::new(view)),
+            None => Entry {
+                id: self.id,
+                name: name.to_owned(),
+                config: self.config.clone(),
+                view: OnceLock::new(),
+                unread: Mutex::new(hold(&self.unread).clone()),
+            },
+        }
+    }
+
     /// Whether rows of it are in the log only.
     pub(crate) fn has_tail(&self) -> bool {
         match self.view.get() {

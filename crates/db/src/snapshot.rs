@@ -41,8 +41,13 @@ impl Snapshot {
 
     /// The same with `view` in place of the collection with its id, or added.
     pub(crate) fn with(&self, view: View) -> Snapshot {
+        self.with_entry(Entry::loaded(Arc::new(view)))
+    }
+
+    /// The same, whether it was read or not.
+    pub(crate) fn with_entry(&self, entry: Entry) -> Snapshot {
         let mut collections = self.collections.clone();
-        let new = Arc::new(Entry::loaded(Arc::new(view)));
+        let new = Arc::new(entry);
         match collections.iter_mut().find(|old| old.id == new.id) {
             Some(old) => *old = new,
             None => collections.push(new),

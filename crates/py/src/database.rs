@@ -192,6 +192,23 @@ impl Database {
         Ok(Collection::new(inner))
     }
 
+    /// Give a collection another name, durably. Handles to it stay good.
+    fn rename_collection(
+        &self,
+        py: Python<'_>,
+        name: &Bound<'_, PyAny>,
+        new_name: &Bound<'_, PyAny>,
+    ) -> PyResult<()> {
+        let (name, new_name) = (args::text("name", name)?, args::text("new_name", new_name)?);
+        call::detached(py, || self.inner.rename_collection(&name, &new_name))
+    }
+
+    /// Remove a collection and its files, durably. Handles to it raise `NotFoundError` from then on; what they have found stays good.
+    fn drop_collection(&self, py: Python<'_>, name: &Bound<'_, PyAny>) -> PyResult<()> {
+        let name = args::text("name", name)?;
+        call::detached(py, || self.inner.drop_collection(&name))
+    }
+
     /// The names of all collections, in order of creation.
     fn collections(&self, py: Python<'_>) -> PyResult<Vec<String>> {
         call::detached(py, || self.inner.collections())

@@ -168,3 +168,19 @@ def test_a_transaction_is_all_or_nothing(tmp_path: Path) -> None:
     record = db.collection("b").get("x")
     assert record is not None and (record["vector"] == vector(3)).all()
     assert db.collection("a").scroll()[0]["metadata"] == {"n": 7}
+
+
+def test_collections_are_renamed_and_dropped(tmp_path: Path) -> None:
+    db = proxime.open(tmp_path / "db")
+    docs = db.create_collection("docs", dim=8)
+    docs.upsert([1], vector(1)[None])
+    db.create_collection("other", dim=8)
+    db.rename_collection("docs", "papers")
+    assert docs.get(1) is not None
+    with pytest.raises(proxime.ExistsError):
+        db.rename_collection("papers", "other")
+    db.drop_collection("other")
+    with pytest.raises(proxime.NotFoundError):
+        db.drop_collection("other")
+    db.close()
+    assert proxime.open(tmp_path / "db").collections() == ["papers"]

@@ -1,8 +1,10 @@
 //! A dropped collection is gone, from memory and from the disk, but not from the hands of those who found something in it.
 
-use proxime::{Batch, Database, Error, Key, OpenOptions, SearchOptions};
+use std::sync::Arc;
 
-use crate::support::{ids, in_memory, int_ids, l2, points, rows, upsert};
+use proxime::{Batch, Database, Error, Key, OpenOptions, SearchOptions, SimVfs, Verify};
+
+use crate::support::{ids, in_memory, int_ids, l2, points, rows, threads, upsert};
 
 #[test]
 fn its_name_and_its_files_are_free() {
@@ -67,4 +69,42 @@ fn what_is_not_there_or_not_writable_is_an_error() {
     let reader = Database::open_with(&path, &read_only).unwrap();
     assert!(matches!(reader.drop_collection("c"), Err(Error::ReadOnly)));
     assert_eq!(reader.collections().unwrap(), ["c"]);
+}
+
+#[test]
+fn renamed() {
+    let vfs = Arc::new(SimVfs::new());
+    let lazily = OpenOptions {
+        verify: Verify::Lazy,
+        ..threads(1)
+    };
+    let db = Database::open_on(vfs.clone(), &lazily).unwrap();
+    let c = db.create_collection("old", l2(2)).unwrap();
+    db.create_collection("taken", l2(2)).unwrap();
+    upsert(&c, int_ids(3), &points(3, 2));
+    for name in ["taken", "old"] {
+        let refused = db.rename_collection("old", name);
+        assert!(matches!(refused, Err(Error::CollectionExists { name: n }) if n == name));
+    }
+    assert!(matches!(
+        db.rename_collection("none", "x"),
+        Err(Error::CollectionNotFound { .. })
+    ));
+    assert!(matches!(
+        db.rename_collection("old", ""),
+        Err(Error::Name { .. })
+    ));
+    db.rename_collection("old", "new").unwrap();
+    upsert(&c, vec![Key::Int(9)], &[1.0, 1.0]);
+    assert_eq!(db.collections().unwrap(), ["new", "taken"]);
+    drop((db, c));
+    // Renamed once more before it is read, with rows in the log.
+    let db = Database::open_on(vfs.clone(), &lazily).unwrap();
+    db.rename_collection("new", "newest").unwrap();
+    assert_eq!(db.collection("newest").unwrap().len().unwrap(), 4);
+    assert!(db.collection("new").is_err() && db.collection("old").is_err());
+    drop(db);
+    let db = Database::open_on(vfs, &lazily).unwrap();
+    assert_eq!(db.collection("newest").unwrap().len().unwrap(), 4);
+    assert!(db.verify().unwrap().ok);
 }
