@@ -7,6 +7,8 @@ use std::fmt;
 
 use serde::{Serialize, Serializer};
 
+use crate::value::Hex;
+
 /// A record's id.
 ///
 /// ```
@@ -63,10 +65,7 @@ impl fmt::Display for Key {
                 }
                 Ok(())
             }
-            Key::Bytes(id) => {
-                f.write_str("0x")?;
-                id.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
-            }
+            Key::Bytes(id) => Hex(id).fmt(f),
         }
     }
 }

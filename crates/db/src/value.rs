@@ -1,10 +1,12 @@
-//! Metadata: JSON-like values with exact types.
+//! Metadata: JSON-like values with exact types, and times and bytes.
 //!
 //! An integer stays an integer, a float a float, `true` never becomes 1. What JSON cannot say exactly (NaN, infinity, integers
-//! beyond 64 bits, nesting beyond [`DEPTH_MAX`]) is refused at the door, so what is read back equals what was stored.
+//! beyond 64 bits, nesting beyond [`DEPTH_MAX`]) is refused at the door, so what is read back equals what was stored. Times and bytes are
+//! never made of JSON, and become texts in it.
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::ops::RangeInclusive;
 
 /// How deep lists and objects may nest. The metadata object itself is depth 1.
 pub const DEPTH_MAX: usize = 32;
@@ -32,11 +34,18 @@ pub enum Value {
     Float(f64),
     /// Text.
     Text(String),
+    /// A moment: microseconds since 1970-01-01T00:00:00Z, in the years 1 to 9999. It has no time zone.
+    Time(i64),
+    /// Bytes.
+    Bytes(Vec<u8>),
     /// Values in order.
     List(Vec<Value>),
     /// Named values.
     Object(Metadata),
 }
+
+/// The first microsecond of the year 1, and the last of the year 9999.
+pub(crate) const TIMES: RangeInclusive<i64> = -62_135_596_800_000_000..=253_402_300_799_999_999;
 
 /// Why a value cannot be stored.
 #[derive(Clone, Debug, PartialEq)]
@@ -46,6 +55,8 @@ pub enum Problem {
     NotFinite(f64),
     /// An integer beyond 64 signed bits.
     IntegerRange(u64),
+    /// A time, in microseconds since 1970, outside the years 1 to 9999.
+    TimeRange(i64),
     /// Nested deeper than [`DEPTH_MAX`].
     Depth,
     /// One record's metadata is larger than this many bytes when encoded.
@@ -60,6 +71,9 @@ impl fmt::Display for Problem {
             Problem::NotFinite(value) => write!(f, "{value} is not a finite number"),
             Problem::IntegerRange(value) => {
                 write!(f, "{value} does not fit a 64-bit signed integer")
+            }
+            Problem::TimeRange(micros) => {
+                write!(f, "{micros} us since 1970 is outside the years 1 to 9999")
             }
             Problem::Depth => write!(f, "nested deeper than {DEPTH_MAX}"),
             Problem::Size(limit) => write!(f, "larger than {limit} bytes"),
@@ -147,7 +161,8 @@ impl Value {
         from_json(json, room)
     }
 
-    /// The same value, as JSON. What is not finite, which no stored value is, becomes null.
+    /// The same value, as JSON. A time becomes a text as in RFC 3339, bytes one of hexadecimal digits behind `0x`. What is not finite,
+    /// which no stored value is, becomes null.
     pub fn to_json(&self) -> serde_json::Value {
         match self {
             Value::Null => serde_json::Value::Null,
@@ -155,9 +170,46 @@ impl Value {
             Value::Int(value) => (*value).into(),
             Value::Float(value) => (*value).into(),
             Value::Text(value) => value.as_str().into(),
+            Value::Time(micros) => Rfc3339(*micros).to_string().into(),
+            Value::Bytes(bytes) => Hex(bytes).to_string().into(),
             Value::List(list) => list.iter().map(Value::to_json).collect(),
             Value::Object(object) => metadata_to_json(object),
         }
+    }
+}
+
+/// Microseconds since 1970 as a date and a time in UTC.
+pub(crate) struct Rfc3339(pub(crate) i64);
+
+impl fmt::Display for Rfc3339 {
+    /// Source: Hinnant, chrono-compatible low-level date algorithms, civil_from_days.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const DAY_US: i64 = 86_400_000_000;
+        let of_day = self.0.rem_euclid(DAY_US);
+        let days = self.0.div_euclid(DAY_US) + 719_468;
+        let (era, of_era) = (days.div_euclid(146_097), days.rem_euclid(146_097));
+        let year_of_era = (of_era - of_era / 1460 + of_era / 36_524 - of_era / 146_096) / 365;
+        let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+        let from_march = (5 * of_year + 2) / 153;
+        let day = of_year - (153 * from_march + 2) / 5 + 1;
+        let month = from_march % 12 + if from_march < 10 { 3 } else { -9 };
+        let year = year_of_era + era * 400 + i64::from(month <= 2);
+        let (seconds, micros) = (of_day / 1_000_000, of_day % 1_000_000);
+        let (hour, minute, second) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
+        write!(
+            f,
+            "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{micros:06}Z"
+        )
+    }
+}
+
+/// Bytes as hexadecimal digits.
+pub(crate) struct Hex<'a>(pub(crate) &'a [u8]);
+
+impl fmt::Display for Hex<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("0x")?;
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
     }
 }
 
@@ -227,6 +279,21 @@ mod tests {
         );
         assert_eq!(metadata_to_json(&metadata), json);
         assert_eq!(metadata_to_json(&metadata).to_string(), json.to_string());
+    }
+
+    #[test]
+    fn times_and_bytes_become_texts() {
+        for (micros, text) in [
+            (0, "1970-01-01T00:00:00.000000Z"),
+            (-1, "1969-12-31T23:59:59.999999Z"),
+            (951_782_400_000_000, "2000-02-29T00:00:00.000000Z"),
+            (1_582_979_696_000_007, "2020-02-29T12:34:56.000007Z"),
+            (*TIMES.start(), "0001-01-01T00:00:00.000000Z"),
+            (*TIMES.end(), "9999-12-31T23:59:59.999999Z"),
+        ] {
+            assert_eq!(Value::Time(micros).to_json(), json!(text));
+        }
+        assert_eq!(Value::Bytes(vec![0, 255]).to_json(), json!("0x00ff"));
     }
 
     #[test]

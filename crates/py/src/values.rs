@@ -1,12 +1,13 @@
 //! Metadata: Python values to the database's and back, types kept exactly.
 //!
-//! `True` stays `True`, 1 stays `int`, 1.0 stays `float`. NumPy's numbers count as the Python numbers they equal. Everything
-//! else (dates, tuples, bytes, sets) is refused by row and field rather than turned into something similar.
+//! `True` stays `True`, 1 stays `int`, 1.0 stays `float`. A datetime that is aware of its time zone is stored as the moment that it
+//! stands for, and comes back in UTC: equal to what it was. NumPy's numbers count as the Python numbers they equal. Everything
+//! else (naive datetimes, dates, tuples, sets) is refused by row and field rather than turned into something similar.
 
 use proxime::{DEPTH_MAX, Error, Metadata, Problem, Value};
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use pyo3::types::{PyBool, PyDict, PyFloat, PyInt, PyList, PyString, PyType};
+use pyo3::types::{PyBool, PyBytes, PyDict, PyFloat, PyInt, PyList, PyString, PyType};
 
 use crate::error;
 
@@ -106,6 +107,8 @@ fn value_to_py<'py>(py: Python<'py>, value: &Value) -> PyResult<Bound<'py, PyAny
         Value::Int(value) => PyInt::new(py, *value).into_any(),
         Value::Float(value) => PyFloat::new(py, *value).into_any(),
         Value::Text(value) => PyString::new(py, value).into_any(),
+        Value::Time(micros) => from_micros(py, *micros)?,
+        Value::Bytes(bytes) => PyBytes::new(py, bytes).into_any(),
         Value::List(values) => {
             let list = PyList::empty(py);
             for value in values {
@@ -224,15 +227,61 @@ fn value(item: &Bound<'_, PyAny>, room: usize) -> Result<Value, Refused> {
     if let Ok(items) = item.cast::<PyList>() {
         return list(items, room);
     }
+    if let Ok(bytes) = item.cast::<PyBytes>() {
+        return Ok(Value::Bytes(bytes.as_bytes().to_vec()));
+    }
+    if item.is_instance(datetime_class(item.py())?)? {
+        return time(item);
+    }
     match numpy_kind(item)? {
         Some('b') => Ok(Value::Bool(item.is_truthy()?)),
         Some('i' | 'u') => integer(item),
         Some('f') => Ok(Value::Float(item.extract()?)),
         _ => Err(Refused::text(format!(
-            "a {} cannot be stored; None, bool, int, float, str, list and dict can",
+            "a {} cannot be stored; None, bool, int, float, str, datetime, bytes, list and dict can",
             error::type_name(item)
         ))),
     }
+}
+
+fn datetime_class(py: Python<'_>) -> PyResult<&Bound<'_, PyType>> {
+    static CLASS: PyOnceLock<Py<PyType>> = PyOnceLock::new();
+    CLASS.import(py, "datetime", "datetime")
+}
+
+/// 1970-01-01 00:00 in UTC.
+fn epoch(py: Python<'_>) -> PyResult<&Bound<'_, PyAny>> {
+    static EPOCH: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+    let epoch = EPOCH.get_or_try_init(py, || {
+        let utc = py.import("datetime")?.getattr("timezone")?.getattr("utc")?;
+        let epoch = datetime_class(py)?.call1((1970, 1, 1, 0, 0, 0, 0, utc))?;
+        Ok::<_, PyErr>(epoch.unbind())
+    })?;
+    Ok(epoch.bind(py))
+}
+
+/// The moment that a datetime stands for.
+fn time(item: &Bound<'_, PyAny>) -> Result<Value, Refused> {
+    if item.call_method0("utcoffset")?.is_none() {
+        return Err(Refused::text(format!(
+            "{item} is a datetime without a time zone, so it is no moment; `.astimezone()` or `.replace(tzinfo=...)` gives it one"
+        )));
+    }
+    // Those of pandas have one.
+    if let Some(nanoseconds) = item.getattr_opt("nanosecond")?
+        && nanoseconds.is_truthy()?
+    {
+        return Err(Refused::text(format!("{item} is finer than microseconds")));
+    }
+    let since = item.sub(epoch(item.py())?)?;
+    let part = |name| since.getattr(name)?.extract::<i64>();
+    let seconds = part("days")? * 86_400 + part("seconds")?;
+    Ok(Value::Time(seconds * 1_000_000 + part("microseconds")?))
+}
+
+fn from_micros(py: Python<'_>, micros: i64) -> PyResult<Bound<'_, PyAny>> {
+    let delta = py.import("datetime")?.getattr("timedelta")?;
+    epoch(py)?.add(delta.call1((0, 0, micros))?)
 }
 
 fn integer(item: &Bound<'_, PyAny>) -> Result<Value, Refused> {

@@ -4,6 +4,7 @@
 not. Damage to derived sections is passed over, as the format allows: what they hold is not read here.
 """
 
+import datetime
 import json
 import math
 import struct
@@ -219,9 +220,13 @@ def metadata(data):
 
     def value(depth):
         token = take("I")
-        need(token <= 6 and depth <= 33, "an unknown token")
+        need(token <= 8 and depth <= 33, "an unknown token")
         if token == 4:
             return take(f"{take('Q')}s").decode()
+        if token == 7:
+            return datetime.datetime(1970, 1, 1, tzinfo=datetime.timezone.utc) + datetime.timedelta(microseconds=take("q"))
+        if token == 8:
+            return take(f"{take('Q')}s")
         if token == 5:
             return [value(depth + 1) for _ in range(take("I"))]
         if token == 6:

@@ -1,5 +1,6 @@
 """Every mistake is an error that says which row, what came and what was needed, and leaves the collection as it was."""
 
+import datetime
 import numpy as np
 import pytest
 
@@ -140,7 +141,8 @@ BAD_METADATA = {
     "a number": (1, proxime.ArgumentTypeError, "metadata: .* not int"),
     "a date": ([{}, {"when": np.datetime64("2020-01-01")}], proxime.MetadataError, r"row 1, metadata\.when: a numpy.datetime64 cannot be stored"),
     "a tuple": ([{"a": {"b": [0, (1, 2)]}}, {}], proxime.MetadataError, r"row 0, metadata\.a\.b\[1\]: a tuple cannot be stored"),
-    "bytes": ({"a": ["x", b"y"]}, proxime.MetadataError, r"row 1, metadata\.a: a bytes cannot be stored"),
+    "a bytearray": ({"a": ["x", bytearray(b"y")]}, proxime.MetadataError, r"row 1, metadata\.a: a bytearray cannot be stored"),
+    "a naive datetime": ([{}, {"t": datetime.datetime(2020, 1, 1)}], proxime.MetadataError, r"row 1, metadata\.t: .* without a time zone"),
     "an array": ([{"a": np.zeros(2)}, {}], proxime.MetadataError, r"row 0, metadata\.a: a numpy.ndarray cannot"),
     "nan": ([{}, {"a": [1.0, float("nan")]}], proxime.MetadataError, r"row 1, metadata\.a\[1\]: NaN is not a finite"),
     "infinity": ({"a": [0.0, INFINITY]}, proxime.MetadataError, r"row 1, metadata\.a: inf is not a finite"),

@@ -1,5 +1,6 @@
 """Ids and metadata come back as they went in, to the type."""
 
+import datetime
 import math
 import uuid
 from enum import IntEnum, StrEnum
@@ -16,7 +17,8 @@ from conftest import vectors
 INT64 = st.integers(-(2**63), 2**63 - 1)
 TEXT = st.text(st.characters(codec="utf-8"), max_size=20)
 VALUES = st.recursive(
-    st.none() | st.booleans() | INT64 | st.floats(allow_nan=False, allow_infinity=False) | TEXT,
+    st.none() | st.booleans() | INT64 | st.floats(allow_nan=False, allow_infinity=False) | TEXT
+    | st.datetimes(timezones=st.timezones(), allow_imaginary=False) | st.binary(max_size=9),
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(TEXT, inner, max_size=4),
     max_leaves=15,
 )
@@ -168,3 +170,23 @@ def test_ids_come_back_as_what_they_were(tmp_path):
     with pytest.raises(proxime.ArgumentTypeError, match="row 0"):
         docs.upsert([bytearray(b"x")], vectors(1, 3))
     assert docs.delete([b"7", uuid.UUID(int=7)]) == 2
+
+
+def test_times_compare_as_times(tmp_path):
+    db = proxime.open(tmp_path / "db")
+    docs = db.create_collection("docs", dim=2, metric="l2")
+    hour = datetime.timedelta(hours=1)
+    start = datetime.datetime(2020, 1, 1, tzinfo=datetime.timezone(5 * hour))
+    docs.upsert(range(6), vectors(6, 2), [*({"t": start + i * hour, "b": bytes([i])} for i in range(4)), {"t": "2021"}, {}])
+    utc = start.astimezone(datetime.timezone.utc)
+    assert docs.count({"t": {"$gte": utc + 2 * hour}}) == docs.count("t >= :t", {"t": utc + 2 * hour}) == 2
+    assert docs.count(proxime.F("t") < utc + hour) == docs.count({"t": utc}) == docs.count({"b": b"\x03"}) == 1
+    assert docs.get(1)["metadata"]["t"] == start + hour and docs.get(1)["metadata"]["t"].utcoffset() == 0 * hour
+    assert docs.count({"t": {"$in": [utc, "2021"]}}) == 2 and docs.count({"t": {"$lt": "3000"}}) == 1
+    with pytest.raises(proxime.FilterError, match="without a time zone"):
+        docs.count({"t": datetime.datetime(2020, 1, 1)})
+    with pytest.raises(proxime.FilterError):
+        docs.count({"b": {"$gt": b""}})
+    db.close()
+    stored = format_reader.read(tmp_path / "db")["docs"]
+    assert stored[3][1] == {"t": utc + 3 * hour, "b": b"\x03"}

@@ -159,6 +159,8 @@ fn scalar<'a>(token: &Token<'a>) -> Result<Scalar<'a>, u64> {
         Token::Int(value) => Scalar::from(*value),
         Token::Float(value) => Scalar::from(*value),
         Token::Text(value) => Scalar::Text((*value).into()),
+        Token::Time(micros) => Scalar::Time(*micros),
+        Token::Bytes(bytes) => Scalar::Bytes((*bytes).into()),
         Token::List(_) | Token::Object(_) => return Err(token.inside()),
     })
 }

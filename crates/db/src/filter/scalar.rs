@@ -17,6 +17,9 @@ pub(crate) enum Scalar<'a> {
     Bool(bool),
     Number(Number),
     Text(Cow<'a, str>),
+    /// Microseconds since 1970.
+    Time(i64),
+    Bytes(Cow<'a, [u8]>),
 }
 
 /// A number, the same whichever way it was written: a float with an integer's value is the integer.
@@ -37,6 +40,8 @@ impl<'a> Scalar<'a> {
             Value::Float(value) if value.is_finite() => Scalar::from(*value),
             Value::Float(value) => return Err(FilterProblem::NotFinite(*value)),
             Value::Text(value) => Scalar::Text(Cow::Borrowed(value)),
+            Value::Time(micros) => Scalar::Time(*micros),
+            Value::Bytes(bytes) => Scalar::Bytes(Cow::Borrowed(bytes)),
             Value::List(_) | Value::Object(_) => {
                 return Err(FilterProblem::Needed {
                     needed: "a single value",
@@ -52,12 +57,14 @@ impl<'a> Scalar<'a> {
             Scalar::Bool(value) => Scalar::Bool(value),
             Scalar::Number(value) => Scalar::Number(value),
             Scalar::Text(value) => Scalar::Text(Cow::Owned(value.into_owned())),
+            Scalar::Time(micros) => Scalar::Time(micros),
+            Scalar::Bytes(bytes) => Scalar::Bytes(Cow::Owned(bytes.into_owned())),
         }
     }
 
     /// Whether less and greater mean something among values of this type.
     pub(crate) fn has_order(&self) -> bool {
-        matches!(self, Scalar::Number(_) | Scalar::Text(_))
+        matches!(self, Scalar::Number(_) | Scalar::Text(_) | Scalar::Time(_))
     }
 
     /// The place of its type in the order.
@@ -67,6 +74,8 @@ impl<'a> Scalar<'a> {
             Scalar::Bool(_) => 1,
             Scalar::Number(_) => 2,
             Scalar::Text(_) => 3,
+            Scalar::Time(_) => 4,
+            Scalar::Bytes(_) => 5,
         }
     }
 
@@ -74,6 +83,7 @@ impl<'a> Scalar<'a> {
     pub(crate) fn heap_bytes(&self) -> usize {
         match self {
             Scalar::Text(text) => text.len(),
+            Scalar::Bytes(bytes) => bytes.len(),
             _ => 0,
         }
     }
@@ -85,6 +95,8 @@ impl<'a> Scalar<'a> {
             Scalar::Bool(_) => "a boolean",
             Scalar::Number(_) => "a number",
             Scalar::Text(_) => "a text",
+            Scalar::Time(_) => "a time",
+            Scalar::Bytes(_) => "bytes",
         }
     }
 }
@@ -111,6 +123,8 @@ pub(crate) fn kind(value: &Value) -> &'static str {
         Value::Bool(_) => "a boolean",
         Value::Int(_) | Value::Float(_) => "a number",
         Value::Text(_) => "a text",
+        Value::Time(_) => "a time",
+        Value::Bytes(_) => "bytes",
     }
 }
 

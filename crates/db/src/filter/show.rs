@@ -4,8 +4,9 @@ use std::fmt::{self, Display, Formatter};
 
 use super::scalar::Number;
 use super::{Filter, Node, Order, Scalar};
+use crate::value::{Hex, Rfc3339};
 
-/// The text that [`Filter::parse`] makes the same filter of; for a filter that is wrong, what is wrong.
+/// The text that [`Filter::parse`] makes the same filter of, but for times and bytes, which in texts are parameters; for a filter that is wrong, what is wrong.
 impl Display for Filter {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         match self.node() {
@@ -67,6 +68,8 @@ impl Display for Scalar<'_> {
             Scalar::Null => f.write_str("NULL"),
             Scalar::Bool(true) => f.write_str("TRUE"),
             Scalar::Bool(false) => f.write_str("FALSE"),
+            Scalar::Time(micros) => Rfc3339(*micros).fmt(f),
+            Scalar::Bytes(bytes) => Hex(bytes).fmt(f),
             Scalar::Number(Number::Int(value)) => value.fmt(f),
             // With an exponent, so that it is read as a float whatever its size.
             Scalar::Number(Number::Float(value)) => write!(f, "{value:e}"),

@@ -8,7 +8,7 @@ use bincode::config::{Configuration, Fixint, Limit, LittleEndian};
 use serde::{Deserialize, Serialize};
 
 use crate::filter::Field;
-use crate::value::{DEPTH_MAX, Problem, ValueError};
+use crate::value::{DEPTH_MAX, Problem, TIMES, ValueError};
 use crate::{Metadata, Value};
 
 /// The most bytes that the metadata of one record may take.
@@ -32,6 +32,9 @@ pub(crate) enum Token<'a> {
     List(u32),
     /// So many pairs of a name, as `Text`, and a value follow.
     Object(u32),
+    /// Microseconds since 1970.
+    Time(i64),
+    Bytes(&'a [u8]),
 }
 
 impl Token<'_> {
@@ -189,6 +192,14 @@ fn flatten<'a>(
             });
         }
         Value::Text(value) => Token::Text(value),
+        Value::Time(micros) if TIMES.contains(micros) => Token::Time(*micros),
+        Value::Time(micros) => {
+            return Err(ValueError {
+                path: String::new(),
+                problem: Problem::TimeRange(*micros),
+            });
+        }
+        Value::Bytes(bytes) => Token::Bytes(bytes),
         Value::Object(object) => return flatten_object(object, depth, tokens),
         Value::List(_) if depth > DEPTH_MAX => {
             return Err(ValueError {
@@ -215,6 +226,9 @@ fn build<'a>(tokens: &mut impl Iterator<Item = Token<'a>>, depth: usize) -> Opti
         Token::Int(value) => Value::Int(value),
         Token::Float(value) => Value::Float(value),
         Token::Text(value) => Value::Text(value.to_owned()),
+        Token::Time(micros) if TIMES.contains(&micros) => Value::Time(micros),
+        Token::Time(_) => return None,
+        Token::Bytes(bytes) => Value::Bytes(bytes.to_vec()),
         Token::List(_) | Token::Object(_) if depth > DEPTH_MAX => return None,
         Token::List(len) => Value::List(
             (0..len)
