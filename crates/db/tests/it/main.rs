@@ -21,6 +21,7 @@ mod hostile;
 mod interrupt;
 mod kill;
 mod lazy;
+mod many;
 mod model;
 mod read_once;
 mod recall;
