@@ -107,8 +107,10 @@ def test_native_examples():
 
 
 @pytest.fixture
-def fresh(monkeypatch):
-    monkeypatch.setattr(native, "_collection", None)
+def fresh():
+    native.clear_database()
+    yield
+    native.clear_database()
 
 
 def test_native(fresh):
@@ -137,6 +139,52 @@ def test_native_refuses_like_a_collection_and_keeps_its_dimension_open(fresh, ve
     assert native.count() == 1
     with pytest.raises(proxime.DimensionError):
         native.add_vector_batch([1], np.ones((1, 4)))
+
+
+def test_native_saves_and_loads_everything(fresh, tmp_path):
+    rows = np.random.default_rng(7).normal(size=(1_500, 8)).astype(np.float32)
+    native.add_vector_batch(np.arange(1_500), rows, [{"i": i} for i in range(1_500)])
+    native.add_vector("one", rows[0], {"i": -1})
+    native.add_vector(1, rows[2].tolist())
+    queries = rows[::100]
+    before = native.search_vectors(queries, 5, exact=True, include="metadata")
+    native.save_database(tmp_path / "saved")
+    native.clear_database()
+    assert native.count() == 0
+    assert native.get_stats() == {"count": 0}
+    native.add_vector("of another dimension", [1, 2])
+    native.load_database(tmp_path / "saved")
+    assert native.count() == 1_501
+    assert native.get_stats().items() >= {"count": 1_501, "dim": 8, "metric": "cosine"}.items()
+    # Where two are equally near, which comes first may depend on the order of writing; the distances do not.
+    after = native.search_vectors(queries, 5, exact=True, include="metadata")
+    np.testing.assert_array_equal(after[1], before[1])
+    for a, b in zip(after[2], before[2]):
+        assert sorted(m.get("i", 1) for m in a) == sorted(m.get("i", 1) for m in b)
+    assert {hit.id: hit.metadata for hit in native.search_vectors(rows[0], 1, where={"i": -1})} == {"one": {"i": -1}}
+
+
+def test_native_overwrites_no_file_and_keeps_all_when_loading_fails(fresh, tmp_path):
+    native.add_vector(1, [1.0, 0.0])
+    native.save_database(tmp_path / "saved")
+    with pytest.raises(proxime.Error):
+        native.save_database(tmp_path / "saved")
+    with pytest.raises(proxime.StoreNotFoundError):
+        native.load_database(tmp_path / "missing")
+    with proxime.open(tmp_path / "other") as other:
+        other.create_collection("of another name", dim=2)
+    with pytest.raises(proxime.NotFoundError):
+        native.load_database(tmp_path / "other")
+    assert native.count() == 1
+    native.load_database(tmp_path / "saved")
+    assert native.search_vectors([1.0, 0.0])[0].id == 1
+
+
+def test_native_saves_nothing_too(fresh, tmp_path):
+    native.save_database(tmp_path / "empty")
+    native.add_vector(1, [1.0, 0.0])
+    native.load_database(tmp_path / "empty")
+    assert native.count() == 0
 
 
 def test_the_same_call_on_a_collection(docs):
