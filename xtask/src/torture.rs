@@ -18,6 +18,9 @@ const TESTS: [(&str, &str, f64); 5] = [
     ("proxime", "campaign::torture_every_bit", 0.2),
 ];
 
+/// How often the tests of orders explore for so many seconds.
+const ORDERS: f64 = 11.0;
+
 /// Runs one after another for about so many minutes; then fills a small disk.
 pub(crate) fn run(workspace: &Workspace, minutes: f64) -> Result<()> {
     for (package, test, share) in TESTS {
@@ -26,7 +29,23 @@ pub(crate) fn run(workspace: &Workspace, minutes: f64) -> Result<()> {
         command.env("PROXIME_TORTURE_SECONDS", seconds.to_string());
         shell::run(command)?;
     }
+    orders_of_threads(workspace, minutes)?;
     full_disk(workspace)
+}
+
+/// With locks that belong to a scheduler, which takes another build of everything. Its tests share a tenth of the time.
+fn orders_of_threads(workspace: &Workspace, minutes: f64) -> Result<()> {
+    let mut command = workspace.cargo(
+        "test --locked --package proxime-storage --package proxime --test it orders -- --nocapture --test-threads 1",
+    );
+    command
+        .env("CARGO_TARGET_DIR", workspace.target.join("shuttle"))
+        .env("RUSTFLAGS", "--cfg shuttle")
+        .env(
+            "PROXIME_TORTURE_SECONDS",
+            (60.0 * minutes * 0.1 / ORDERS).to_string(),
+        );
+    shell::run(command)
 }
 
 fn test_command(workspace: &Workspace, package: &str, test: &str) -> Command {

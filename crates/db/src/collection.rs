@@ -7,7 +7,7 @@ use proxime_simd::Level;
 use proxime_storage::column::ColumnBuilder;
 
 use crate::batch::Batch;
-use crate::commit::Writing;
+use crate::commit::{Outcome, Writing};
 use crate::database::Inner;
 use crate::entry::Entry;
 use crate::pool::Workers;
@@ -131,9 +131,9 @@ impl Collection {
         view: &View,
         workers: &Workers,
         checked: Checked<'_>,
-    ) -> Result<View> {
+    ) -> Result<Outcome> {
         if checked.ids.rows() == 0 {
-            Ok(view.clone())
+            Ok(Outcome::Nothing)
         } else if checked.is_small() {
             writing.log_batch(view, checked.into_rows(&self.config)?)
         } else {
@@ -165,7 +165,7 @@ impl Collection {
                 let there = find(view)?;
                 deleted = there.rows() as usize;
                 if deleted == 0 {
-                    Ok(view.clone())
+                    Ok(Outcome::Nothing)
                 } else if there.as_bytes().len() <= frame::BYTES_MAX {
                     writing.log_batch(view, LoggedRows::deletions(there))
                 } else {

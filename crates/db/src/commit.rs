@@ -1,13 +1,16 @@
 //! The one who writes: small batches to the log, everything else in segments that a commit names.
 //!
 //! A small batch is acknowledged when the log is synced as the durability level says, and from then on in the tail of its
-//! collection. A large one goes straight to a segment. It must not overtake what was logged before it, so the tail of its
+//! collection. It is *queued* under the writer's mutex and waited for without, so that batches of several threads share a sync; each
+//! is put on what those before it will have made of the database, and readers see that when it is acknowledged. If one fails, those
+//! queued behind it do as well. A large one goes straight to a segment. It must not overtake what was logged before it, so the tail of its
 //! collection is *sealed*, written to a segment, in the same commit; the manifest notes per collection up to which frame of the
 //! log that is done. When no tail is left, the log is cut.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
+use std::sync::Arc;
 
-use proxime_storage::{Durability, Log, RecoveryReport, SegmentRef, Store};
+use proxime_storage::{Durability, Log, RecoveryReport, SegmentRef, Store, Ticket};
 use roaring::RoaringBitmap;
 
 use crate::compact::{Merge, Merged};
@@ -31,13 +34,37 @@ pub(crate) struct Writing {
     durability: Durability,
     /// Once there has been something to write. Opening alone changes nothing, unless the log was left as it should not be.
     log: Option<Log>,
-    /// The last frame.
-    last_seq: u64,
+    /// The last frame that was found in the log.
+    found_seq: u64,
+    /// What was queued and may not be published yet, in order.
+    queued: VecDeque<Queued>,
+    /// The last frame that [`newest`](Writing::newest) had.
+    built_on: u64,
+    /// Counts what readers were or will be shown.
+    version: u64,
     /// Sealing failed when the log had so many bytes: it is tried again when there are twice as many.
     failed_at: u64,
 }
 
 type Written = (SegmentRef, Segment);
+
+/// A database with a small batch that is on its way to the disk.
+#[derive(Clone, Debug)]
+pub(crate) struct Queued {
+    seq: u64,
+    pub(crate) version: u64,
+    pub(crate) snapshot: Arc<Snapshot>,
+}
+
+/// How far a write has come.
+pub(crate) enum Outcome {
+    /// There was nothing to write.
+    Nothing,
+    /// In the queue of the log.
+    Queued(View, Ticket),
+    /// In a segment, durably.
+    Committed(View),
+}
 
 /// What a commit adds to one collection.
 struct Change<'a> {
@@ -60,7 +87,10 @@ impl Writing {
             store,
             durability,
             log: None,
-            last_seq: report.last_seq,
+            found_seq: report.last_seq,
+            queued: VecDeque::new(),
+            built_on: 0,
+            version: 0,
             failed_at: 0,
         };
         if !report.clean {
@@ -68,6 +98,52 @@ impl Writing {
             writing.log()?;
         }
         Ok((writing, snapshot, report))
+    }
+
+    /// What the next write builds on. `published`: what readers see, and its version.
+    pub(crate) fn newest(&mut self, (version, published): (u64, Arc<Snapshot>)) -> Arc<Snapshot> {
+        self.built_on = self.last_seq();
+        self.queued
+            .retain(|queued| queued.version > version && queued.seq <= self.built_on);
+        let newest = self.queued.back();
+        newest.map_or(published, |queued| Arc::clone(&queued.snapshot))
+    }
+
+    /// Waits for what is queued: after this [`newest`](Writing::newest), as it was, is as good as acknowledged.
+    ///
+    /// Errors: those of the log, and then it is not.
+    pub(crate) fn settle(&self) -> Result<()> {
+        match &self.log {
+            Some(log) if !self.queued.is_empty() => Ok(log.flush_after(self.built_on)?),
+            _ => Ok(()),
+        }
+    }
+
+    /// The version of what is going to be published.
+    pub(crate) fn next_version(&mut self) -> u64 {
+        self.version += 1;
+        self.version
+    }
+
+    /// Notes what a frame in the queue makes of the database.
+    pub(crate) fn queue(&mut self, ticket: &Ticket, snapshot: Snapshot) -> Queued {
+        let queued = Queued {
+            seq: ticket.seq(),
+            version: self.next_version(),
+            snapshot: Arc::new(snapshot),
+        };
+        self.queued.push_back(queued.clone());
+        queued
+    }
+
+    /// The last frame, queued ones included.
+    fn last_seq(&self) -> u64 {
+        self.log.as_ref().map_or(self.found_seq, Log::last_seq)
+    }
+
+    /// To wait for a ticket, or to sync, while others write.
+    pub(crate) fn shared_log(&self) -> Option<Log> {
+        self.log.clone()
     }
 
     fn log(&mut self) -> Result<Log> {
@@ -80,11 +156,13 @@ impl Writing {
         Ok(self.log.insert(log).clone())
     }
 
-    /// Makes a small batch durable.
-    pub(crate) fn log_batch(&mut self, view: &View, batch: LoggedRows) -> Result<View> {
+    /// Queues a small batch behind those that `view` has.
+    pub(crate) fn log_batch(&mut self, view: &View, batch: LoggedRows) -> Result<Outcome> {
         let frame = frame::encode(&batch);
-        self.last_seq = self.log()?.append(frame.kind, view.id, &frame.pieces())?;
-        view.with_logged(Segment::in_memory(batch, view.config.dim).map_err(damaged)?)
+        let log = self.log()?;
+        let ticket = log.enqueue_after(self.built_on, frame.kind, view.id, &frame.pieces())?;
+        let rows = Segment::in_memory(batch, view.config.dim).map_err(damaged)?;
+        Ok(Outcome::Queued(view.with_logged(rows)?, ticket))
     }
 
     /// Makes several small batches durable at once: those that made `next` of what there was.
@@ -104,7 +182,7 @@ impl Writing {
             let sealed = self.seal(&next, workers, |view| changed.contains(&view.id))?;
             return Ok(sealed.unwrap_or(next));
         }
-        self.last_seq = self.log()?.append(frame::JOINED, 0, &[joined.as_bytes()])?;
+        self.log()?.append(frame::JOINED, 0, &[joined.as_bytes()])?;
         let seal = |snapshot, &id: &u64| {
             let sealed = self.seal_if_due(&snapshot, id, workers);
             sealed.ok().flatten().unwrap_or(snapshot)
@@ -119,7 +197,8 @@ impl Writing {
         view: &View,
         workers: &Workers,
         batch: Checked<'_>,
-    ) -> Result<View> {
+    ) -> Result<Outcome> {
+        self.settle()?;
         let newest = write_segment(&self.store, workers, view.id, &view.config, batch)?;
         let tail = self.write_tail(view, workers);
         let tail = tail.inspect_err(|_| self.store.discard([newest.0.clone()]))?;
@@ -134,7 +213,15 @@ impl Writing {
             newest: Some(newest),
         };
         let views = self.commit(vec![change], log_done)?;
-        views.into_iter().next().ok_or(Error::Closed)
+        let view = views.into_iter().next().ok_or(Error::Closed)?;
+        Ok(Outcome::Committed(view))
+    }
+
+    /// Whether a collection, as it is going to be, or the log has become so large that something is to be sealed.
+    pub(crate) fn is_seal_due(&self, view: &View) -> bool {
+        let bytes = self.log.as_ref().map_or(0, Log::bytes);
+        bytes >= self.failed_at.saturating_mul(2)
+            && (bytes >= LOG_BYTES_MAX || view.tail_weight() >= TAIL_MAX)
     }
 
     /// Seals what is due: the tail of a collection that has become large, or every tail for a log that has.
@@ -215,7 +302,7 @@ impl Writing {
             false => Ok(None),
         });
         let checkpoint = checkpoint.inspect_err(|_| self.discard(&changes))?;
-        let last_seq = self.last_seq;
+        let last_seq = self.last_seq();
         let edit = |manifest: &mut proxime_storage::Manifest| {
             for change in &changes {
                 if let Some(stored) = manifest.collection_mut(change.view.id) {
@@ -280,11 +367,6 @@ impl Writing {
     /// Makes everything that was acknowledged durable.
     pub(crate) fn flush(&self) -> Result<()> {
         Ok(self.log.as_ref().map_or(Ok(()), Log::flush)?)
-    }
-
-    /// What is to be done about every 50 ms at [`Durability::Batch`].
-    pub(crate) fn tick(&self) -> Result<()> {
-        Ok(self.log.as_ref().map_or(Ok(()), Log::tick)?)
     }
 
     /// Makes the log durable and lets the next writer in.

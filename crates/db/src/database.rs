@@ -1,24 +1,25 @@
 //! A database: one directory (or memory), collections by name.
 //!
 //! [`Shared`] is what handles share. Readers take the current snapshot and need nothing else; writers take the writer's mutex,
-//! write, commit, and publish the next snapshot. Lock order: merging, then writing; the background's is held for moments, under
-//! neither.
+//! write, commit, and publish the next snapshot; small batches wait for the log without the mutex (`commit.rs`). Lock order:
+//! merging, then writing, then published; the background's is held for moments, under none of them.
 
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, PoisonError};
 
 use arc_swap::ArcSwap;
 use proxime_storage::{Access, Durability, MemVfs, OsVfs, RecoveryReport, Store, Vfs};
 
 use crate::background::Background;
 use crate::collection::{self, Existing};
-use crate::commit::Writing;
+use crate::commit::{Outcome, Writing};
 use crate::entry::Entry;
 use crate::pool::{Pool, Workers};
 use crate::segment::Segment;
 use crate::snapshot::{Snapshot, View};
+use crate::sync::{Mutex, MutexGuard};
 use crate::writer::write_segment;
 use crate::{
     Batch, Collection, CollectionConfig, Error, OpenOptions, Result, Rows, Verify, VerifyReport,
@@ -66,6 +67,8 @@ pub(crate) struct Shared {
     /// Once there has been something to merge.
     pub(crate) background: Mutex<Option<Background>>,
     snapshot: ArcSwap<Snapshot>,
+    /// The version of the snapshot; held while it is replaced.
+    published: Mutex<u64>,
 }
 
 impl Database {
@@ -135,6 +138,7 @@ impl Database {
             merging: Mutex::new(()),
             background: Mutex::new(None),
             snapshot: ArcSwap::from_pointee(snapshot),
+            published: Mutex::new(0),
         });
         if matches!(options.durability, Durability::Batch { .. }) && !options.read_only {
             *hold(&shared.background) = Some(Background::start(&shared, true)?);
@@ -261,7 +265,8 @@ impl Database {
     /// Returns when everything that was acknowledged is on the disk. At [`Durability::Always`] it is already.
     pub fn flush(&self) -> Result<()> {
         self.0.check_writable()?;
-        self.0.writing().as_ref().ok_or(Error::Closed)?.flush()
+        let log = self.0.writing().as_ref().ok_or(Error::Closed)?.shared_log();
+        Ok(log.map_or(Ok(()), |log| log.flush())?)
     }
 
     /// Reads everything again and checks it against its checksums, its structure and itself. Changes nothing. Writes wait.
@@ -298,14 +303,18 @@ impl Drop for Inner {
 impl Inner {
     /// Runs one write to a collection, seals its tail if that is due, and has the background merge what is due then.
     ///
-    /// Errors: those of `work`; [`Error::CollectionNotFound`].
+    /// Errors: those of `work` and of the log; [`Error::CollectionNotFound`].
     pub(crate) fn write_to(
         &self,
         id: u64,
         name: &str,
-        work: impl FnOnce(&mut Writing, &Snapshot, &View, &Workers) -> Result<View>,
+        work: impl FnOnce(&mut Writing, &Snapshot, &View, &Workers) -> Result<Outcome>,
     ) -> Result<()> {
-        self.write_and_seal(id, name, work)?;
+        if self.write_and_wait(id, name, work)? {
+            // The write is done. If sealing fails its rows stay in the log, and it is tried again; after a failed
+            // sync the next write fails.
+            self.seal_due(id).ok();
+        }
         self.merge_later(id);
         Ok(())
     }
@@ -334,7 +343,7 @@ impl Shared {
         writing.map_or(Ok(()), Writing::close)
     }
 
-    /// Runs one write: `work` makes it durable and says what readers see then.
+    /// Runs one write alone: `work` makes it durable and says what readers see then.
     pub(crate) fn write(
         &self,
         work: impl FnOnce(&mut Writing, &Snapshot) -> Result<Snapshot>,
@@ -342,33 +351,84 @@ impl Shared {
         self.check_writable()?;
         let mut writing = self.writing();
         let writing = writing.as_mut().ok_or(Error::Closed)?;
-        let snapshot = self.snapshot()?;
+        let snapshot = self.settled(writing)?;
         let next = work(writing, &snapshot)?;
-        self.snapshot.store(Arc::new(next));
+        self.publish(writing.next_version(), Arc::new(next));
         Ok(())
     }
 
-    fn write_and_seal(
+    /// What has been written, queued batches included.
+    fn newest(&self, writing: &mut Writing) -> Result<Arc<Snapshot>> {
+        // Both at once: what is older than the version is in the snapshot.
+        let published = hold(&self.published);
+        Ok(writing.newest((*published, self.snapshot()?)))
+    }
+
+    /// The same when it is all acknowledged.
+    fn settled(&self, writing: &mut Writing) -> Result<Arc<Snapshot>> {
+        let snapshot = self.newest(writing)?;
+        writing.settle()?;
+        Ok(snapshot)
+    }
+
+    /// Shows readers what was acknowledged. What is newer than this has it, too, and is not taken back.
+    fn publish(&self, version: u64, snapshot: Arc<Snapshot>) {
+        let mut published = hold(&self.published);
+        if version > *published {
+            *published = version;
+            self.snapshot.store(snapshot);
+        }
+    }
+
+    /// Runs one write to a collection and returns when it is acknowledged; whether something is to be sealed then.
+    ///
+    /// The mutex is held while the write finds its place behind those before it, not while it waits for the disk: so
+    /// those that come meanwhile share the next sync.
+    fn write_and_wait(
         &self,
         id: u64,
         name: &str,
-        work: impl FnOnce(&mut Writing, &Snapshot, &View, &Workers) -> Result<View>,
-    ) -> Result<()> {
+        work: impl FnOnce(&mut Writing, &Snapshot, &View, &Workers) -> Result<Outcome>,
+    ) -> Result<bool> {
+        self.check_writable()?;
+        let workers = self.pool.workers()?;
+        let mut guard = self.writing();
+        let writing = guard.as_mut().ok_or(Error::Closed)?;
+        let snapshot = self.newest(writing)?;
+        let view = snapshot.by_id(id)?.ok_or_else(|| not_found(name))?;
+        match work(writing, &snapshot, view, &workers)? {
+            // It may rest on what is queued only.
+            Outcome::Nothing => writing.settle().map(|()| false),
+            Outcome::Committed(view) => {
+                let due = writing.is_seal_due(&view);
+                self.publish(writing.next_version(), Arc::new(snapshot.with(view)));
+                Ok(due)
+            }
+            Outcome::Queued(view, ticket) => {
+                let due = writing.is_seal_due(&view);
+                let queued = writing.queue(&ticket, snapshot.with(view));
+                let log = writing.shared_log().ok_or(Error::Closed)?;
+                drop(guard);
+                log.wait(ticket)?;
+                self.publish(queued.version, queued.snapshot);
+                Ok(due)
+            }
+        }
+    }
+
+    fn seal_due(&self, id: u64) -> Result<()> {
+        let workers = self.pool.workers()?;
         self.write(|writing, snapshot| {
-            let workers = self.pool.workers()?;
-            let view = snapshot.by_id(id)?.ok_or_else(|| not_found(name))?;
-            let next = snapshot.with(work(writing, snapshot, view, &workers)?);
-            // The write is done. If sealing fails its rows stay in the log, and it is tried again; after a failed
-            // sync the next write fails.
-            let sealed = writing.seal_if_due(&next, id, &workers);
-            Ok(sealed.ok().flatten().unwrap_or(next))
+            let sealed = writing.seal_if_due(snapshot, id, &workers)?;
+            Ok(sealed.unwrap_or_else(|| snapshot.clone()))
         })
     }
 
     /// Syncs what was acknowledged at [`Durability::Batch`].
     pub(crate) fn tick(&self) {
-        if let Some(writing) = &*self.writing() {
-            writing.tick().ok();
+        let log = self.writing().as_ref().and_then(Writing::shared_log);
+        if let Some(log) = log {
+            log.tick().ok();
         }
     }
 
@@ -393,8 +453,10 @@ impl Shared {
     /// Looks at the store while nobody writes to it.
     pub(crate) fn with_store<T>(&self, look: impl FnOnce(&Store) -> Result<T>) -> Result<T> {
         self.not_forked()?;
-        let writing = self.writing();
-        let writing = writing.as_ref().ok_or(Error::Closed)?;
+        let mut writing = self.writing();
+        let writing = writing.as_mut().ok_or(Error::Closed)?;
+        // Whatever becomes of what is queued, nobody adds to the log then.
+        self.settled(writing).ok();
         look(&writing.store)
     }
 

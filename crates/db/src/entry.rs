@@ -3,11 +3,12 @@
 //! Most are used at once: then the view is there from the start. What is opened lazily keeps its files instead, and the rows of the
 //! log that belong behind them.
 
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, OnceLock};
 
 use crate::database::hold;
 use crate::segment::Segment;
 use crate::snapshot::View;
+use crate::sync::Mutex;
 use crate::{CollectionConfig, Result, Verify};
 
 /// A collection by id and name.

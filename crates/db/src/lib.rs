@@ -51,6 +51,7 @@ mod salvage;
 mod search;
 mod segment;
 mod snapshot;
+mod sync;
 mod transaction;
 mod update;
 mod value;

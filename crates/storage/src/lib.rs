@@ -64,6 +64,7 @@ mod names;
 mod salvage;
 mod segment;
 mod store;
+mod sync;
 mod wal;
 
 pub use backend::{Bytes, Disk, Fault, Fill, Lock, LockError, MemVfs, OsVfs, SimVfs, Vfs, VfsFile};

@@ -23,6 +23,9 @@ mod kill;
 mod lazy;
 mod many;
 mod model;
+#[cfg(shuttle)]
+#[path = "../../../storage/tests/it/orders.rs"]
+mod orders;
 mod read_once;
 mod recall;
 mod records;
@@ -31,4 +34,7 @@ mod round_trip;
 mod salvage;
 mod sharing;
 mod support;
+#[cfg(shuttle)]
+mod thread_orders;
+mod threads;
 mod verify;

@@ -13,13 +13,14 @@
 use std::io;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, OnceLock, PoisonError};
 
 use super::Durability;
 use super::frame::{self, FRAME_BYTES_MAX, KIND_OWN};
 use super::generation::Tail;
 use crate::error::{Error, Result};
 use crate::store::Shared;
+use crate::sync::{Condvar, Mutex, MutexGuard};
 
 /// The log of an open store. Clones are the same log.
 ///
@@ -68,6 +69,18 @@ struct Queue {
     /// Somebody has the tail.
     led: bool,
     closed: bool,
+    /// Why frames were last taken out of the queue unwritten.
+    failure: Option<Failure>,
+}
+
+impl Queue {
+    /// Errors: why another frame than `seq` is the last.
+    fn check_last(&self, seq: u64) -> Result<()> {
+        match &self.failure {
+            Some(failure) if seq + 1 != self.next_seq => Err(failure.error()),
+            _ => Ok(()),
+        }
+    }
 }
 
 /// Frames that are written together succeed or fail together.
@@ -116,6 +129,7 @@ impl Log {
                 group: Arc::default(),
                 led: false,
                 closed: false,
+                failure: None,
             }),
             done: Condvar::new(),
             durable_seq: AtomicU64::new(tail.durable_seq),
@@ -128,8 +142,8 @@ impl Log {
     ///
     /// `kind` is below 128 and, like `collection`, means nothing here.
     ///
-    /// Errors: the system's, and then the frame is not in the log; [`Error::Poisoned`] after a failed sync, and then it
-    /// may or may not be found when the store is opened again; [`Error::Log`].
+    /// Errors: the system's, and then the frame is not in the log, unless what failed was a sync: after that everything gives
+    /// [`Error::Poisoned`], and the frame may or may not be found when the store is opened again; [`Error::Log`].
     pub fn append(&self, kind: u8, collection: u64, payload: &[&[u8]]) -> Result<u64> {
         self.wait(self.enqueue(kind, collection, payload)?)
     }
@@ -137,7 +151,25 @@ impl Log {
     /// The first half of [`append`](Log::append): decides the frame's place in the order, copies the payload, and does not wait for
     /// the disk unless 64 MiB are queued already. For callers that must decide the order under a lock of their own.
     pub fn enqueue(&self, kind: u8, collection: u64, payload: &[&[u8]]) -> Result<Ticket> {
-        self.0.enqueue(kind, collection, payload)
+        self.0.enqueue(None, kind, collection, payload)
+    }
+
+    /// The same for a frame that makes sense behind frame `seq` only, which may be queued, too.
+    ///
+    /// Errors: also those of the frames before it, if they have failed meanwhile.
+    pub fn enqueue_after(
+        &self,
+        seq: u64,
+        kind: u8,
+        collection: u64,
+        payload: &[&[u8]],
+    ) -> Result<Ticket> {
+        self.0.enqueue(Some(seq), kind, collection, payload)
+    }
+
+    /// The last frame that is queued or in the log. Less than before, when queued ones have failed.
+    pub fn last_seq(&self) -> u64 {
+        self.0.queue().next_seq - 1
     }
 
     /// The second half of [`append`](Log::append).
@@ -149,6 +181,14 @@ impl Log {
     /// Returns when everything that was acknowledged or queued before is durable.
     pub fn flush(&self) -> Result<()> {
         Leader::become_one(&self.0).commit(true)
+    }
+
+    /// The same for a caller who knows `seq` as the last frame.
+    ///
+    /// Errors: also those of frames up to there that have failed meanwhile.
+    pub fn flush_after(&self, seq: u64) -> Result<()> {
+        self.flush()?;
+        self.0.queue().check_last(seq)
     }
 
     /// To be called about every 50 ms: syncs what [`Durability::Batch`] left unsynced; when there is nothing to sync, notes in the
@@ -190,7 +230,13 @@ impl Inner {
         self.tail.lock().map_err(|_| Error::Poisoned)
     }
 
-    fn enqueue(&self, kind: u8, collection: u64, payload: &[&[u8]]) -> Result<Ticket> {
+    fn enqueue(
+        &self,
+        after: Option<u64>,
+        kind: u8,
+        collection: u64,
+        payload: &[&[u8]],
+    ) -> Result<Ticket> {
         let too_large = Error::Log {
             problem: "a frame has at most 64 MiB, its head included",
         };
@@ -210,6 +256,9 @@ impl Inner {
             });
         }
         let seq = queue.next_seq;
+        if let Some(after) = after {
+            queue.check_last(after)?;
+        }
         frame::push(&mut queue.frames, seq, kind, collection, payload);
         queue.next_seq += 1;
         Ok(Ticket {
@@ -331,6 +380,7 @@ impl<'a> Leader<'a> {
         }
         let group = std::mem::take(&mut queue.group);
         group.outcome.set(Err(failure.clone())).ok();
+        queue.failure = Some(failure.clone());
     }
 
     fn tick(&self) -> Result<()> {

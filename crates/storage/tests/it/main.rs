@@ -13,6 +13,8 @@ mod damage;
 mod images;
 mod lock;
 mod log;
+#[cfg(shuttle)]
+mod orders;
 mod readers;
 mod round_trip;
 mod salvage;

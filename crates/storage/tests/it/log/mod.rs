@@ -9,6 +9,8 @@ mod faults;
 mod hostile;
 mod levels;
 mod lies;
+#[cfg(shuttle)]
+mod orders;
 mod random;
 mod threads;
 

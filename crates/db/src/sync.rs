@@ -1,0 +1,7 @@
+//! The locks of what several threads write to, under another name where every order of threads is tried: with `--cfg shuttle` they
+//! belong to a scheduler (`cargo xtask torture`).
+
+#[cfg(shuttle)]
+pub(crate) use shuttle::sync::{Mutex, MutexGuard};
+#[cfg(not(shuttle))]
+pub(crate) use std::sync::{Mutex, MutexGuard};
