@@ -34,6 +34,9 @@ def same(a, b):
         return len(a) == len(b) and all(map(same, a, b))
     if isinstance(a, float):
         return a == b and math.copysign(1, a) == math.copysign(1, b)
+    if isinstance(a, datetime.datetime):
+        # In the hour that a clock goes through twice, Python calls times of different zones unequal whatever they are.
+        a, b = a.astimezone(datetime.UTC), b.astimezone(datetime.UTC)
     return a == b
 
 
