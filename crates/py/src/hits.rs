@@ -11,9 +11,9 @@ use proxime::{Hit, Key, Metadata, Results};
 use pyo3::exceptions::PyIndexError;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use pyo3::types::{PyDict, PyIterator, PyList, PySlice, PyString, PyTuple, PyType};
+use pyo3::types::{PyCapsule, PyDict, PyIterator, PyList, PySlice, PyString, PyTuple, PyType};
 
-use crate::{args, error, keys, values};
+use crate::{args, arrow, error, keys, text, values};
 
 /// Hits that `repr` shows.
 const REPR_HITS: usize = 10;
@@ -234,6 +234,62 @@ impl Hits {
     fn vectors<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyArray2<f32>>> {
         let data: Vec<f32> = self.hits().flat_map(|hit| hit.vector()).copied().collect();
         PyArray1::from_vec(py, data).reshape([self.__len__(), self.dim])
+    }
+
+    /// A `pyarrow.Table`: the columns "id", "distance" and each field of the metadata. Needs pyarrow.
+    ///
+    /// A field of several kinds of values, of lists or of objects is JSON text. A field called "id" is "metadata.id".
+    fn to_arrow<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
+        slf.py().import("pyarrow")?.call_method1("table", (slf,))
+    }
+
+    /// A `pandas.DataFrame` with the columns of `to_arrow`. Needs pandas and pyarrow.
+    fn to_pandas<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
+        Self::to_arrow(slf)?.call_method0("to_pandas")
+    }
+
+    /// A `polars.DataFrame` with the columns of `to_arrow`. Needs polars, not pyarrow.
+    fn to_polars<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
+        slf.py().import("polars")?.call_method1("DataFrame", (slf,))
+    }
+
+    /// The table of `to_arrow`, for anything that reads the Arrow C interface. There is one schema to have, so none is asked for.
+    #[pyo3(signature = (requested_schema=None))]
+    fn __arrow_c_stream__(
+        &self,
+        py: Python<'_>,
+        requested_schema: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<Py<PyCapsule>> {
+        let _ = requested_schema; // "best effort", says the interface: the reader converts
+        let ids: Vec<_> = self.hits().map(|hit| hit.id()).collect();
+        let distances = self.hits().map(|hit| hit.distance()).collect();
+        let metadata = self.hits().map(|hit| hit.metadata());
+        let metadata = metadata.collect::<proxime::Result<Vec<_>>>();
+        let metadata = metadata.map_err(|error| error::from_db(py, &error))?;
+        arrow::stream(py, &ids, distances, &metadata)
+    }
+
+    /// A small table, for notebooks.
+    fn _repr_html_(&self, py: Python<'_>) -> PyResult<String> {
+        let rows = self.hits().take(REPR_HITS).map(|hit| {
+            let id = keys::ToPy(&hit.id()).into_pyobject(py)?.repr()?;
+            let metadata = metadata(py, &hit)?.repr()?;
+            Ok([
+                id.to_string(),
+                hit.distance().to_string(),
+                metadata.to_string(),
+            ])
+        });
+        let rows = rows.collect::<PyResult<Vec<_>>>()?;
+        let mut html = text::html_table(["id", "distance", "metadata"], &rows);
+        if let Some(more) = self
+            .__len__()
+            .checked_sub(REPR_HITS)
+            .filter(|&more| more > 0)
+        {
+            html += &format!("<p>{more} more</p>");
+        }
+        Ok(html)
     }
 
     fn __len__(&self) -> usize {

@@ -17,6 +17,30 @@ pub(crate) fn thousands(number: usize) -> String {
     out
 }
 
+/// A table for notebooks, without styles or scripts. Its texts may hold anything.
+pub(crate) fn html_table<const COLUMNS: usize>(
+    head: [&str; COLUMNS],
+    rows: &[[String; COLUMNS]],
+) -> String {
+    let row = |cell: &str, texts: [&str; COLUMNS]| {
+        let cells = texts.map(|text| format!("<{cell}>{}</{cell}>", escaped(text)));
+        format!("<tr>{}</tr>", cells.concat())
+    };
+    let body = rows
+        .iter()
+        .map(|texts| row("td", texts.each_ref().map(String::as_str)));
+    let body: String = body.collect();
+    format!(
+        "<table><thead>{}</thead><tbody>{body}</tbody></table>",
+        row("th", head)
+    )
+}
+
+fn escaped(text: &str) -> String {
+    let text = text.replace('&', "&amp;");
+    text.replace('<', "&lt;").replace('>', "&gt;")
+}
+
 /// A report of the database as dicts and lists.
 pub(crate) fn from_json(
     py: Python<'_>,
