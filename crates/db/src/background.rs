@@ -1,111 +1,140 @@
-//! The thread in the background: merges, and syncs at the level that wants that.
+//! The threads in the background: one seals tails, one merges segments, one syncs at the level that wants that.
 //!
-//! It is started by the first write that leaves something to merge, or by opening at that level, and ends when the database is closed. It holds nothing that
-//! keeps a database open, so dropping the last handle closes it whatever the thread is doing.
+//! Each is started when there is first something for it to do, and ends when the database is closed. They hold nothing that
+//! keeps a database open, so dropping the last handle closes it whatever they are doing. A write wakes them. Before the next one, if they are too
+//! far behind by then, it does what is due itself, or waits for whoever does.
 
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::sync::{Arc, Weak};
-use std::thread::{JoinHandle, ScopedJoinHandle};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
-use crate::compact;
 use crate::database::{Inner, Shared, hold};
-use crate::snapshot::Snapshot;
-use crate::{Error, Result};
+use crate::seal::Lag;
+use crate::snapshot::View;
+use crate::{Error, Result, compact, pool};
 
-/// How often the log is synced at [`Durability::Batch`].
+/// How often the log is synced at [`Durability::Batch`](crate::Durability::Batch).
 const TICK: Duration = Duration::from_millis(50);
 
-/// The thread that merges in the background, and syncs at the level that wants that. It holds nothing that keeps a database open.
-#[derive(Debug)]
+/// The threads that there are.
+#[derive(Debug, Default)]
 pub(crate) struct Background {
-    wake: SyncSender<()>,
-    thread: JoinHandle<()>,
+    ticks: Option<Thread>,
+    seals: Option<Thread>,
+    merges: Option<Thread>,
 }
 
 impl Background {
-    /// `ticks`: it also syncs the log from time to time.
-    pub(crate) fn start(shared: &Arc<Shared>, ticks: bool) -> Result<Background> {
+    /// Syncs the log from time to time.
+    pub(crate) fn with_ticks(shared: &Arc<Shared>) -> Result<Background> {
+        let ticks = Thread::start(shared, "proxime-sync", |shared, woken| {
+            // A failed sync has poisoned the store: the next write says so.
+            while woken.recv_timeout(TICK) == Err(RecvTimeoutError::Timeout) {
+                shared.upgrade().inspect(|shared| shared.tick());
+            }
+        })?;
+        Ok(Background {
+            ticks: Some(ticks),
+            ..Background::default()
+        })
+    }
+
+    /// Without a thread, for want of one, whoever is held back does its work.
+    fn seal(&mut self, shared: &Arc<Shared>) {
+        wake(&mut self.seals, shared, "proxime-seal", Shared::seal_due);
+    }
+
+    fn merge(&mut self, shared: &Arc<Shared>) {
+        wake(&mut self.merges, shared, "proxime-merge", Shared::merge_due);
+    }
+
+    /// Returns when the threads have stopped. The database must be closed, or they go on to the end of what they do.
+    pub(crate) fn stop(self) {
+        for thread in [self.ticks, self.seals, self.merges].into_iter().flatten() {
+            drop(thread.wake);
+            thread.handle.join().ok();
+        }
+    }
+}
+
+#[derive(Debug)]
+struct Thread {
+    wake: SyncSender<()>,
+    handle: JoinHandle<()>,
+}
+
+impl Thread {
+    fn start(
+        shared: &Arc<Shared>,
+        name: &str,
+        run: impl FnOnce(Weak<Shared>, Receiver<()>) + Send + 'static,
+    ) -> Result<Thread> {
         let (wake, woken) = sync_channel(1);
         let shared = Arc::downgrade(shared);
-        let thread = std::thread::Builder::new()
-            .name("proxime-background".to_owned())
-            .spawn(move || match ticks {
-                true => run_ticking(&shared, &woken),
-                false => run(&shared, &woken),
+        let handle = std::thread::Builder::new()
+            .name(name.to_owned())
+            .spawn(move || {
+                pool::step_back();
+                run(shared, woken);
             })
             .map_err(|error| Error::Threads {
                 reason: error.to_string(),
             })?;
-        Ok(Background { wake, thread })
-    }
-
-    pub(crate) fn wake(&self) {
-        // It is full if the thread is about to look anyway.
-        self.wake.try_send(()).ok();
-    }
-
-    /// Returns when the thread has stopped. The database must be closed, or it goes on to the end of a merge.
-    pub(crate) fn stop(self) {
-        drop(self.wake);
-        self.thread.join().ok();
+        Ok(Thread { wake, handle })
     }
 }
 
-fn run(shared: &Weak<Shared>, woken: &Receiver<()>) {
-    while woken.recv().is_ok() {
-        merge_all(shared);
-    }
-}
-
-/// The same, with a sync in between. A merge can be long: it goes on beside.
-fn run_ticking(shared: &Weak<Shared>, woken: &Receiver<()>) {
-    std::thread::scope(|scope| {
-        let mut merging: Option<ScopedJoinHandle<'_, ()>> = None;
-        loop {
-            match woken.recv_timeout(TICK) {
-                Ok(()) if merging.as_ref().is_none_or(ScopedJoinHandle::is_finished) => {
-                    merging = Some(scope.spawn(|| merge_all(shared)));
+/// Has a thread do what is due, until nothing is: whatever fails, for want of room or because the database is closed, is tried again after
+/// a later write.
+fn wake(
+    thread: &mut Option<Thread>,
+    shared: &Arc<Shared>,
+    name: &str,
+    due: fn(&Shared) -> Result<bool>,
+) {
+    if thread.is_none() {
+        let run = move |shared: Weak<Shared>, woken: Receiver<()>| {
+            while woken.recv().is_ok() {
+                if let Some(shared) = shared.upgrade() {
+                    while due(&shared).unwrap_or(false) {}
                 }
-                Ok(()) => {}
-                Err(RecvTimeoutError::Timeout) => {
-                    // A failed sync has poisoned the store: the next write says so.
-                    if let Some(shared) = shared.upgrade() {
-                        shared.tick();
-                    }
-                }
-                Err(RecvTimeoutError::Disconnected) => return,
             }
-        }
+        };
+        *thread = Thread::start(shared, name, run).ok();
+    }
+    // It is full if the thread is about to look anyway.
+    thread.iter().for_each(|thread| {
+        thread.wake.try_send(()).ok();
     });
 }
 
-/// What fails, for want of room or because the database is closed, is tried again after the next write.
-fn merge_all(shared: &Weak<Shared>) {
-    if let Some(shared) = shared.upgrade() {
-        while shared.merge_due().unwrap_or(false) {}
-    }
-}
-
 impl Inner {
-    /// Has the background look at a collection, if there is something to merge.
-    pub(crate) fn merge_later(&self, id: u64) {
-        let due = |snapshot: Arc<Snapshot>| {
-            snapshot
-                .by_id(id)
-                .ok()
-                .flatten()
-                .and_then(|view| compact::due(view))
-                .is_some()
-        };
-        if !self.snapshot().is_ok_and(due) {
+    /// Holds back who wants to write to a collection as long as the background is too far behind.
+    pub(crate) fn wait_for_background(&self, id: u64) {
+        // The write is going to say why. In a forked child, locks may be held by threads that are not there.
+        if self.check_writable().is_err() {
             return;
         }
-        let mut background = hold(&self.background);
-        if background.is_none() {
-            // Without a thread there is nothing wrong but more segments than need be.
-            *background = Background::start(&self.0, false).ok();
+        // What fails is tried again later, by whoever is next.
+        if self.lag(id) == Lag::Far {
+            self.seal_due().ok();
         }
-        background.iter().for_each(Background::wake);
+        while self.is(id, compact::is_over_budget) && self.merge_due().unwrap_or(false) {}
+    }
+
+    /// Has the background do what is due in a collection.
+    pub(crate) fn wake_background(&self, id: u64) {
+        if self.lag(id) >= Lag::Due {
+            hold(&self.background).seal(&self.0);
+        }
+        if self.is(id, |view| compact::due(view).is_some()) {
+            hold(&self.background).merge(&self.0);
+        }
+    }
+
+    fn is(&self, id: u64, what: fn(&View) -> bool) -> bool {
+        let snapshot = self.snapshot();
+        snapshot.is_ok_and(|s| s.by_id(id).ok().flatten().is_some_and(|view| what(view)))
     }
 }

@@ -292,7 +292,8 @@ impl Collection {
     }
 
     /// 32 hex digits over everything stored and built: ids, metadata, vectors, codes, graphs, in segment order. The same
-    /// batches give the same digest with any number of threads, on any CPU, in any store.
+    /// segments give the same digest with any number of threads, on any CPU, in any store. What the background makes of many batches depends on
+    /// when it does; after [`compact`](Collection::compact) the records and their order decide.
     pub fn digest(&self) -> Result<String> {
         digest::digest(&*self.view()?)
     }

@@ -8,24 +8,22 @@
 //! log that is done. When no tail is left, the log is cut.
 
 use std::collections::{BTreeSet, VecDeque};
+use std::ops::Range;
 use std::sync::Arc;
 
 use proxime_storage::{Durability, Log, RecoveryReport, SegmentRef, Store, Ticket};
 use roaring::RoaringBitmap;
 
 use crate::compact::{Merge, Merged};
+use crate::entry::Entry;
 use crate::frame::{self, Joined};
 use crate::merge::{Run, damaged};
 use crate::pool::Workers;
+use crate::seal::{self, LOG_BYTES_MAX, Lag, Seal};
 use crate::segment::{LoggedRows, Segment};
 use crate::snapshot::{Part, Snapshot, View};
 use crate::writer::{Checked, open_written, write_segment};
 use crate::{Error, Result};
-
-/// Rows and deletions in a tail that are enough for a segment with a graph. Searching a tail means looking at every row.
-const TAIL_MAX: usize = 1024;
-/// The log is not allowed to grow beyond: it is read again when the store is opened.
-const LOG_BYTES_MAX: u64 = 64 << 20;
 
 /// A store that is open for writing.
 #[derive(Debug)]
@@ -47,6 +45,9 @@ pub(crate) struct Writing {
 }
 
 type Written = (SegmentRef, Segment);
+
+/// Which collections were sealed, and where their rows are, if there are any left.
+type Sealed = Vec<(u64, Option<SegmentRef>)>;
 
 /// A database with a small batch that is on its way to the disk.
 #[derive(Clone, Debug)]
@@ -183,11 +184,7 @@ impl Writing {
             return Ok(sealed.unwrap_or(next));
         }
         self.log()?.append(frame::JOINED, 0, &[joined.as_bytes()])?;
-        let seal = |snapshot, &id: &u64| {
-            let sealed = self.seal_if_due(&snapshot, id, workers);
-            sealed.ok().flatten().unwrap_or(snapshot)
-        };
-        Ok(changed.iter().fold(next, seal))
+        Ok(next)
     }
 
     /// Makes a large batch durable.
@@ -217,32 +214,153 @@ impl Writing {
         Ok(Outcome::Committed(view))
     }
 
-    /// Whether a collection, as it is going to be, or the log has become so large that something is to be sealed.
-    pub(crate) fn is_seal_due(&self, view: &View) -> bool {
-        let bytes = self.log.as_ref().map_or(0, Log::bytes);
-        bytes >= self.failed_at.saturating_mul(2)
-            && (bytes >= LOG_BYTES_MAX || view.tail_weight() >= TAIL_MAX)
+    /// How much there is to seal, given a collection as it is going to be. None soon after sealing has failed.
+    pub(crate) fn lag(&self, view: &View) -> Lag {
+        match self.log_bytes() {
+            bytes if bytes < self.failed_at.saturating_mul(2) => Lag::None,
+            bytes => seal::lag(view, bytes),
+        }
     }
 
-    /// Seals what is due: the tail of a collection that has become large, or every tail for a log that has.
+    fn log_bytes(&self) -> u64 {
+        self.log.as_ref().map_or(0, Log::bytes)
+    }
+
+    /// Freezes the tails that have become large, or every tail for a log that has. `None`: there are none.
+    pub(crate) fn freeze_due(&mut self, snapshot: &Snapshot) -> Result<Option<(Seal, Snapshot)>> {
+        let due: Vec<u64> = self.due(snapshot).collect();
+        match due.is_empty() {
+            true => Ok(None),
+            false => self.freeze(snapshot, |view| due.contains(&view.id)),
+        }
+    }
+
+    fn due(&self, snapshot: &Snapshot) -> impl Iterator<Item = u64> {
+        let large = self.log_bytes() >= LOG_BYTES_MAX;
+        let due = move |entry: &&Arc<Entry>| match entry.read_view() {
+            Some(view) => self.lag(view) >= Lag::Due,
+            None => large,
+        };
+        snapshot
+            .collections
+            .iter()
+            .filter(due)
+            .map(|entry| entry.id)
+    }
+
+    /// Keeps the tails of the collections that `due` picks apart from what is written next, and cuts the log if that is all it has.
+    /// `None`: there is nothing to seal.
     ///
-    /// Errors: what was acknowledged is so still, and stays in the log; it is tried again later.
-    pub(crate) fn seal_if_due(
+    /// Errors: the system's; damage in what was not read yet.
+    pub(crate) fn freeze(
         &mut self,
         snapshot: &Snapshot,
-        changed: u64,
-        workers: &Workers,
-    ) -> Result<Option<Snapshot>> {
-        let bytes = self.log.as_ref().map_or(0, Log::bytes);
-        if bytes < self.failed_at.saturating_mul(2) {
+        due: impl Fn(&View) -> bool,
+    ) -> Result<Option<(Seal, Snapshot)>> {
+        let (mut tails, mut all, mut next) = (Vec::new(), true, snapshot.clone());
+        for entry in snapshot.collections.iter().filter(|entry| entry.has_tail()) {
+            let view = entry.view()?;
+            if due(view) {
+                let frozen = view.frozen();
+                tails.push(Merge::new(&frozen, frozen.tail()));
+                next = next.with(frozen);
+            } else {
+                all = false;
+            }
+        }
+        if tails.is_empty() {
             return Ok(None);
         }
-        let due = |view: &View| {
-            bytes >= LOG_BYTES_MAX || (view.id == changed && view.tail_weight() >= TAIL_MAX)
+        self.log()?;
+        let log_bytes = self.log_bytes();
+        let checkpoint = match all {
+            true => Some(self.store.start_checkpoint()?),
+            false => None,
         };
-        let sealed = self.seal(snapshot, workers, due);
-        self.failed_at = if sealed.is_err() { bytes } else { 0 };
-        sealed
+        let seq = self.last_seq();
+        let seal = Seal {
+            tails,
+            seq,
+            checkpoint,
+            log_bytes,
+        };
+        Ok(Some((seal, next)))
+    }
+
+    /// Puts the segments that were written of frozen tails in their places, all in one commit.
+    ///
+    /// Errors: those of `outcome`; the system's. Then the segments are gone, and the tails stay.
+    pub(crate) fn end_seal(
+        &mut self,
+        snapshot: &Snapshot,
+        seal: &Seal,
+        written: Vec<Merged>,
+        outcome: Result<()>,
+    ) -> Result<Snapshot> {
+        let ended = self.place_tails(snapshot, seal, written, outcome);
+        let ended = ended.and_then(|(next, sealed)| self.commit_seal(seal, sealed).map(|()| next));
+        self.failed_at = match &ended {
+            Ok(_) => 0,
+            Err(_) => seal.log_bytes,
+        };
+        ended
+    }
+
+    /// The snapshot with segments in place of tails, and which they are, by collection.
+    ///
+    /// Errors: as [`end_seal`](Writing::end_seal).
+    fn place_tails(
+        &self,
+        snapshot: &Snapshot,
+        seal: &Seal,
+        written: Vec<Merged>,
+        outcome: Result<()>,
+    ) -> Result<(Snapshot, Sealed)> {
+        let files: Vec<_> = written.iter().filter_map(Merged::file).cloned().collect();
+        let place = || {
+            outcome?;
+            // What hides rows of theirs may be in the log only.
+            self.flush()?;
+            let (mut next, mut sealed) = (snapshot.clone(), Vec::new());
+            for (tail, merged) in seal.tails.iter().zip(written) {
+                let file = merged.file().cloned();
+                let view = snapshot.by_id(tail.collection_id)?;
+                if let Some((view, place)) = view.and_then(|view| Some((view, tail.place(view)?))) {
+                    let part = self.part_of(view, &place, merged)?;
+                    next = next.with(view.with_merged(place, part));
+                    sealed.push((tail.collection_id, file));
+                } else {
+                    // It was dropped, or sealed by somebody else.
+                    self.store.discard(file);
+                }
+            }
+            Ok((next, sealed))
+        };
+        place().inspect_err(|_| self.store.discard(files))
+    }
+
+    fn commit_seal(&mut self, seal: &Seal, sealed: Sealed) -> Result<()> {
+        let edit = |manifest: &mut proxime_storage::Manifest| {
+            for (id, file) in sealed {
+                if let Some(stored) = manifest.collection_mut(id) {
+                    stored.segments.extend(file);
+                    stored.applied_seq = seal.seq;
+                }
+            }
+        };
+        match seal.checkpoint {
+            Some(cut) if self.store.is_ahead(&cut) => self.store.commit_checkpoint(cut, edit)?,
+            _ => self.store.commit(edit)?,
+        }
+        Ok(())
+    }
+
+    /// What a merge has written, as a part that takes the place of those it was made of.
+    fn part_of(&self, view: &View, place: &Range<usize>, merged: Merged) -> Result<Option<Part>> {
+        let hidden = merged.hidden(view.parts.get(place.clone()).unwrap_or_default());
+        let open = |(pinned, known)| open_written(&self.store, &view.config, &pinned, known);
+        let segment = merged.written.map(open).transpose()?;
+        Ok(segment.map(|segment| Part::new(segment, hidden)))
     }
 
     /// Seals the tails of the collections that `due` picks. `None`: there was nothing to do.
@@ -328,19 +446,15 @@ impl Writing {
         merged: Merged,
     ) -> Result<Snapshot> {
         let view = snapshot.by_id(merge.collection_id)?;
-        let written = merged.written.as_ref().map(|(pinned, _)| pinned.clone());
+        let written = merged.file().cloned();
         let Some((view, place)) = view.and_then(|view| Some((view, merge.place(view)?))) else {
             // The collection was dropped meanwhile.
             self.store.discard(written);
             return Ok(snapshot.clone());
         };
-        let hidden = merged.hidden(view.parts.get(place.clone()).unwrap_or_default());
         // What makes its rows hidden may be in the log only.
-        let part = self.flush().and_then(|()| {
-            let open = |(pinned, known)| open_written(&self.store, &view.config, &pinned, known);
-            let segment = merged.written.map(open).transpose()?;
-            Ok(segment.map(|segment| Part::new(segment, hidden)))
-        });
+        let part = self.flush();
+        let part = part.and_then(|()| self.part_of(view, &place, merged));
         let part = part.inspect_err(|_| self.store.discard(written.clone()))?;
         let old: Vec<u64> = merge.files().collect();
         self.store.commit(|manifest| {

@@ -5,7 +5,7 @@
 //! stop counting meanwhile are hidden in the new segment too.
 //!
 //! Which are due: four neighbours or more, of which none has more than half of all the rows, so that a row is written again only
-//! when its segment at least doubles; and a segment of which a sixth or more does not count. A thread of the database's own does that in the
+//! when its segment at least doubles; and a segment of which a seventh or more does not count. A thread of the database's own does that in the
 //! background; [`Collection::compact`](crate::Collection::compact) leaves one segment and no waiting.
 
 use std::ops::{ControlFlow, Range};
@@ -21,7 +21,7 @@ use crate::pool::{Pool, Workers};
 use crate::segment::Known;
 use crate::snapshot::{Part, View};
 use crate::writer::write_file;
-use crate::{CollectionConfig, Progress, Result, config};
+use crate::{CollectionConfig, Progress, Result, Stage, config};
 
 /// Neighbours that are put together: at least, and at most.
 const RUN_MIN: usize = 4;
@@ -29,7 +29,10 @@ const RUN_MAX: usize = 8;
 /// Larger segments stay as they are: putting them together would take longer than it saves.
 const ROWS_MAX: usize = 4 << 20;
 /// A segment is written anew when one row of so many does not count.
-const HIDDEN_MAX: usize = 6;
+const HIDDEN_MAX: usize = 7;
+/// Writers wait, or merge, when one byte of so many in all segments is of rows that do not count: while all is written anew, there is at
+/// most 6/5 of what counts, and once again what does.
+const HELD_BACK_AT: u64 = 6;
 
 /// The sealed segments of a collection that are to be put together next.
 pub(crate) fn due(view: &View) -> Option<Range<usize>> {
@@ -52,6 +55,18 @@ pub(crate) fn due(view: &View) -> Option<Range<usize>> {
     }
     let live: Vec<usize> = sealed.iter().map(Part::live).collect();
     run_of(&live)
+}
+
+/// Whether so much does not count that nobody is to add to it.
+pub(crate) fn is_over_budget(view: &View) -> bool {
+    let (sealed, _) = view.sealed_and_tail();
+    let (mut all, mut hidden) = (0, 0);
+    for part in sealed {
+        let bytes = part.segment.file.as_ref().map_or(0, |file| file.bytes);
+        all += bytes;
+        hidden += bytes * part.hidden.len() / u64::from(part.segment.rows()).max(1);
+    }
+    hidden > 0 && hidden * HELD_BACK_AT >= all
 }
 
 /// Of the neighbours that may be put together, given their rows, those that have the fewest.
@@ -142,6 +157,11 @@ impl Merge {
 }
 
 impl Merged {
+    /// The segment, if there are rows or deletions.
+    pub(crate) fn file(&self) -> Option<&SegmentRef> {
+        self.written.as_ref().map(|(pinned, _)| pinned)
+    }
+
     /// Rows that have stopped counting while it was written. `now`: the parts it was made of, as they are.
     pub(crate) fn hidden(&self, now: &[Part]) -> RoaringBitmap {
         let gone = |(_, (part, row)): &(u32, (u32, u32))| {
@@ -184,12 +204,8 @@ impl Shared {
         progress: Option<Progress<'_>>,
     ) -> Result<()> {
         self.check_writable()?;
-        let workers = self.pool.workers()?;
         let _merging = hold(&self.merging);
-        self.write(|writing, snapshot| {
-            let sealed = writing.seal(snapshot, &workers, |view| view.id == id)?;
-            Ok(sealed.unwrap_or_else(|| snapshot.clone()))
-        })?;
+        self.seal_one(id)?;
         let snapshot = self.snapshot()?;
         let view = snapshot.by_id(id)?.ok_or_else(|| not_found(name))?;
         let (sealed, _) = view.sealed_and_tail();
@@ -209,14 +225,21 @@ impl Shared {
     /// The caller holds `merging`.
     fn merge(&self, merge: &Merge, pool: &Pool, progress: Option<Progress<'_>>) -> Result<()> {
         let workers = pool.workers()?;
-        let watch = |stage, done, of| match progress {
+        let create = |header| self.with_store(|store| Ok(store.create_segment(header)?));
+        let merged = merge.write(create, &workers, Some(&self.unless_closed(progress)))?;
+        self.write(|writing, snapshot| writing.replace(snapshot, merge, merged))
+    }
+
+    /// `progress`, and an end to it when the database is being closed.
+    pub(crate) fn unless_closed(
+        &self,
+        progress: Option<Progress<'_>>,
+    ) -> impl Fn(Stage, usize, usize) -> ControlFlow<()> + Sync {
+        move |stage, done, of| match progress {
             _ if self.closed.load(Ordering::Acquire) => ControlFlow::Break(()),
             Some(progress) => progress(stage, done, of),
             None => ControlFlow::Continue(()),
-        };
-        let create = |header| self.with_store(|store| Ok(store.create_segment(header)?));
-        let merged = merge.write(create, &workers, Some(&watch))?;
-        self.write(|writing, snapshot| writing.replace(snapshot, merge, merged))
+        }
     }
 }
 
@@ -234,7 +257,7 @@ mod tests {
 
     /// Rows of the segments when there is nothing left to do.
     fn settled(db: &Database) -> Vec<usize> {
-        while db.0.merge_due().unwrap() {}
+        db.maintain().unwrap();
         let snapshot = db.0.snapshot().unwrap();
         let parts = &snapshot.by_name("c").unwrap().view().unwrap().parts;
         parts.iter().map(Part::live).collect()

@@ -17,6 +17,7 @@ use crate::collection::{self, Existing};
 use crate::commit::{Outcome, Writing};
 use crate::entry::Entry;
 use crate::pool::{Pool, Workers};
+use crate::seal::Lag;
 use crate::segment::Segment;
 use crate::snapshot::{Snapshot, View};
 use crate::sync::{Mutex, MutexGuard};
@@ -62,10 +63,13 @@ pub(crate) struct Shared {
     writing: Mutex<Option<Writing>>,
     /// What was found in the log.
     recovery: RecoveryReport,
+    /// Of one thread, for sealing: it must not queue behind a merge.
+    pub(crate) seal_pool: Pool,
     /// Held through a whole merge.
     pub(crate) merging: Mutex<()>,
-    /// Once there has been something to merge.
-    pub(crate) background: Mutex<Option<Background>>,
+    /// Held while tails are sealed.
+    pub(crate) sealing: Mutex<()>,
+    pub(crate) background: Mutex<Background>,
     snapshot: ArcSwap<Snapshot>,
     /// The version of the snapshot; held while it is replaced.
     published: Mutex<u64>,
@@ -129,19 +133,21 @@ impl Database {
             path,
             pid: std::process::id(),
             read_only: options.read_only,
-            merge_pool: Pool::new(Some(pool.threads().div_ceil(2)))?,
+            merge_pool: Pool::of_background(pool.threads().div_ceil(2))?,
             pool,
             vfs,
             closed: AtomicBool::new(false),
             writing: Mutex::new(writing),
             recovery,
+            seal_pool: Pool::of_background(1)?,
             merging: Mutex::new(()),
-            background: Mutex::new(None),
+            sealing: Mutex::new(()),
+            background: Mutex::default(),
             snapshot: ArcSwap::from_pointee(snapshot),
             published: Mutex::new(0),
         });
         if matches!(options.durability, Durability::Batch { .. }) && !options.read_only {
-            *hold(&shared.background) = Some(Background::start(&shared, true)?);
+            *hold(&shared.background) = Background::with_ticks(&shared)?;
         }
         Ok(Database(Arc::new(Inner(shared))))
     }
@@ -269,6 +275,17 @@ impl Database {
         Ok(log.map_or(Ok(()), |log| log.flush())?)
     }
 
+    /// Does at once what is otherwise done in the background when there is time: tails that are large become segments, and segments
+    /// that are many, or of which much is replaced or deleted, are merged. Returns when nothing of that is left.
+    ///
+    /// Errors: those that every write has. Cost: none if nothing is due.
+    pub fn maintain(&self) -> Result<()> {
+        self.0.check_writable()?;
+        while self.0.seal_due()? {}
+        while self.0.merge_due()? {}
+        Ok(())
+    }
+
     /// Reads everything again and checks it against its checksums, its structure and itself. Changes nothing. Writes wait.
     ///
     /// Errors: only what keeps it from looking; what it finds is in the report.
@@ -301,7 +318,7 @@ impl Drop for Inner {
 }
 
 impl Inner {
-    /// Runs one write to a collection, seals its tail if that is due, and has the background merge what is due then.
+    /// Runs one write to a collection, when the background is not too far behind, and has it do what is due then.
     ///
     /// Errors: those of `work` and of the log; [`Error::CollectionNotFound`].
     pub(crate) fn write_to(
@@ -310,12 +327,9 @@ impl Inner {
         name: &str,
         work: impl FnOnce(&mut Writing, &Snapshot, &View, &Workers) -> Result<Outcome>,
     ) -> Result<()> {
-        if self.write_and_wait(id, name, work)? {
-            // The write is done. If sealing fails its rows stay in the log, and it is tried again; after a failed
-            // sync the next write fails.
-            self.seal_due(id).ok();
-        }
-        self.merge_later(id);
+        self.wait_for_background(id);
+        self.write_and_wait(id, name, work)?;
+        self.wake_background(id);
         Ok(())
     }
 }
@@ -336,9 +350,10 @@ impl Shared {
             return Ok(());
         }
         // Files of a merge must be gone before the next writer makes some of the same names.
-        if let Some(background) = hold(&self.background).take() {
-            background.stop();
-        }
+        let background = std::mem::take(&mut *hold(&self.background));
+        background.stop();
+        // The same for a writer who seals.
+        drop(hold(&self.sealing));
         let writing = hold(&self.writing).take();
         writing.map_or(Ok(()), Writing::close)
     }
@@ -380,7 +395,7 @@ impl Shared {
         }
     }
 
-    /// Runs one write to a collection and returns when it is acknowledged; whether something is to be sealed then.
+    /// Runs one write to a collection and returns when it is acknowledged.
     ///
     /// The mutex is held while the write finds its place behind those before it, not while it waits for the disk: so
     /// those that come meanwhile share the next sync.
@@ -389,7 +404,7 @@ impl Shared {
         id: u64,
         name: &str,
         work: impl FnOnce(&mut Writing, &Snapshot, &View, &Workers) -> Result<Outcome>,
-    ) -> Result<bool> {
+    ) -> Result<()> {
         self.check_writable()?;
         let workers = self.pool.workers()?;
         let mut guard = self.writing();
@@ -398,30 +413,31 @@ impl Shared {
         let view = snapshot.by_id(id)?.ok_or_else(|| not_found(name))?;
         match work(writing, &snapshot, view, &workers)? {
             // It may rest on what is queued only.
-            Outcome::Nothing => writing.settle().map(|()| false),
+            Outcome::Nothing => writing.settle(),
             Outcome::Committed(view) => {
-                let due = writing.is_seal_due(&view);
                 self.publish(writing.next_version(), Arc::new(snapshot.with(view)));
-                Ok(due)
+                Ok(())
             }
             Outcome::Queued(view, ticket) => {
-                let due = writing.is_seal_due(&view);
                 let queued = writing.queue(&ticket, snapshot.with(view));
                 let log = writing.shared_log().ok_or(Error::Closed)?;
                 drop(guard);
                 log.wait(ticket)?;
                 self.publish(queued.version, queued.snapshot);
-                Ok(due)
+                Ok(())
             }
         }
     }
 
-    fn seal_due(&self, id: u64) -> Result<()> {
-        let workers = self.pool.workers()?;
-        self.write(|writing, snapshot| {
-            let sealed = writing.seal_if_due(snapshot, id, &workers)?;
-            Ok(sealed.unwrap_or_else(|| snapshot.clone()))
-        })
+    /// How much there is to seal after the last write to a collection.
+    pub(crate) fn lag(&self, id: u64) -> Lag {
+        let snapshot = self.snapshot().ok();
+        let view = snapshot.as_ref().and_then(|s| s.by_id(id).ok().flatten());
+        let writing = self.writing();
+        let lag = view
+            .zip(writing.as_ref())
+            .map(|(view, writing)| writing.lag(view));
+        lag.unwrap_or(Lag::None)
     }
 
     /// Syncs what was acknowledged at [`Durability::Batch`].
@@ -613,6 +629,9 @@ mod tests {
         assert!(forked(db.create_collection("d", config).unwrap_err()));
         assert!(forked(db.verify().unwrap_err()));
         let held = db.0.writing();
+        assert!(forked(c.delete(&[Key::Int(1)]).unwrap_err()));
+        assert!(forked(db.transaction().commit().unwrap_err()));
+        assert!(forked(db.maintain().unwrap_err()));
         db.close().unwrap();
         drop(held);
         assert!(matches!(db.collection("c"), Err(Error::Closed)));

@@ -48,6 +48,7 @@ mod repair;
 mod report;
 mod results;
 mod salvage;
+mod seal;
 mod search;
 mod segment;
 mod snapshot;

@@ -11,6 +11,9 @@ use proxime_core::ScratchPool;
 
 use crate::{Error, Result};
 
+/// How far threads in the background step back: to a third of the share of others, so that they are not starved either.
+#[cfg(target_os = "linux")]
+const NICE: i32 = 5;
 /// More threads than any machine has use for.
 const THREADS_MAX: usize = 1024;
 
@@ -18,6 +21,8 @@ const THREADS_MAX: usize = 1024;
 #[derive(Debug)]
 pub(crate) struct Pool {
     threads: usize,
+    /// For work that others must not feel.
+    background: bool,
     workers: ArcSwapOption<Workers>,
 }
 
@@ -45,6 +50,7 @@ impl Pool {
         match asked.parse() {
             Ok(threads @ 1..=THREADS_MAX) => Ok(Pool {
                 threads,
+                background: false,
                 workers: ArcSwapOption::empty(),
             }),
             _ => Err(Error::Parameter {
@@ -53,6 +59,13 @@ impl Pool {
                 limit: format!("between 1 and {THREADS_MAX}"),
             }),
         }
+    }
+
+    /// One whose threads step back behind those that somebody waits for.
+    pub(crate) fn of_background(threads: usize) -> Result<Pool> {
+        let mut pool = Pool::new(Some(threads))?;
+        pool.background = true;
+        Ok(pool)
     }
 
     /// How many threads there are, or will be.
@@ -70,7 +83,7 @@ impl Pool {
             }
             std::mem::forget(workers);
         }
-        let workers = Arc::new(Workers::start(self.threads)?);
+        let workers = Arc::new(Workers::start(self.threads, self.background)?);
         drop_own(self.workers.swap(Some(Arc::clone(&workers))));
         Ok(workers)
     }
@@ -92,10 +105,25 @@ fn drop_own(workers: Option<Arc<Workers>>) {
     }
 }
 
+/// Lets other threads go first, the calling thread and those that it starts: where the system has priorities for threads.
+pub(crate) fn step_back() {
+    // To Linux a thread is a process here, and the main thread's number is the process's.
+    #[cfg(target_os = "linux")]
+    if let Ok(nice) = rustix::process::getpriority_process(Some(rustix::process::getpid())) {
+        // What the system does not allow is no reason not to go on.
+        rustix::process::setpriority_process(None, nice + NICE).ok();
+    }
+}
+
 impl Workers {
-    fn start(threads: usize) -> Result<Workers> {
+    fn start(threads: usize, background: bool) -> Result<Workers> {
         let builder = rayon::ThreadPoolBuilder::new()
             .num_threads(threads)
+            .start_handler(move |_| {
+                if background {
+                    step_back();
+                }
+            })
             .thread_name(|i| format!("proxime-{i}"));
         let threads = builder.build().map_err(|e| Error::Threads {
             reason: e.to_string(),
@@ -119,7 +147,7 @@ mod tests {
         assert!(Arc::ptr_eq(&own, &pool.workers().unwrap()));
         let parents = Arc::new(Workers {
             pid: own.pid ^ 1,
-            ..Workers::start(1).unwrap()
+            ..Workers::start(1, false).unwrap()
         });
         pool.workers.store(Some(Arc::clone(&parents)));
         assert_eq!(pool.workers().unwrap().pid, own.pid);

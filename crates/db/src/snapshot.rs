@@ -115,6 +115,8 @@ pub(crate) struct View {
 pub(crate) struct Part {
     pub(crate) segment: Arc<Segment>,
     pub(crate) hidden: Arc<RoaringBitmap>,
+    /// Of the tail, and being sealed: later batches stay apart from it.
+    frozen: bool,
 }
 
 impl Part {
@@ -122,6 +124,7 @@ impl Part {
         Part {
             segment: segment.into(),
             hidden: Arc::new(hidden),
+            frozen: false,
         }
     }
 
@@ -169,6 +172,7 @@ impl Part {
         Part {
             segment: Arc::clone(&self.segment),
             hidden,
+            frozen: self.frozen,
         }
     }
 }
@@ -234,6 +238,7 @@ impl View {
         let mut next = self.with_newest(rows);
         while let [.., older, newer] = &*next.parts
             && older.in_tail()
+            && !older.frozen
             && older.weight() <= newer.weight()
         {
             let both = merge::in_memory(&[older.clone(), newer.clone()], self.config.dim)?;
@@ -257,6 +262,15 @@ impl View {
             config: self.config.clone(),
             parts,
         }
+    }
+
+    /// The same with a tail that nothing is put together with any more.
+    pub(crate) fn frozen(&self) -> View {
+        let mut parts = self.parts.clone();
+        for part in &mut parts {
+            part.frozen = part.in_tail();
+        }
+        self.with_parts(parts)
     }
 
     /// Where the tail is.

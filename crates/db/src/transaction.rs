@@ -173,6 +173,9 @@ impl Transaction {
     /// Cost: one sync for all. What is larger than 16 MiB in all goes to segments, and was in memory until then.
     pub fn commit(self) -> Result<()> {
         let mut changed = BTreeSet::new();
+        for write in &self.writes {
+            self.database.wait_for_background(write.collection_id);
+        }
         self.database.write(|writing, snapshot| {
             let workers = self.database.pool.workers()?;
             let mut joined = Joined::default();
@@ -191,7 +194,7 @@ impl Transaction {
             writing.log_joined(next, &joined, &changed, &workers)
         })?;
         for id in changed {
-            self.database.merge_later(id);
+            self.database.wake_background(id);
         }
         Ok(())
     }

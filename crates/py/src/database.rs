@@ -266,6 +266,12 @@ impl Database {
         call::detached(py, || self.inner.flush())
     }
 
+    /// Do at once what is otherwise done in the background when there is time: small batches become segments, and segments of which
+    /// there are many, or of which much is replaced or deleted, are merged.
+    fn maintain(&self, py: Python<'_>) -> PyResult<()> {
+        call::detached(py, || self.inner.maintain())
+    }
+
     /// Close the database and let others write to it. Later calls raise `ClosedError`; closing twice is fine.
     fn close(&self, py: Python<'_>) -> PyResult<()> {
         call::detached(py, || self.inner.close())

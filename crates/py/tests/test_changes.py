@@ -184,3 +184,14 @@ def test_collections_are_renamed_and_dropped(tmp_path: Path) -> None:
         db.drop_collection("other")
     db.close()
     assert proxime.open(tmp_path / "db").collections() == ["papers"]
+
+
+def test_maintain_seals_what_was_written_in_small_batches(tmp_path):
+    with proxime.open(tmp_path / "db") as db:
+        c = db.create_collection("c", dim=2)
+        for first in range(0, 1100, 100):
+            c.upsert(list(range(first, first + 100)), np.ones((100, 2), np.float32))
+        db.maintain()
+        assert c.stats()["segments"] == 1
+        assert c.stats()["tail_rows"] < 1024
+        assert len(c) == 1100

@@ -90,3 +90,50 @@ fn others_write_meanwhile() {
         assert_eq!(c.get(&Key::Int(1000 + i as i64)).unwrap(), None);
     }
 }
+
+/// The bytes of all files.
+fn bytes_in(dir: &std::path::Path) -> u64 {
+    let files = std::fs::read_dir(dir).unwrap();
+    // What is removed meanwhile takes no room.
+    let sizes = files.filter_map(|file| file.ok()?.metadata().ok());
+    sizes.map(|metadata| metadata.len()).sum()
+}
+
+#[test]
+fn what_is_replaced_takes_little_room_however_fast() {
+    const N: usize = 8000;
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("db");
+    let db = Database::open(&path).unwrap();
+    let c = db.create_collection("c", l2(64)).unwrap();
+    let data = points(N, 64);
+    upsert(&c, int_ids(N), &data);
+    let live = bytes_in(&path);
+    let done = std::sync::atomic::AtomicBool::new(false);
+    let peak = std::thread::scope(|scope| {
+        let watcher = scope.spawn(|| {
+            let mut peak = 0;
+            while !done.load(std::sync::atomic::Ordering::Relaxed) {
+                peak = peak.max(bytes_in(&path));
+                std::thread::sleep(std::time::Duration::from_millis(1));
+            }
+            peak
+        });
+        // All over the collection, twice.
+        for batch in 0..160 {
+            let ids = (0..100).map(|i| ((batch * 100 + i) * 4801) % N);
+            let rows: Vec<f32> = ids
+                .clone()
+                .flat_map(|id| data[id * 64..][..64].to_vec())
+                .collect();
+            upsert(&c, ids.map(|id| Key::Int(id as i64)).collect(), &rows);
+        }
+        done.store(true, std::sync::atomic::Ordering::Relaxed);
+        watcher.join().unwrap()
+    });
+    assert!(peak * 10 <= live * 22, "{peak} of {live}");
+    db.maintain().unwrap();
+    let rest = bytes_in(&path);
+    assert!(rest * 10 <= live * 12, "{rest} of {live}");
+    assert_eq!(c.len().unwrap(), N);
+}

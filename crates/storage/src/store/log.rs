@@ -108,6 +108,11 @@ impl Store {
         self.log()?.cut()
     }
 
+    /// Whether no later checkpoint has been committed.
+    pub fn is_ahead(&self, checkpoint: &Checkpoint) -> bool {
+        checkpoint.generation >= self.manifest.wal_first_gen
+    }
+
     /// A [`commit`](Store::commit) of segments that hold everything up to the checkpoint. The logs before it are removed.
     ///
     /// Errors: as for a commit, and then the old logs still count; another checkpoint can be started.
@@ -119,7 +124,7 @@ impl Store {
         self.writable()?;
         self.log()?;
         let old = Arc::clone(&self.manifest);
-        if checkpoint.last_seq < old.last_seq {
+        if !self.is_ahead(&checkpoint) {
             let problem = "a later checkpoint has been committed";
             return Err(Error::Log { problem });
         }
