@@ -15,9 +15,10 @@ use pyo3::exceptions::PyKeyboardInterrupt;
 use pyo3::prelude::*;
 
 use crate::error;
+use crate::progress::{Latest, Listener};
 
-/// How often a long write looks for Ctrl-C: too seldom to cost anything, often enough to feel immediate.
-const SIGNAL_POLL: Duration = Duration::from_millis(50);
+/// How often a long call looks for Ctrl-C and tells how far it is: too seldom to cost anything, often enough to feel immediate.
+const POLL: Duration = Duration::from_millis(50);
 
 /// Runs a method's body, conversions included; a panic in it becomes `proxime.InternalError`.
 pub(crate) fn guarded<T>(py: Python<'_>, body: impl FnOnce() -> PyResult<T>) -> PyResult<T> {
@@ -33,21 +34,36 @@ pub(crate) fn detached<T: Send>(
     settle(py, py.detach(|| catch_unwind(AssertUnwindSafe(work))))
 }
 
-/// Runs `work` detached, and asks it to stop when a signal handler raises (Ctrl-C does). `work` passes the callback on to
-/// the write it makes.
+/// Runs `work` detached, tells the listener how far it is, and asks it to stop when a signal handler raises (Ctrl-C does) or
+/// the listener does. `work` passes the callback on to the write it makes.
 ///
-/// Errors: what the handler raised, with one of the notes: whether the write took place.
+/// Errors: what was raised, with one of the notes: whether the write took place.
 pub(crate) fn interruptible<T: Send>(
     py: Python<'_>,
+    mut listener: Option<Listener>,
     [done_note, undone_note]: [&str; 2],
     work: impl FnOnce(Progress<'_>) -> Result<T> + Send,
 ) -> PyResult<T> {
     let stop = AtomicBool::new(false);
-    let progress = |_, _, _| match stop.load(Ordering::Relaxed) {
-        true => ControlFlow::Break(()),
-        false => ControlFlow::Continue(()),
+    let latest = Latest::default();
+    let listened = listener.is_some();
+    let progress = |stage, done, total| {
+        if listened {
+            latest.leave((stage, done, total));
+        }
+        match stop.load(Ordering::Relaxed) {
+            true => ControlFlow::Break(()),
+            false => ControlFlow::Continue(()),
+        }
     };
-    let mut signal = None;
+    let mut raised = None;
+    let mut poll = |py: Python<'_>| {
+        py.check_signals()?;
+        match (&mut listener, latest.take()) {
+            (Some(listener), Some(word)) => listener.tell(py, word),
+            _ => Ok(()),
+        }
+    };
     let outcome = py.detach(|| {
         thread::scope(|scope| {
             // Nothing is ever sent: that the worker is done shows by its end of the channel being dropped.
@@ -56,18 +72,27 @@ pub(crate) fn interruptible<T: Send>(
                 let _running = running;
                 work(&progress)
             });
-            while done.recv_timeout(SIGNAL_POLL) == Err(RecvTimeoutError::Timeout) {
-                if signal.is_none() {
-                    signal = Python::attach(|py| py.check_signals()).err();
-                    stop.store(signal.is_some(), Ordering::Relaxed);
+            while done.recv_timeout(POLL) == Err(RecvTimeoutError::Timeout) {
+                if raised.is_none() {
+                    raised = Python::attach(&mut poll).err();
+                    stop.store(raised.is_some(), Ordering::Relaxed);
                 }
             }
             worker.join()
         })
     });
-    match (signal, outcome) {
-        (Some(signal), Ok(Ok(_))) => Err(noted(py, signal, done_note)),
-        (Some(signal), Ok(Err(Error::Interrupted))) => Err(noted(py, signal, undone_note)),
+    if raised.is_none() && matches!(outcome, Ok(Ok(_))) {
+        raised = poll(py).err();
+    }
+    if let Some(mut listener) = listener {
+        if raised.is_none() && matches!(outcome, Ok(Ok(_))) {
+            raised = listener.finish(py).err();
+        }
+        listener.close(py);
+    }
+    match (raised, outcome) {
+        (Some(raised), Ok(Ok(_))) => Err(noted(py, raised, done_note)),
+        (Some(raised), Ok(Err(Error::Interrupted))) => Err(noted(py, raised, undone_note)),
         (_, outcome) => settle(py, outcome),
     }
 }

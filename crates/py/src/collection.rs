@@ -8,6 +8,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyDict, PyList, PyString};
 
 use crate::hits::{Answers, Hits, Include};
+use crate::progress::Listener;
 use crate::{args, arrays, call, error, filters, keys, text, values};
 
 /// Whether a batch was stored, for who interrupts.
@@ -72,10 +73,12 @@ impl Collection {
         ids: &Bound<'_, PyAny>,
         vectors: &Bound<'_, PyAny>,
         metadata: Option<&Bound<'_, PyAny>>,
+        progress: Option<&Bound<'_, PyAny>>,
         write: fn(&proxime::Collection, Batch<'_>) -> proxime::Result<()>,
     ) -> PyResult<()> {
         let py = ids.py();
         call::guarded(py, || {
+            let listener = Listener::from_py(progress)?;
             let vectors = arrays::batch(vectors, self.dim())?;
             let source = vectors.source();
             let ids = keys::from_py(ids)?;
@@ -94,10 +97,10 @@ impl Collection {
                 };
                 write(&self.inner, batch)
             };
-            if rows <= AT_ONCE_ROWS {
+            if rows <= AT_ONCE_ROWS && listener.is_none() {
                 return call::detached(py, || store(None));
             }
-            call::interruptible(py, STORED, |progress| store(Some(progress)))
+            call::interruptible(py, listener, STORED, |progress| store(Some(progress)))
         })
     }
 
@@ -192,37 +195,48 @@ impl Collection {
     /// `ids`: an integer array, or a list of int, str, uuid.UUID or bytes. `vectors`: an array [n, dim]; C-contiguous float32 is read in
     /// place, everything else is converted on the way. `metadata`: a list of dicts, or a dict of columns.
     ///
+    /// `progress`: True for a bar; a function of `(done, total, stage)`; or an object with `update(n)`, such as tqdm's, for which the `n`
+    /// add up to the number of rows. What it raises stops the call, with nothing stored.
+    ///
     /// >>> import numpy as np, proxime
     /// >>> docs = proxime.open(":memory:").create_collection("docs", dim=2)
     /// >>> docs.upsert(["a", "b"], np.eye(2), {"lang": ["en", "de"]})
     /// >>> docs.get("b")["metadata"]
     /// {'lang': 'de'}
-    #[pyo3(signature = (ids, vectors, metadata=None))]
+    #[pyo3(signature = (ids, vectors, metadata=None, *, progress=None))]
     fn upsert(
         &self,
         ids: &Bound<'_, PyAny>,
         vectors: &Bound<'_, PyAny>,
         metadata: Option<&Bound<'_, PyAny>>,
+        progress: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<()> {
-        self.write(ids, vectors, metadata, proxime::Collection::upsert)
+        self.write(
+            ids,
+            vectors,
+            metadata,
+            progress,
+            proxime::Collection::upsert,
+        )
     }
 
     /// Store records with new ids: all of them, durably, or none. An id that is given twice or stored already is an error;
     /// otherwise like `upsert`.
-    #[pyo3(signature = (ids, vectors, metadata=None))]
+    #[pyo3(signature = (ids, vectors, metadata=None, *, progress=None))]
     fn add(
         &self,
         ids: &Bound<'_, PyAny>,
         vectors: &Bound<'_, PyAny>,
         metadata: Option<&Bound<'_, PyAny>>,
+        progress: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<()> {
-        self.write(ids, vectors, metadata, proxime::Collection::add)
+        self.write(ids, vectors, metadata, progress, proxime::Collection::add)
     }
 
     /// Give records that are there new vectors or new metadata, or both, and leave the rest of them as it is: all of them, durably, or
     /// none. An id that is not there is a `NotFoundError`.
     ///
-    /// `ids`, `vectors`, `metadata`: as for `upsert`. New metadata replaces all that is there; fields are not merged.
+    /// `ids`, `vectors`, `metadata`, `progress`: as for `upsert`. New metadata replaces all that is there; fields are not merged.
     ///
     /// >>> import numpy as np, proxime
     /// >>> docs = proxime.open(":memory:").create_collection("docs", dim=2)
@@ -230,30 +244,33 @@ impl Collection {
     /// >>> docs.update(["b"], metadata=[{"lang": "fr"}])
     /// >>> docs.get("b")["metadata"], docs.get("b")["vector"]
     /// ({'lang': 'fr'}, array([0., 1.], dtype=float32))
-    #[pyo3(signature = (ids, vectors=None, metadata=None))]
+    #[pyo3(signature = (ids, vectors=None, metadata=None, *, progress=None))]
     fn update(
         &self,
         ids: &Bound<'_, PyAny>,
         vectors: Option<&Bound<'_, PyAny>>,
         metadata: Option<&Bound<'_, PyAny>>,
+        progress: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<()> {
         let py = ids.py();
+        let listener = Listener::from_py(progress)?;
         self.with_update(ids, vectors, metadata, |update| {
-            call::interruptible(py, STORED, |progress| {
+            call::interruptible(py, listener, STORED, |progress| {
                 self.inner.update(update.progress(progress))
             })
         })
     }
 
     /// Another name of `upsert`.
-    #[pyo3(signature = (ids, vectors, metadata=None))]
+    #[pyo3(signature = (ids, vectors, metadata=None, *, progress=None))]
     fn add_vector_batch(
         &self,
         ids: &Bound<'_, PyAny>,
         vectors: &Bound<'_, PyAny>,
         metadata: Option<&Bound<'_, PyAny>>,
+        progress: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<()> {
-        self.upsert(ids, vectors, metadata)
+        self.upsert(ids, vectors, metadata, progress)
     }
 
     /// Delete the records with these ids, or those that `where`, as in `search`, is true of: all of them, durably, or none.
@@ -292,9 +309,13 @@ impl Collection {
 
     /// Put everything into one segment: what was replaced or deleted takes no room then, and searches are as fast as they get.
     ///
-    /// Reads and writes go on meanwhile. Most of it happens by itself in the background; Ctrl-C stops it and nothing has changed.
-    fn compact(&self, py: Python<'_>) -> PyResult<()> {
-        call::interruptible(py, COMPACTED, |progress| self.inner.compact(Some(progress)))
+    /// Reads and writes go on meanwhile. Most of it happens by itself in the background; Ctrl-C stops it and nothing has changed. `progress`: as for `upsert`.
+    #[pyo3(signature = (*, progress=None))]
+    fn compact(&self, py: Python<'_>, progress: Option<&Bound<'_, PyAny>>) -> PyResult<()> {
+        let listener = Listener::from_py(progress)?;
+        call::interruptible(py, listener, COMPACTED, |progress| {
+            self.inner.compact(Some(progress))
+        })
     }
 
     /// The record with this id: a dict of "id", "vector" and "metadata". None if there is none. For a list of ids a list of

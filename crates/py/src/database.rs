@@ -8,6 +8,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyString;
 
 use crate::collection::Collection;
+use crate::progress::Listener;
 use crate::transaction::Transaction;
 use crate::{args, call, error, text};
 
@@ -107,31 +108,39 @@ fn verification(py: Python<'_>, name: &str) -> PyResult<Verify> {
 
 /// Copy the backup in directory `backup`, which is only read, to directory `dest`, which must be empty or new.
 ///
-/// Every block is checked on the way; what was copied is removed if that fails.
+/// Every block is checked on the way; what was copied is removed if that fails. `progress`: as for `Collection.upsert`, in bytes.
 #[pyfunction]
+#[pyo3(signature = (backup, dest, *, progress=None))]
 pub(crate) fn restore(
     py: Python<'_>,
     backup: &Bound<'_, PyAny>,
     dest: &Bound<'_, PyAny>,
+    progress: Option<&Bound<'_, PyAny>>,
 ) -> PyResult<()> {
+    let listener = Listener::from_py(progress)?;
     let (backup, dest) = (args::path("backup", backup)?, args::path("dest", dest)?);
-    call::interruptible(py, COPIED, |progress| {
+    call::interruptible(py, listener, COPIED, |progress| {
         proxime::Database::restore(backup, dest, Some(progress))
     })
 }
 
 /// Write what can be read of the damaged database in directory `source`, which is not changed, to a new one in directory `dest`.
 ///
+/// `progress`: as for `Collection.upsert`, for each batch anew.
+///
 /// Returns a dict: whether it is "complete", and for each of the "collections" the rows that are "lost", by id where the id
 /// can be read.
 #[pyfunction]
+#[pyo3(signature = (source, dest, *, progress=None))]
 pub(crate) fn salvage<'py>(
     py: Python<'py>,
     source: &Bound<'py, PyAny>,
     dest: &Bound<'py, PyAny>,
+    progress: Option<&Bound<'py, PyAny>>,
 ) -> PyResult<Bound<'py, PyAny>> {
+    let listener = Listener::from_py(progress)?;
     let (source, dest) = (args::path("source", source)?, args::path("dest", dest)?);
-    let report = call::interruptible(py, SALVAGED, |progress| {
+    let report = call::interruptible(py, listener, SALVAGED, |progress| {
         proxime::Database::salvage(source, dest, Some(progress))
     })?;
     text::from_json(py, serde_json::to_string(&report))
@@ -244,8 +253,15 @@ impl Database {
     }
 
     /// Write segments whose index is damaged anew, from their vectors; a dict whose "rebuilt" lists them. The rest stays as it is.
-    fn rebuild_index<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        let report = call::interruptible(py, REBUILT, |progress| {
+    /// `progress`: as for `Collection.upsert`, for each segment anew.
+    #[pyo3(signature = (*, progress=None))]
+    fn rebuild_index<'py>(
+        &self,
+        py: Python<'py>,
+        progress: Option<&Bound<'py, PyAny>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let listener = Listener::from_py(progress)?;
+        let report = call::interruptible(py, listener, REBUILT, |progress| {
             self.inner.rebuild_index(Some(progress))
         })?;
         text::from_json(py, serde_json::to_string(&report))
@@ -253,10 +269,18 @@ impl Database {
 
     /// Copy the database, as it is now, to directory `dest`, which must be empty or new. The copy is opened like any database.
     ///
-    /// Others can write meanwhile; what they write is not in the copy. Every block is checked on the way.
-    fn backup(&self, py: Python<'_>, dest: &Bound<'_, PyAny>) -> PyResult<()> {
+    /// Others can write meanwhile; what they write is not in the copy. Every block is checked on the way. `progress`: as for
+    /// `Collection.upsert`, in bytes.
+    #[pyo3(signature = (dest, *, progress=None))]
+    fn backup(
+        &self,
+        py: Python<'_>,
+        dest: &Bound<'_, PyAny>,
+        progress: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<()> {
+        let listener = Listener::from_py(progress)?;
         let dest = args::path("dest", dest)?;
-        call::interruptible(py, COPIED, |progress| {
+        call::interruptible(py, listener, COPIED, |progress| {
             self.inner.backup(dest, Some(progress))
         })
     }

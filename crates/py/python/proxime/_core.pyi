@@ -1,10 +1,10 @@
 """Types of the compiled core. A test compares the names here with those that are there."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from os import PathLike
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal, Self, TypeAlias, final, overload
+from typing import Any, Literal, Protocol, Self, TypeAlias, final, overload
 from uuid import UUID
 
 import numpy as np
@@ -13,12 +13,16 @@ from numpy.typing import ArrayLike, NDArray
 from ._filter import Filter
 from ._hit import Hit
 
+class _Updated(Protocol):
+    def update(self, n: int, /) -> object: ...
+
 _Id: TypeAlias = int | str | UUID | bytes
 _Ids: TypeAlias = NDArray[np.integer[Any]] | Iterable[_Id]
 _Vectors: TypeAlias = ArrayLike
 _Queries: TypeAlias = ArrayLike
 _Metadata: TypeAlias = Iterable[Mapping[str, Any] | None] | Mapping[str, Iterable[Any]]
 _Where: TypeAlias = dict[str, Any] | str | Filter
+_Progress: TypeAlias = bool | Callable[[int, int, str], object] | _Updated
 _Include: TypeAlias = Literal["metadata", "vectors"]
 
 __all__ = ["Collection", "Database", "Hits", "Transaction", "__version__", "open", "restore", "salvage"]
@@ -32,8 +36,10 @@ def open(
     durability: Literal["always", "batch", "os"] = "always",
     verify: Literal["full", "lazy"] = "full",
 ) -> Database: ...
-def salvage(source: str | PathLike[str], dest: str | PathLike[str]) -> dict[str, Any]: ...
-def restore(backup: str | PathLike[str], dest: str | PathLike[str]) -> None: ...
+def salvage(
+    source: str | PathLike[str], dest: str | PathLike[str], *, progress: _Progress | None = None
+) -> dict[str, Any]: ...
+def restore(backup: str | PathLike[str], dest: str | PathLike[str], *, progress: _Progress | None = None) -> None: ...
 
 @final
 class Database:
@@ -58,8 +64,8 @@ class Database:
     def collections(self) -> list[str]: ...
     def transaction(self) -> Transaction: ...
     def verify(self, deep: bool = False) -> dict[str, Any]: ...
-    def rebuild_index(self) -> dict[str, Any]: ...
-    def backup(self, dest: str | PathLike[str]) -> None: ...
+    def rebuild_index(self, *, progress: _Progress | None = None) -> dict[str, Any]: ...
+    def backup(self, dest: str | PathLike[str], *, progress: _Progress | None = None) -> None: ...
     def flush(self) -> None: ...
     def maintain(self) -> None: ...
     def close(self) -> None: ...
@@ -80,10 +86,38 @@ class Collection:
     def dim(self) -> int: ...
     @property
     def metric(self) -> Literal["cosine", "l2", "dot"]: ...
-    def upsert(self, ids: _Ids, vectors: _Vectors, metadata: _Metadata | None = None) -> None: ...
-    def add(self, ids: _Ids, vectors: _Vectors, metadata: _Metadata | None = None) -> None: ...
-    def update(self, ids: _Ids, vectors: _Vectors | None = None, metadata: _Metadata | None = None) -> None: ...
-    def add_vector_batch(self, ids: _Ids, vectors: _Vectors, metadata: _Metadata | None = None) -> None: ...
+    def upsert(
+        self,
+        ids: _Ids,
+        vectors: _Vectors,
+        metadata: _Metadata | None = None,
+        *,
+        progress: _Progress | None = None,
+    ) -> None: ...
+    def add(
+        self,
+        ids: _Ids,
+        vectors: _Vectors,
+        metadata: _Metadata | None = None,
+        *,
+        progress: _Progress | None = None,
+    ) -> None: ...
+    def update(
+        self,
+        ids: _Ids,
+        vectors: _Vectors | None = None,
+        metadata: _Metadata | None = None,
+        *,
+        progress: _Progress | None = None,
+    ) -> None: ...
+    def add_vector_batch(
+        self,
+        ids: _Ids,
+        vectors: _Vectors,
+        metadata: _Metadata | None = None,
+        *,
+        progress: _Progress | None = None,
+    ) -> None: ...
     def delete(
         self,
         ids: _Ids | None = None,
@@ -91,7 +125,7 @@ class Collection:
         where: _Where | None = None,
         params: Mapping[str, Any] | None = None,
     ) -> int: ...
-    def compact(self) -> None: ...
+    def compact(self, *, progress: _Progress | None = None) -> None: ...
     @overload
     def get(self, id: _Id) -> dict[str, Any] | None: ...
     @overload

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from os import PathLike
 
-    from ._core import _Ids, _Metadata, _Queries, _Vectors
+    from ._core import _Ids, _Metadata, _Progress, _Queries, _Vectors
 
 _NAME = "default"
 
@@ -35,18 +35,24 @@ _lock = threading.Lock()
 _default: _Default | None = None
 
 
-def add_vector_batch(ids: "_Ids", vectors: "_Vectors", metadata: "_Metadata | None" = None) -> None:
+def add_vector_batch(
+    ids: "_Ids",
+    vectors: "_Vectors",
+    metadata: "_Metadata | None" = None,
+    *,
+    progress: "_Progress | None" = None,
+) -> None:
     """Store records, replacing those with the same ids. The arguments are those of `Collection.upsert`."""
     global _default
     with _lock:
         default = _default
         if default is None:
             first = _new(_dim(vectors))
-            first.collection.upsert(ids, vectors, metadata)
+            first.collection.upsert(ids, vectors, metadata, progress=progress)
             if len(first.collection):  # an empty batch has not settled the dimension
                 _default = first
             return
-    default.collection.upsert(ids, vectors, metadata)
+    default.collection.upsert(ids, vectors, metadata, progress=progress)
 
 
 def add_vector(id: Any, vector: Any, metadata: "Mapping[str, Any] | None" = None) -> None:
