@@ -12,6 +12,7 @@
 
 mod bench;
 mod ci;
+mod conformance;
 mod demo;
 mod deny;
 mod fuzz;
@@ -49,6 +50,11 @@ enum Chore {
     Test,
     /// Do exactly what CI does
     Ci,
+    /// Run the test suites that other projects have for what plugs into them
+    Conformance {
+        /// Only these files of crates/py/conformance
+        files: Vec<String>,
+    },
     /// Check the house rules: layers, module docs, unsafe, paths in the documents
     Tidy,
     /// Measure, beside other libraries on the same data
@@ -78,6 +84,7 @@ fn main() -> ExitCode {
         Chore::Demo { data } => demo::run(&workspace, data.as_deref()),
         Chore::Test => test::run(&workspace),
         Chore::Ci => ci::run(&workspace),
+        Chore::Conformance { files } => conformance::run(&workspace, &files),
         Chore::Tidy => tidy::run(&workspace),
         Chore::Bench(bench) => bench::run(&workspace, &bench),
         Chore::Torture { minutes } => torture::run(&workspace, minutes),

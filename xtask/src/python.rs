@@ -13,6 +13,11 @@ use crate::{shell, workspace::Workspace};
 const TOOLS: &[&str] = &["xtask/requirements.txt"];
 /// What benchmarks need: the tools, to build the wheel, and the peers.
 const TOOLS_AND_PEERS: &[&str] = &["xtask/requirements.txt", "bench-compare/requirements.txt"];
+/// What the suites of others need: the tools, and the suites.
+const TOOLS_AND_SUITES: &[&str] = &[
+    "xtask/requirements.txt",
+    "xtask/requirements-conformance.txt",
+];
 /// The oldest Python that the wheel (stable ABI) loads into: major and minor version.
 const VERSION_MIN: (u32, u32) = (3, 11);
 /// Names under which an interpreter may be found, the usual one first.
@@ -33,6 +38,11 @@ impl<'a> Venv<'a> {
     /// That of the benchmarks.
     pub(crate) fn for_benchmarks(workspace: &'a Workspace) -> Result<Self> {
         Self::holding(workspace, "venv-bench", TOOLS_AND_PEERS)
+    }
+
+    /// That of the suites of other projects.
+    pub(crate) fn for_conformance(workspace: &'a Workspace) -> Result<Self> {
+        Self::holding(workspace, "venv-conformance", TOOLS_AND_SUITES)
     }
 
     /// Opens an environment, making it anew when it is missing, unfinished or made for something else.

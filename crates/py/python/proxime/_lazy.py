@@ -1,0 +1,53 @@
+"""What the stores of other frameworks share: a collection that comes into being with its first vector."""
+
+from os import PathLike
+from typing import Any, Literal
+
+from . import _core
+from .exceptions import ExistsError, NotFoundError
+
+
+class LazyCollection:
+    """A collection of a database, there or not yet: frameworks make a store before they know how long its vectors are.
+
+    A database that is given as a path is opened here and closed by `close`; one that is given open is left open.
+    """
+
+    def __init__(
+        self,
+        database: "_core.Database | str | PathLike[str]",
+        name: str,
+        metric: Literal["cosine", "l2", "dot"],
+    ) -> None:
+        self._owns = not isinstance(database, _core.Database)
+        self.database = database if isinstance(database, _core.Database) else _core.open(database)
+        self.name = name
+        self._metric = metric
+
+    @property
+    def metric(self) -> Literal["cosine", "l2", "dot"]:
+        """That of the collection if it is there, and else what it will get."""
+        collection = self.existing()
+        return self._metric if collection is None else collection.metric
+
+    def existing(self) -> "_core.Collection | None":
+        """The collection, if it is there."""
+        try:
+            return self.database.collection(self.name)
+        except NotFoundError:
+            return None
+
+    def for_vectors(self, vectors: Any) -> "_core.Collection":
+        """The collection; if it is not there, a new one with the dimension of the first of `vectors`."""
+        collection = self.existing()
+        if collection is not None:
+            return collection
+        try:
+            return self.database.create_collection(self.name, len(vectors[0]), self._metric)
+        except ExistsError:  # another thread was faster
+            return self.database.collection(self.name)
+
+    def close(self) -> None:
+        """Close the database if it was opened here."""
+        if self._owns:
+            self.database.close()

@@ -1,0 +1,18 @@
+//! `cargo xtask conformance`: the suites that other projects wrote for what plugs into them, unmodified, and tests that need
+//! the packages of others. Not a part of `cargo xtask test`: they pull in a lot, and change when those projects do.
+
+use anyhow::Result;
+
+use crate::{python::Venv, shell, workspace::Workspace};
+
+/// Installs the pinned suites and the package, and runs `only`, files in the folder of these tests, or all.
+pub(crate) fn run(workspace: &Workspace, only: &[String]) -> Result<()> {
+    let venv = Venv::for_conformance(workspace)?;
+    venv.install_package()?;
+    let folder = "crates/py/conformance";
+    let mut pytest = venv.python("-m pytest");
+    if only.is_empty() {
+        pytest.arg(folder);
+    }
+    shell::run(pytest.args(only.iter().map(|file| format!("{folder}/{file}"))))
+}
