@@ -76,6 +76,14 @@ pub(crate) enum Error {
         stored: Preset,
         asked: Preset,
     },
+    #[error("{}: not a directory; make it first", dir.display())]
+    NotADirectory { dir: PathBuf },
+    #[error("{}: {source}", file.display())]
+    Write { file: PathBuf, source: io::Error },
+    #[error("{collection:?} holds {records} records, which would be lost; add --yes to drop it")]
+    Unconfirmed { collection: String, records: usize },
+    #[error("{0}")]
+    Id(String),
     #[error("{file}: {source}")]
     Input {
         file: String,
@@ -100,8 +108,8 @@ pub(crate) enum LineProblem {
     Empty,
     #[error("column {column}: {problem}")]
     Json { column: usize, problem: String },
-    #[error(transparent)]
-    Metadata(#[from] proxime::ValueError),
+    #[error("{0}")]
+    Value(String),
 }
 
 impl Error {
@@ -110,6 +118,20 @@ impl Error {
         Error::Open {
             file: file.to_owned(),
             source,
+        }
+    }
+
+    /// A file that should have one of something for each row has fewer or more of them.
+    pub(crate) fn one_per_row(file: &Path, what: &'static str, got: usize, rows: usize) -> Error {
+        let file = file.to_owned();
+        match got < rows {
+            true => Error::TooFew {
+                file,
+                what,
+                got,
+                rows,
+            },
+            false => Error::TooMany { file, what, rows },
         }
     }
 
@@ -136,9 +158,12 @@ impl Error {
             Error::Open { source, .. } if source.kind() == io::ErrorKind::NotFound => {
                 Exit::NotFound
             }
-            Error::Open { .. } | Error::Read { .. } | Error::Output(_) => Exit::Other,
+            Error::NotADirectory { .. } => Exit::NotFound,
+            Error::Open { .. } | Error::Read { .. } | Error::Write { .. } | Error::Output(_) => {
+                Exit::Other
+            }
             Error::Npy(e) if e.is_io() => Exit::Other,
-            Error::Isa(_) => Exit::Usage,
+            Error::Isa(_) | Error::Id(_) => Exit::Usage,
             Error::NotAFile { .. }
             | Error::StdinTooLong { .. }
             | Error::Npy(_)
@@ -147,6 +172,7 @@ impl Error {
             | Error::TooMany { .. }
             | Error::Metric { .. }
             | Error::Preset { .. }
+            | Error::Unconfirmed { .. }
             | Error::Input { .. } => Exit::Refused,
             Error::Database(e) => database_exit(e),
         }

@@ -9,6 +9,7 @@ mod error;
 mod npy;
 mod print;
 mod records;
+mod typed;
 
 use std::io::{self, BufWriter};
 use std::process::ExitCode;

@@ -7,41 +7,69 @@ use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 
-use proxime::{Key, Metadata, metadata_from_json};
+use proxime::{Key, Metadata};
 
+use crate::args::{self, IdType};
 use crate::error::{Error, LineProblem};
 use crate::npy::{self, Npy};
+use crate::typed;
 
 /// The longest line of metadata.
 const METADATA_BYTES_MAX: usize = 16 << 20;
 
+/// The ids that a command is about.
+pub(crate) fn wanted(ids: &args::Ids) -> Result<Vec<Key>, Error> {
+    match &ids.file {
+        Some(file) => self::ids(file, ids.id_type, None),
+        None => {
+            let key = |text: &String| key(text, ids.id_type).map_err(Error::Id);
+            let all: Result<Vec<Key>, Error> = ids.words.iter().map(key).collect();
+            Ok(integers(all?, ids.id_type))
+        }
+    }
+}
+
 /// Ids, for so many rows if that is known: integers of a .npy, or one per line of a text.
-///
-/// Lines become integers if every one is an integer as this program would write it. So `007` or `+7` among them keeps all of
-/// them text: no two different lines become one id.
-pub(crate) fn ids(file: &Path, rows: Option<usize>) -> Result<Vec<Key>, Error> {
+pub(crate) fn ids(file: &Path, id_type: IdType, rows: Option<usize>) -> Result<Vec<Key>, Error> {
     let mut reader = open(file)?;
     let start = reader.fill_buf().map_err(|e| read_error(file, e))?;
     if start.starts_with(npy::MAGIC) {
         let ids = Npy::open_ids(file)?;
         return one_per_row(file, "ids", ids.into_iter().map(Key::Int).collect(), rows);
     }
-    let texts = lines(file, reader, Key::BYTES_MAX, "ids", rows, |text| {
-        if text.is_empty() {
-            return Err(LineProblem::Empty);
-        }
-        Ok(text.to_owned())
+    let bytes_max = match id_type {
+        // Two digits each, behind 0x.
+        IdType::Bytes => 2 * Key::BYTES_MAX + 2,
+        _ => Key::BYTES_MAX,
+    };
+    let ids = lines(file, reader, bytes_max, "ids", rows, |text| match text {
+        "" => Err(LineProblem::Empty),
+        text => key(text, id_type).map_err(LineProblem::Value),
     })?;
-    Ok(keys(texts))
+    Ok(integers(ids, id_type))
 }
 
-/// Ids as texts become integers if every one is an integer as this program would write it.
-pub(crate) fn keys(texts: Vec<String>) -> Vec<Key> {
-    let integers: Option<Vec<i64>> = texts.iter().map(|text| plain_integer(text)).collect();
-    match integers {
-        Some(integers) => integers.into_iter().map(Key::Int).collect(),
-        None => texts.into_iter().map(Key::Text).collect(),
+/// One id; texts that may be integers are texts yet.
+fn key(text: &str, id_type: IdType) -> Result<Key, String> {
+    match id_type {
+        IdType::Auto | IdType::Text => Ok(Key::from(text)),
+        IdType::Uuid => typed::uuid(text),
+        IdType::Bytes => typed::hex(text).map(Key::Bytes),
     }
+}
+
+/// Texts become integers if that may be and every one is an integer as this program would write it. So `007` or `+7` among them
+/// keeps all of them text: no two different texts become one id.
+fn integers(ids: Vec<Key>, id_type: IdType) -> Vec<Key> {
+    let integer = |id: &Key| match id {
+        Key::Text(text) => plain_integer(text).map(Key::Int),
+        _ => None,
+    };
+    let integers = match id_type {
+        IdType::Auto => ids.iter().map(integer).collect(),
+        _ => None,
+    };
+    integers.unwrap_or(ids)
 }
 
 /// Metadata for `rows` rows: a JSON object per line.
@@ -57,7 +85,7 @@ pub(crate) fn metadata(file: &Path, rows: usize) -> Result<Vec<Metadata>, Error>
                 column: e.column(),
                 problem: json_problem(&e),
             })?;
-            Ok(metadata_from_json(&json)?)
+            typed::metadata_from_json(&json).map_err(LineProblem::Value)
         },
     )
 }
@@ -135,20 +163,9 @@ fn one_per_row<T>(
     found: Vec<T>,
     rows: Option<usize>,
 ) -> Result<Vec<T>, Error> {
-    let rows = rows.unwrap_or(found.len());
-    let file = || file.to_owned();
-    match found.len() {
-        got if got < rows => Err(Error::TooFew {
-            file: file(),
-            what,
-            got,
-            rows,
-        }),
-        got if got > rows => Err(Error::TooMany {
-            file: file(),
-            what,
-            rows,
-        }),
+    let got = found.len();
+    match rows {
+        Some(rows) if rows != got => Err(Error::one_per_row(file, what, got, rows)),
         _ => Ok(found),
     }
 }

@@ -6,11 +6,19 @@ use std::path::Path;
 
 use indicatif::{HumanBytes, ProgressBar, ProgressStyle};
 use proxime::{Database, Progress, Stage};
+use serde::Serialize;
 
 use crate::args::Copy;
 use crate::cmd::open_read_only;
 use crate::error::{Error, Exit};
-use crate::print::Clean;
+use crate::print::{self, Clean};
+
+#[derive(Serialize)]
+struct Report<'a> {
+    dest: &'a str,
+    /// Of segment files.
+    bytes: u64,
+}
 
 pub(crate) fn back_up(args: &Copy, out: &mut impl Write) -> Result<Exit, Error> {
     run(args, out, |source, dest, progress| {
@@ -43,11 +51,17 @@ fn run(
     let copied = copy(&args.source, &args.dest, &show);
     bar.finish_and_clear();
     copied?;
-    let bytes = HumanBytes(bar.position());
-    writeln!(
-        out,
-        "{bytes} of segments copied to {}",
-        Clean(args.dest.display())
-    )?;
+    let bytes = bar.position();
+    if args.json {
+        let dest = &args.dest.to_string_lossy();
+        print::json(out, &Report { dest, bytes })?;
+    } else {
+        writeln!(
+            out,
+            "{} of segments copied to {}",
+            HumanBytes(bytes),
+            Clean(args.dest.display())
+        )?;
+    }
     Ok(Exit::Ok)
 }

@@ -18,10 +18,7 @@ struct Report<'a> {
 }
 
 pub(crate) fn run(args: &Delete, out: &mut impl Write) -> Result<Exit, Error> {
-    let ids = match &args.ids {
-        Some(file) => records::ids(file, None)?,
-        None => records::keys(args.id.clone()),
-    };
+    let ids = records::wanted(&args.ids)?;
     let db = open_existing(&args.db)?;
     let collection = db.collection(&args.collection)?;
     let deleted = match &args.filter {

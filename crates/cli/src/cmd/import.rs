@@ -65,7 +65,7 @@ fn read_batch<'a>(args: &Import, vectors: &'a Npy) -> Result<Batch<'a>, Error> {
         return Err(name_culprit(args, vectors, error));
     }
     let ids = match &args.ids {
-        Some(file) => records::ids(file, Some(rows))?,
+        Some(file) => records::ids(file, args.id_type, Some(rows))?,
         None => (0..rows as i64).map(Key::Int).collect(),
     };
     let batch = Batch::new(ids, vectors);

@@ -4,11 +4,17 @@ mod backup;
 mod compact;
 mod count;
 mod delete;
+mod drop;
+mod generate;
+mod get;
 mod import;
 mod info;
+mod list;
+mod rename;
 mod repair;
 mod salvage;
 mod search;
+mod update;
 mod verify;
 
 use std::io::Write;
@@ -25,15 +31,22 @@ pub(crate) fn run(args: &Args, out: &mut impl Write) -> Result<Exit, Error> {
     let exit = match &args.verb {
         Verb::Import(import) => import::run(import, out),
         Verb::Search(search) => search::run(search, out),
+        Verb::Get(get) => get::run(get, out),
+        Verb::Update(update) => update::run(update, out),
         Verb::Delete(delete) => delete::run(delete, out),
         Verb::Compact(compact) => compact::run(compact, out),
         Verb::Count(count) => count::run(count, out),
+        Verb::List(target) => list::run(target, out),
+        Verb::Rename(rename) => rename::run(rename, out),
+        Verb::Drop(drop) => drop::run(drop, out),
         Verb::Info(target) => info::run(target, out),
         Verb::Verify(verify) => verify::run(verify, out),
         Verb::Repair(repair) => repair::run(repair, out),
         Verb::Salvage(salvage) => salvage::run(salvage, out),
         Verb::Backup(copy) => backup::back_up(copy, out),
         Verb::Restore(copy) => backup::restore(copy, out),
+        Verb::Completions { shell } => generate::completions(*shell, out),
+        Verb::Man { dir } => generate::man(dir, out),
     }?;
     out.flush()?;
     Ok(exit)

@@ -4,14 +4,14 @@ use std::io::{self, Write};
 
 use proxime::{Database, LostRows, SalvageReport};
 
-use crate::args::{Copy, Salvage};
+use crate::args::Copy;
 use crate::error::{Error, Exit};
 use crate::print::{self, Clean};
 
-pub(crate) fn run(args: &Salvage, out: &mut impl Write) -> Result<Exit, Error> {
-    let Copy { source, dest } = &args.copy;
+pub(crate) fn run(args: &Copy, out: &mut impl Write) -> Result<Exit, Error> {
+    let Copy { source, dest, json } = args;
     let report = Database::salvage(source, dest, None)?;
-    if args.json {
+    if *json {
         print::json(out, &report)?;
     } else {
         write_report(out, &report)?;

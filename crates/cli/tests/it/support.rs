@@ -25,6 +25,13 @@ impl Ran {
         self.lines()
     }
 
+    /// Stdout, after a success.
+    #[track_caller]
+    pub(crate) fn ok(self) -> String {
+        assert_eq!(self.code, 0, "{self:?}");
+        self.out
+    }
+
     /// Stdout's lines as JSON.
     #[track_caller]
     pub(crate) fn lines(&self) -> Vec<Value> {

@@ -1,14 +1,18 @@
 //! Text to validated options.
 //!
 //! What can be checked without opening a file is checked here, by clap, which exits with 2. Help shows examples and the exit
-//! codes; whoever adds a verb adds its example.
+//! codes (`help.rs`); whoever adds a verb adds its example.
+
+mod help;
 
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
-use clap::{Parser, Subcommand};
+use clap::{ArgGroup, Parser, Subcommand, ValueEnum};
 use proxime::{Filter, FilterError, Metadata, Metric, Preset};
+
+use help::*;
 
 /// An embedded vector database: durable collections, fast nearest-neighbour search.
 #[derive(Debug, Parser)]
@@ -26,6 +30,12 @@ pub(crate) enum Verb {
     /// Find the nearest records of each query
     #[command(after_help = SEARCH_HELP)]
     Search(Search),
+    /// Show records by id
+    #[command(after_help = GET_HELP)]
+    Get(Get),
+    /// Give records that are there new vectors or new metadata
+    #[command(after_help = UPDATE_HELP)]
+    Update(Update),
     /// Delete records by id, or by their metadata
     #[command(after_help = DELETE_HELP)]
     Delete(Delete),
@@ -35,6 +45,15 @@ pub(crate) enum Verb {
     /// Count records
     #[command(after_help = COUNT_HELP)]
     Count(Count),
+    /// Name the collections of a database
+    #[command(after_help = LIST_HELP)]
+    List(Target),
+    /// Give a collection another name
+    #[command(after_help = RENAME_HELP)]
+    Rename(Rename),
+    /// Remove a collection with all its records
+    #[command(after_help = DROP_HELP)]
+    Drop(Drop),
     /// Show what a database holds
     #[command(after_help = INFO_HELP)]
     Info(Target),
@@ -46,13 +65,39 @@ pub(crate) enum Verb {
     Repair(Repair),
     /// Write what can be read of a damaged database to a new one
     #[command(after_help = SALVAGE_HELP)]
-    Salvage(Salvage),
+    Salvage(Copy),
     /// Copy a database, also while it is being written to
     #[command(after_help = BACKUP_HELP)]
     Backup(Copy),
     /// Copy a backup to a new place, checking it on the way
     #[command(after_help = RESTORE_HELP)]
     Restore(Copy),
+    /// Print what a shell needs to complete commands
+    #[command(after_help = COMPLETIONS_HELP)]
+    Completions {
+        /// Which shell
+        shell: clap_complete::Shell,
+    },
+    /// Write the manual pages
+    #[command(after_help = MAN_HELP)]
+    Man {
+        /// Where to; a directory that is there
+        dir: PathBuf,
+    },
+}
+
+/// What ids written as text are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum IdType {
+    /// Integers if all of them are, else texts
+    #[default]
+    Auto,
+    /// Texts, whatever they look like
+    Text,
+    /// UUIDs, with or without hyphens
+    Uuid,
+    /// Bytes, as hexadecimal digits behind 0x
+    Bytes,
 }
 
 #[derive(Debug, clap::Args)]
@@ -74,6 +119,9 @@ pub(crate) struct Import {
     /// A stored record with the same id is replaced
     #[arg(long, value_name = "FILE")]
     pub(crate) ids: Option<PathBuf>,
+    /// What ids written as text are
+    #[arg(long, value_name = "TYPE", value_enum, default_value_t)]
+    pub(crate) id_type: IdType,
     /// One JSON object per row, one per line
     #[arg(long, value_name = "FILE.jsonl")]
     pub(crate) metadata: Option<PathBuf>,
@@ -134,17 +182,91 @@ pub(crate) struct Count {
 }
 
 #[derive(Debug, clap::Args)]
+#[command(group(ArgGroup::new("which").required(true).args(["words", "file"])))]
+pub(crate) struct Get {
+    /// The database
+    pub(crate) db: PathBuf,
+    #[command(flatten)]
+    pub(crate) ids: Ids,
+    /// Where to look
+    #[arg(long, value_name = "NAME", default_value = "default")]
+    pub(crate) collection: String,
+    /// One JSON object per record, one per line
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, clap::Args)]
+#[command(group(ArgGroup::new("which").required(true).args(["words", "file"])))]
+pub(crate) struct Update {
+    /// The database
+    pub(crate) db: PathBuf,
+    #[command(flatten)]
+    pub(crate) ids: Ids,
+    /// New vectors in .npy, one per id
+    #[arg(long, value_name = "FILE.npy", required_unless_present = "metadata")]
+    pub(crate) vectors: Option<PathBuf>,
+    /// New metadata in place of all that is there: one JSON object per id, one per line
+    #[arg(long, value_name = "FILE.jsonl")]
+    pub(crate) metadata: Option<PathBuf>,
+    /// Where they are
+    #[arg(long, value_name = "NAME", default_value = "default")]
+    pub(crate) collection: String,
+    /// Report as one JSON object
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Ids, from the command line or from a file.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Ids {
+    /// Ids; see --id-type
+    #[arg(value_name = "ID")]
+    pub(crate) words: Vec<String>,
+    /// Ids from a file: text, one per line, or integers in .npy
+    #[arg(id = "file", long = "ids", value_name = "FILE")]
+    pub(crate) file: Option<PathBuf>,
+    /// What ids written as text are
+    #[arg(long, value_name = "TYPE", value_enum, default_value_t)]
+    pub(crate) id_type: IdType,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Rename {
+    /// The database
+    pub(crate) db: PathBuf,
+    /// The collection
+    pub(crate) name: String,
+    /// Its new name
+    pub(crate) new_name: String,
+    /// Report as one JSON object
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Drop {
+    /// The database
+    pub(crate) db: PathBuf,
+    /// The collection
+    pub(crate) name: String,
+    /// Do it: without this, what would be lost is told, and nothing changed
+    #[arg(long)]
+    pub(crate) yes: bool,
+    /// Report as one JSON object
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, clap::Args)]
+#[command(group(ArgGroup::new("which").required(true).args(["words", "file", "filter"])))]
 pub(crate) struct Delete {
     /// The database
     pub(crate) db: PathBuf,
-    /// Ids: integers if all of them are
-    #[arg(value_name = "ID", required_unless_present_any = ["ids", "filter"])]
-    pub(crate) id: Vec<String>,
-    /// Ids from a file: text, one per line, or integers in .npy
-    #[arg(long, value_name = "FILE", conflicts_with = "id")]
-    pub(crate) ids: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) ids: Ids,
     /// Records whose metadata this is true of, instead; see search --help
-    #[arg(long = "where", value_name = "FILTER", value_parser = filter, conflicts_with_all = ["id", "ids"])]
+    #[arg(long = "where", value_name = "FILTER", value_parser = filter)]
     pub(crate) filter: Option<Filter>,
     /// Where to delete them
     #[arg(long, value_name = "NAME", default_value = "default")]
@@ -182,20 +304,14 @@ pub(crate) struct Repair {
 }
 
 #[derive(Debug, clap::Args)]
-pub(crate) struct Salvage {
-    #[command(flatten)]
-    pub(crate) copy: Copy,
-    /// Report as one JSON object
-    #[arg(long)]
-    pub(crate) json: bool,
-}
-
-#[derive(Debug, clap::Args)]
 pub(crate) struct Copy {
     /// What to copy; it is only read
     pub(crate) source: PathBuf,
     /// Where to; a directory that is empty or new
     pub(crate) dest: PathBuf,
+    /// Report as one JSON object
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 #[derive(Debug, clap::Args)]
@@ -218,115 +334,6 @@ fn preset() -> impl TypedValueParser<Value = Preset> {
 fn filter(text: &str) -> Result<Filter, FilterError> {
     Filter::parse(text, &Metadata::new())
 }
-
-const MAIN_HELP: &str = "\
-Examples:
-  proxime import docs.db docs.npy --ids ids.txt --metadata meta.jsonl
-  proxime search docs.db --query q.npy -k 10 --json
-  proxime count docs.db --where 'year >= 2020'
-  proxime info docs.db
-  proxime verify docs.db
-  proxime repair docs.db --rebuild-index
-  proxime backup docs.db /backups/docs-monday
-
-Exit codes:
-  0  done
-  1  failed for a reason not below, such as a full disk
-  2  the arguments make no sense
-  3  no such file, database or collection
-  4  the database is damaged
-  5  another process is writing to the database
-  6  refused: bad input, or not a database; nothing was changed
-  130  interrupted; no row was stored";
-
-const IMPORT_HELP: &str = "\
-Examples:
-  proxime import docs.db docs.npy
-  proxime import docs.db docs.npy --ids ids.txt --metadata meta.jsonl
-  proxime import docs.db images.npy --collection images --metric l2 --json
-  proxime import docs.db docs.npy --preset high
-
-All rows are stored, or none. --json prints {collection, rows, records, seconds}.";
-
-const SEARCH_HELP: &str = "\
-Examples:
-  proxime search docs.db --query q.npy
-  proxime search docs.db --query - -k 3 --json < q.npy
-  proxime search docs.db --query q.npy --exact --collection images
-  proxime search docs.db --query q.npy --where \"lang IN ('en', 'de') AND NOT tags CONTAINS 'draft'\"
-  proxime search docs.db --query q.npy --where 'year >= 2020' --max-distance 0.3
-
-Smaller distances are nearer: 1 - cos for cosine, squared for l2, the negated
-product for dot. --json prints {query, ids, distances, metadata} for each query.
-
-Filters: = != < <= > >=, IN (...), CONTAINS, IS NULL, IS MISSING, AND, OR, NOT, parentheses;
-texts in single quotes, TRUE, FALSE; outer.inner is a field of an object.";
-
-const COUNT_HELP: &str = "\
-Examples:
-  proxime count docs.db
-  proxime count docs.db --where \"lang = 'en' AND year >= 2020\" --json
-
---json prints {collection, count}.";
-
-const DELETE_HELP: &str = "\
-Examples:
-  proxime delete docs.db a7 b12
-  proxime delete docs.db --ids gone.txt --collection images
-  proxime delete docs.db --where 'year < 2000'
-
-Ids that are not there are passed over. --json prints {collection, deleted, records}.";
-
-const COMPACT_HELP: &str = "\
-Examples:
-  proxime compact docs.db
-
-Needs the room of what it puts together until it is done. --json prints
-{bytes_before, bytes_after}.";
-
-const INFO_HELP: &str = "\
-Examples:
-  proxime info docs.db
-  proxime info docs.db --json";
-
-const VERIFY_HELP: &str = "\
-Examples:
-  proxime verify docs.db
-  proxime verify docs.db --deep
-  proxime verify docs.db --json || echo 'restore the backup'
-
-Changes nothing. --deep encodes every vector again and searches for 200 of them in
-each collection, by graph and exactly; the recall is told, not judged. --json
-prints {ok, manifest, problems, collections}.";
-
-const REPAIR_HELP: &str = "\
-Examples:
-  proxime repair docs.db --rebuild-index
-
-Replaces each segment that is searched by looking at every vector because its index is
-damaged; ids, vectors and metadata stay as they are. All of them, or none. --json prints
-{rebuilt: [{collection, file, rows, problem}]}.";
-
-const SALVAGE_HELP: &str = "\
-Examples:
-  proxime salvage docs.db rescued.db
-  proxime salvage docs.db rescued.db --json > lost.json
-
-For a database that does not open. Every record whose blocks hold comes over, in a new
-database with new indexes; docs.db is not changed. Exit code 0 if nothing is known to be
-missing, else 4. --json prints {complete, manifest, problems, collections: [{name, records,
-lost: [{file, first_row, last_row, ids}], without_metadata: [...]}]}.";
-
-const BACKUP_HELP: &str = "\
-Examples:
-  proxime backup docs.db /backups/docs-monday
-
-The copy is the database as it was when the command began, with everything that was
-durable then, and is opened like any other. Damage is not copied: it is an error.";
-
-const RESTORE_HELP: &str = "\
-Examples:
-  proxime restore /backups/docs-monday docs.db";
 
 #[cfg(test)]
 mod tests {

@@ -1,0 +1,160 @@
+//! What `--help` says below the options: examples first, then what a line of options cannot say.
+
+pub(super) const MAIN_HELP: &str = "\
+Examples:
+  proxime import docs.db docs.npy --ids ids.txt --metadata meta.jsonl
+  proxime search docs.db --query q.npy -k 10 --json
+  proxime count docs.db --where 'year >= 2020'
+  proxime info docs.db
+  proxime verify docs.db
+  proxime repair docs.db --rebuild-index
+  proxime backup docs.db /backups/docs-monday
+
+Exit codes:
+  0  done
+  1  failed for a reason not below, such as a full disk
+  2  the arguments make no sense
+  3  no such file, database or collection
+  4  the database is damaged
+  5  another process is writing to the database
+  6  refused: bad input, or not a database; nothing was changed
+  130  interrupted; no row was stored";
+
+pub(super) const IMPORT_HELP: &str = "\
+Examples:
+  proxime import docs.db docs.npy
+  proxime import docs.db docs.npy --ids ids.txt --metadata meta.jsonl
+  proxime import docs.db images.npy --collection images --metric l2 --json
+  proxime import docs.db docs.npy --preset high
+
+All rows are stored, or none. --json prints {collection, rows, records, seconds}.";
+
+pub(super) const SEARCH_HELP: &str = "\
+Examples:
+  proxime search docs.db --query q.npy
+  proxime search docs.db --query - -k 3 --json < q.npy
+  proxime search docs.db --query q.npy --exact --collection images
+  proxime search docs.db --query q.npy --where \"lang IN ('en', 'de') AND NOT tags CONTAINS 'draft'\"
+  proxime search docs.db --query q.npy --where 'year >= 2020' --max-distance 0.3
+
+Smaller distances are nearer: 1 - cos for cosine, squared for l2, the negated
+product for dot. --json prints {query, ids, distances, metadata} for each query.
+
+Filters: = != < <= > >=, IN (...), CONTAINS, IS NULL, IS MISSING, AND, OR, NOT, parentheses;
+texts in single quotes, TRUE, FALSE; outer.inner is a field of an object.";
+
+pub(super) const COUNT_HELP: &str = "\
+Examples:
+  proxime count docs.db
+  proxime count docs.db --where \"lang = 'en' AND year >= 2020\" --json
+
+--json prints {collection, count}.";
+
+pub(super) const GET_HELP: &str = "\
+Examples:
+  proxime get docs.db a7 b12
+  proxime get docs.db --ids wanted.txt --json
+  proxime get docs.db 6ba7b810-9dad-11d1-80b4-00c04fd430c8 --id-type uuid
+
+--json prints {id, vector, metadata} for each record, as export does. Exit code 3 if one
+is not there; the others are printed all the same.";
+
+pub(super) const UPDATE_HELP: &str = "\
+Examples:
+  proxime update docs.db --ids ids.txt --metadata meta.jsonl
+  proxime update docs.db a7 --vectors a7.npy
+
+What is not given stays as it is. All records are updated, or none: exit code 3 if one is
+not there. --json prints {collection, updated}.";
+
+pub(super) const DELETE_HELP: &str = "\
+Examples:
+  proxime delete docs.db a7 b12
+  proxime delete docs.db --ids gone.txt --collection images
+  proxime delete docs.db --where 'year < 2000'
+
+Ids that are not there are passed over. --json prints {collection, deleted, records}.";
+
+pub(super) const COMPACT_HELP: &str = "\
+Examples:
+  proxime compact docs.db
+
+Needs the room of what it puts together until it is done. --json prints
+{bytes_before, bytes_after}.";
+
+pub(super) const LIST_HELP: &str = "\
+Examples:
+  proxime list docs.db
+
+--json prints {name, records, dim, metric} for each collection, one per line.";
+
+pub(super) const RENAME_HELP: &str = "\
+Examples:
+  proxime rename docs.db drafts docs
+
+--json prints {collection}.";
+
+pub(super) const DROP_HELP: &str = "\
+Examples:
+  proxime drop docs.db drafts --yes
+
+--json prints {collection, records}: how many are gone.";
+
+pub(super) const COMPLETIONS_HELP: &str = "\
+Examples:
+  proxime completions bash > ~/.local/share/bash-completion/completions/proxime
+  proxime completions zsh > ~/.zfunc/_proxime
+  proxime completions fish > ~/.config/fish/completions/proxime.fish";
+
+pub(super) const MAN_HELP: &str = "\
+Examples:
+  proxime man ~/.local/share/man/man1
+
+One page for each command: proxime.1, proxime-import.1 and so on.";
+
+pub(super) const INFO_HELP: &str = "\
+Examples:
+  proxime info docs.db
+  proxime info docs.db --json";
+
+pub(super) const VERIFY_HELP: &str = "\
+Examples:
+  proxime verify docs.db
+  proxime verify docs.db --deep
+  proxime verify docs.db --json || echo 'restore the backup'
+
+Changes nothing. --deep encodes every vector again and searches for 200 of them in
+each collection, by graph and exactly; the recall is told, not judged. --json
+prints {ok, manifest, problems, collections}.";
+
+pub(super) const REPAIR_HELP: &str = "\
+Examples:
+  proxime repair docs.db --rebuild-index
+
+Replaces each segment that is searched by looking at every vector because its index is
+damaged; ids, vectors and metadata stay as they are. All of them, or none. --json prints
+{rebuilt: [{collection, file, rows, problem}]}.";
+
+pub(super) const SALVAGE_HELP: &str = "\
+Examples:
+  proxime salvage docs.db rescued.db
+  proxime salvage docs.db rescued.db --json > lost.json
+
+For a database that does not open. Every record whose blocks hold comes over, in a new
+database with new indexes; docs.db is not changed. Exit code 0 if nothing is known to be
+missing, else 4. --json prints {complete, manifest, problems, collections: [{name, records,
+lost: [{file, first_row, last_row, ids}], without_metadata: [...]}]}.";
+
+pub(super) const BACKUP_HELP: &str = "\
+Examples:
+  proxime backup docs.db /backups/docs-monday
+
+The copy is the database as it was when the command began, with everything that was
+durable then, and is opened like any other. Damage is not copied: it is an error.
+--json prints {dest, bytes}.";
+
+pub(super) const RESTORE_HELP: &str = "\
+Examples:
+  proxime restore /backups/docs-monday docs.db
+
+--json prints {dest, bytes}.";
