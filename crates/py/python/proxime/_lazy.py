@@ -1,5 +1,6 @@
 """What the stores of other frameworks share: a collection that comes into being with its first vector."""
 
+from collections.abc import Iterator
 from os import PathLike
 from typing import Any, Literal
 
@@ -46,6 +47,14 @@ class LazyCollection:
             return self.database.create_collection(self.name, len(vectors[0]), self._metric)
         except ExistsError:  # another thread was faster
             return self.database.collection(self.name)
+
+    def records(self, where: "dict[str, Any] | None" = None) -> "Iterator[dict[str, Any]]":
+        """The records that match, in the order of ids, read page by page. None, if the collection is not there."""
+        collection = self.existing()
+        page = [] if collection is None else collection.scroll(where=where)
+        while page:
+            yield from page
+            page = collection.scroll(page[-1]["id"], where=where)
 
     def close(self) -> None:
         """Close the database if it was opened here."""
