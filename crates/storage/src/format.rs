@@ -1,8 +1,9 @@
 //! What every file of ours starts with, and the file that says what the directory is.
 //!
 //! Versions: a reader of major version M reads every file of major M; a new minor version only adds what old readers may
-//! ignore. Finer steps are feature bits, set only by files that use the feature: an unknown *reader* bit means the file cannot
-//! be understood, an unknown *writer* bit that it can be read but not added to.
+//! ignore. The FORMAT file alone keeps its length and checksum in every version, and is read first. Finer steps are feature
+//! bits, set only by files that use the feature: an unknown *reader* bit means the file cannot be understood, an unknown
+//! *writer* bit that it can be read but not added to.
 
 use bytemuck::{Pod, Zeroable};
 
@@ -50,11 +51,18 @@ impl Preamble {
         }
     }
 
-    /// Errors: another kind of file; a version or feature that is not known.
-    pub(crate) fn check(&self, magic: Magic, file: &File, access: Access) -> Result<()> {
-        if self.magic != magic {
-            return Err(file.corrupt(0, "the magic number is not ours"));
+    /// Errors: another kind of file.
+    pub(crate) fn check_magic(&self, magic: Magic, file: &File) -> Result<()> {
+        match self.magic == magic {
+            true => Ok(()),
+            false => Err(file.corrupt(0, "the magic number is not ours")),
         }
+    }
+
+    /// To be asked when the checksum over it holds: a bit that has flipped is damage, and no newer version.
+    ///
+    /// Errors: a version or feature that is not known.
+    pub(crate) fn check_versions(&self, file: &File, access: Access) -> Result<()> {
         if self.major != MAJOR {
             return Err(file.unsupported(format!(
                 "format {}.{}; this is {MAJOR}.{MINOR}",
@@ -119,9 +127,12 @@ pub(crate) fn read(vfs: &dyn Vfs, access: Access) -> Result<Option<StoreId>> {
     if format.preamble.magic != FORMAT_MAGIC {
         return Err(not_ours("its FORMAT file is not ours"));
     }
-    format.preamble.check(FORMAT_MAGIC, &file, access)?;
-    if format.crc != format.crc() || format.zero != [0; 12] {
+    if format.crc != format.crc() {
         return Err(file.corrupt(0, "the checksum does not match"));
+    }
+    format.preamble.check_versions(&file, access)?;
+    if format.zero != [0; 12] {
+        return Err(file.corrupt(48, "reserved bytes are not zero"));
     }
     Ok(Some(StoreId(format.store)))
 }

@@ -265,7 +265,7 @@ pub(crate) fn read(
     };
     let mut envelope = Envelope::zeroed();
     file.read_exact(bytemuck::bytes_of_mut(&mut envelope), 0)?;
-    envelope.preamble.check(MAGIC, &file, access)?;
+    envelope.preamble.check_magic(MAGIC, &file)?;
     let json_bytes = envelope.json_bytes;
     let len = file.len()?;
     if json_bytes > JSON_BYTES_MAX || ENVELOPE_BYTES + json_bytes != len {
@@ -278,6 +278,7 @@ pub(crate) fn read(
     if envelope.digest != envelope.digest(&json) {
         return Err(file.corrupt(64, "the digest does not match"));
     }
+    envelope.preamble.check_versions(&file, access)?;
     let manifest: Manifest =
         serde_json::from_slice(&json).map_err(|e| file.corrupt(ENVELOPE_BYTES, e.to_string()))?;
     let outside = envelope.number != number || envelope.store != store.0;

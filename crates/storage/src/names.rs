@@ -8,7 +8,8 @@ pub(crate) const LOCK: &str = "LOCK";
 /// Counters stay below, so that adding to one never overflows. A name or manifest beyond is not one that we wrote.
 pub(crate) const NUMBER_MAX: u64 = 1 << 62;
 
-/// Numbers of the log and of its frames stay below: one that is read can always be counted on from, without asking again.
+/// Numbers of the log and of its frames stay below, and those of files in any store that was ever written: one that is read
+/// can always be counted on from, without asking again.
 pub(crate) const LOG_NUMBER_MAX: u64 = NUMBER_MAX / 2;
 
 /// A name of ours.

@@ -17,7 +17,7 @@ use crate::checksum;
 use crate::error::{Error, Result};
 use crate::format;
 use crate::manifest::{self, Manifest, ROWS_MAX, SegmentRef, StoreId};
-use crate::names::{self, Name};
+use crate::names::{self, LOG_NUMBER_MAX, Name};
 use crate::segment::{SectionKind, Segment, SegmentHeader, SegmentWriter};
 use crate::wal::Log;
 
@@ -368,8 +368,9 @@ impl Shared {
 
     /// New files are numbered after every file that is, or may still be, there.
     fn start_after(&self, manifest: &Manifest, names: &[Name]) {
+        // A number that no store of ours gets to is none to go on from: it would leave no room.
         let after = names.iter().map(|name| match name {
-            Name::Segment(id) | Name::TmpSegment(id) => id + 1,
+            Name::Segment(id) | Name::TmpSegment(id) if *id < LOG_NUMBER_MAX => id + 1,
             _ => 0,
         });
         let next = after.fold(manifest.next_file_id, u64::max);

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use proxime::{Database, Error, ErrorKind, OpenOptions, SearchOptions, Stage};
 
+use crate::damage::{edit, section};
 use crate::support::{ids, int_ids, l2, points, rows, upsert};
 
 const DIM: usize = 8;
@@ -65,6 +66,26 @@ fn by_a_handle_that_only_reads_beside_the_writer() {
         (digest(&copy), copy.collections().unwrap()),
         (digest(&db), vec!["c".to_owned()])
     );
+}
+
+#[test]
+fn of_one_whose_graph_is_damaged() {
+    let dir = tempfile::tempdir().unwrap();
+    let [source, backup] = ["db", "backup"].map(|name| dir.path().join(name));
+    filled(&source).close().unwrap();
+    let file = source.join("seg-0000000000000001.seg");
+    let (offset, len) = section(&file, 4);
+    edit(&file, |bytes| bytes[offset + len / 2] ^= 0x10);
+
+    let db = Database::open(&source).unwrap();
+    db.backup(&backup, None).unwrap();
+    let copy = Database::open(&backup).unwrap();
+    let c = copy.collection("c").unwrap();
+    assert_eq!(
+        (c.stats().unwrap().damaged_graphs, c.len().unwrap()),
+        (1, N)
+    );
+    assert!(copy.rebuild_index(None).is_ok() && copy.verify_deep().unwrap().ok);
 }
 
 #[test]

@@ -87,6 +87,10 @@ impl Entry {
         self.bytes.div_ceil(PAGE_BYTES)
     }
 
+    pub(super) fn is_derived(&self) -> bool {
+        self.flags & FLAG_DERIVED != 0
+    }
+
     pub(super) fn name(&self) -> String {
         SectionKind::from_number(self.kind)
             .map_or_else(|| format!("section {}", self.kind), |kind| kind.to_string())

@@ -213,13 +213,15 @@ impl Segment {
     }
 
     fn verify_section(&self, entry: &Entry) -> Result<()> {
-        self.blocks(entry, |_, _| Ok(()))
+        self.blocks(entry, true, |_, _| Ok(()))
     }
 
-    /// Hands on whole blocks of a section, some at once with their place in the file, as long as their checksums hold.
+    /// Hands on whole blocks of a section, some at once with their place in the file. `check`: only as long as their checksums
+    /// hold.
     fn blocks<E: From<Error>>(
         &self,
         entry: &Entry,
+        check: bool,
         mut each: impl FnMut(u64, &[u8]) -> Result<(), E>,
     ) -> Result<(), E> {
         const BLOCKS_AT_ONCE: u64 = 256;
@@ -228,14 +230,17 @@ impl Segment {
             let blocks = BLOCKS_AT_ONCE.min(entry.blocks() - first);
             let at = entry.offset + first * PAGE_BYTES;
             let bytes = self.file.read_vec(at, blocks * PAGE_BYTES)?;
-            self.check_blocks(entry, first, &bytes)?;
+            if check {
+                self.check_blocks(entry, first, &bytes)?;
+            }
             each(at, &bytes)?;
             first += blocks;
         }
         Ok(())
     }
 
-    /// Copies the file, block by block as long as their checksums hold. `copied` is told the bytes of each step.
+    /// Copies the file, block by block as long as their checksums hold. `copied` is told the bytes of each step. What is derived
+    /// is copied as it is: if it is damaged the copy is as good as the original, and its blocks say so.
     ///
     /// What is not in blocks is as it is now: whoever opens the copy checks it against the manifest.
     pub(crate) fn copy<E: From<Error>>(
@@ -244,7 +249,7 @@ impl Segment {
         mut copied: impl FnMut(u64) -> Result<(), E>,
     ) -> Result<(), E> {
         for entry in &self.entries {
-            self.blocks(entry, |at, bytes| {
+            self.blocks(entry, !entry.is_derived(), |at, bytes| {
                 to.write_all(bytes, at)?;
                 copied(bytes.len() as u64)
             })?;
@@ -309,23 +314,20 @@ fn read_page(
 ) -> Result<(Page, Layout)> {
     let mut page = Page::zeroed();
     file.read_exact(bytemuck::bytes_of_mut(&mut page), 0)?;
-    page.preamble.check(MAGIC, file, access)?;
-    // Who it belongs to comes before the checksum, which depends on that: "another store's" says more than "damaged".
-    let layout = page
-        .layout(store, file_id, bytes)
-        .map_err(|refused| match refused {
-            Refused::Corrupt { offset, what } => file.corrupt(offset, what),
-            Refused::Unknown(what) => file.unsupported(what),
-        })?;
-    if page.crc
-        != crc_before_last_word(
-            Seed::new(store, file_id, PART_HEADER),
-            bytemuck::bytes_of(&page),
-        )
-    {
-        return Err(file.corrupt(0, "the checksum of the header does not match"));
+    page.preamble.check_magic(MAGIC, file)?;
+    let seed = Seed::new(store, file_id, PART_HEADER);
+    let intact = page.crc == crc_before_last_word(seed, bytemuck::bytes_of(&page));
+    if intact {
+        page.preamble.check_versions(file, access)?;
     }
-    Ok((page, layout))
+    // Who it belongs to comes before the checksum, which depends on that: "another store's" says more than "damaged".
+    let layout = page.layout(store, file_id, bytes);
+    match layout {
+        Ok(layout) if intact => Ok((page, layout)),
+        Err(Refused::Unknown(what)) if intact => Err(file.unsupported(what)),
+        Err(Refused::Corrupt { offset, what }) => Err(file.corrupt(offset, what)),
+        _ => Err(file.corrupt(0, "the checksum of the header does not match")),
+    }
 }
 
 fn read_footer(file: &File, store: StoreId, file_id: u64, layout: &Layout) -> Result<Footer> {

@@ -190,12 +190,13 @@ fn read_header(
 ) -> Result<(SegmentHeader, Vec<Entry>)> {
     let mut page = Page::zeroed();
     file.read_exact(bytemuck::bytes_of_mut(&mut page), 0)?;
-    page.preamble.check(MAGIC, file, Access::Read)?;
+    page.preamble.check_magic(MAGIC, file)?;
     let damaged = || file.corrupt(0, "the header is damaged");
     let seed = Seed::new(store, file_id, PART_HEADER);
     if page.crc != crc_before_last_word(seed, bytemuck::bytes_of(&page)) {
         return Err(damaged());
     }
+    page.preamble.check_versions(file, Access::Read)?;
     let layout = page.layout(store, file_id, len).map_err(|_| damaged())?;
     Ok((page.header(), layout.entries))
 }

@@ -81,10 +81,11 @@ impl Header {
     ) -> Result<Header> {
         let mut header = Header::zeroed();
         file.read_exact(bytemuck::bytes_of_mut(&mut header), 0)?;
-        header.preamble.check(MAGIC, file, access)?;
+        header.preamble.check_magic(MAGIC, file)?;
         if header.crc != header.crc() || header.zero != 0 {
             return Err(file.corrupt(0, "the checksum of the header does not match"));
         }
+        header.preamble.check_versions(file, access)?;
         if header.store != store.0 || header.generation != generation {
             let other = StoreId(header.store);
             return Err(file.corrupt(

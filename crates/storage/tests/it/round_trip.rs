@@ -117,6 +117,7 @@ fn a_commit_removes_what_it_no_longer_names_and_opening_what_was_left() {
             "tmp-seg-0000000000000009",
             "tmp-manifest-0000000003",
             "seg-0000000000000008.seg",
+            "seg-3fffffffffffffff.seg",
             "MANIFEST-0000000001",
         ] {
             sample::put(&*vfs, garbage, b"left behind");
