@@ -17,6 +17,7 @@ mod demo;
 mod deny;
 mod fuzz;
 mod neon;
+mod plants;
 mod python;
 mod shell;
 mod steps;
@@ -74,6 +75,12 @@ enum Chore {
         #[arg(long, default_value_t = 60)]
         seconds: u64,
     },
+    /// Plant mistakes into a copy of the source, one at a time, and see that the tests find them
+    Plants {
+        /// Only those whose description contains this
+        #[arg(default_value = "")]
+        only: String,
+    },
     /// Run what must hold on every processor on emulated ARM ones
     Neon,
 }
@@ -89,6 +96,7 @@ fn main() -> ExitCode {
         Chore::Bench(bench) => bench::run(&workspace, &bench),
         Chore::Torture { minutes } => torture::run(&workspace, minutes),
         Chore::Fuzz { target, seconds } => fuzz::run(&workspace, target.as_deref(), seconds),
+        Chore::Plants { only } => plants::run(&workspace, &only),
         Chore::Neon => neon::run(&workspace),
     });
     match outcome {
