@@ -1,9 +1,13 @@
 //! `cargo xtask plants`: mistakes, planted one at a time into a copy of the source, each of which the tests have to find.
 //!
 //! A plant is a few words of source and what stands in their place, and the tests that are to fail then. One whose words are gone
-//! is an error here, so that the list stays true. What hangs is stopped, and counts as found.
+//! is an error here and in `cargo xtask tidy`, so that the list stays true. The same tests have to pass before anything is
+//! planted. What hangs is stopped, and counts as found.
+
+mod list;
 
 use std::{
+    collections::{BTreeMap, BTreeSet},
     fs,
     os::unix::process::CommandExt,
     path::{Path, PathBuf},
@@ -13,329 +17,12 @@ use std::{
 
 use anyhow::{Context, Result, bail, ensure};
 
+pub(crate) use self::list::PLANTS;
+use self::list::Plant;
 use crate::{shell, workspace::Workspace};
 
 /// Longer than any of these tests takes.
 const PATIENCE: Duration = Duration::from_secs(300);
-
-struct Plant {
-    what: &'static str,
-    file: &'static str,
-    right: &'static str,
-    wrong: &'static str,
-    package: &'static str,
-    /// Filters of the package's tests.
-    tests: &'static str,
-}
-
-const fn plant(
-    what: &'static str,
-    [file, right, wrong]: [&'static str; 3],
-    [package, tests]: [&'static str; 2],
-) -> Plant {
-    Plant {
-        what,
-        file,
-        right,
-        wrong,
-        package,
-        tests,
-    }
-}
-
-const STORAGE: &str = "proxime-storage";
-const DB: &str = "proxime";
-
-const PLANTS: [Plant; 32] = [
-    plant(
-        "frames are acknowledged without a sync",
-        [
-            "crates/storage/src/wal/writer.rs",
-            "Durability::Always => true,",
-            "Durability::Always => false,",
-        ],
-        [STORAGE, "log::crash"],
-    ),
-    plant(
-        "a failed sync does not poison",
-        [
-            "crates/storage/src/wal/writer.rs",
-            "self.log.shared.poison(tail.sync())?;",
-            "tail.sync()?;",
-        ],
-        [STORAGE, "log::faults"],
-    ),
-    plant(
-        "what a failed write left is not taken back",
-        [
-            "crates/storage/src/wal/generation.rs",
-            "self.file.truncate(self.end)?;",
-            "",
-        ],
-        [STORAGE, "log::faults"],
-    ),
-    plant(
-        "frames behind a failed group are written",
-        [
-            "crates/storage/src/wal/writer.rs",
-            "queue.frames.clear();",
-            "",
-        ],
-        [STORAGE, "log::threads"],
-    ),
-    plant(
-        "seqs of failed frames are not given again",
-        [
-            "crates/storage/src/wal/writer.rs",
-            "queue.next_seq = written_seq + 1;",
-            "let _ = written_seq;",
-        ],
-        [STORAGE, "log::threads log::faults"],
-    ),
-    plant(
-        "the watermark is that of the frame itself",
-        [
-            "crates/storage/src/wal/generation.rs",
-            "self.place.stamp(frames, self.end, self.durable_seq);",
-            "self.place.stamp(frames, self.end, last_seq - 1);",
-        ],
-        [STORAGE, "log"],
-    ),
-    plant(
-        "the watermark of the manifest is forgotten",
-        [
-            "crates/storage/src/wal/recovery.rs",
-            "let mut durable_seq = manifest.durable_seq;",
-            "let mut durable_seq = 0;",
-        ],
-        [STORAGE, "log::damage"],
-    ),
-    plant(
-        "what follows a torn end is not looked at",
-        [
-            "crates/storage/src/wal/recovery.rs",
-            "match self.search()? {",
-            "match None::<(usize, Head)> {",
-        ],
-        [STORAGE, "log::damage"],
-    ),
-    plant(
-        "frames that a later log replaces count",
-        [
-            "crates/storage/src/wal/recovery.rs",
-            "older.void_from = older.void_from.min(first_seq);",
-            "let _ = (older, first_seq);",
-        ],
-        [STORAGE, "log"],
-    ),
-    plant(
-        "a frame's place is not in its checksum",
-        [
-            "crates/storage/src/wal/frame.rs",
-            "checksum::extend(self.crc, &offset.to_le_bytes())",
-            "checksum::extend(self.crc, &0_u64.to_le_bytes()[..(offset & 0) as usize])",
-        ],
-        [STORAGE, "log"],
-    ),
-    plant(
-        "a missing log goes unnoticed",
-        [
-            "crates/storage/src/wal/recovery.rs",
-            "if numbers.is_empty() && first > 0 {",
-            "if false {",
-        ],
-        [STORAGE, "log damage"],
-    ),
-    plant(
-        "a log is added to in a later life",
-        [
-            "crates/storage/src/store/log.rs",
-            "next.wal_first_gen = generation;\n        self.make_current(next)",
-            "next.wal_first_gen = generation.min(self.manifest.wal_first_gen.max(1));\n        self.make_current(next)",
-        ],
-        [STORAGE, "log"],
-    ),
-    plant(
-        "a checkpoint forgets what it covers",
-        [
-            "crates/storage/src/store/log.rs",
-            "(next.wal_first_gen, next.last_seq) = (checkpoint.generation, checkpoint.last_seq);",
-            "next.wal_first_gen = checkpoint.generation;",
-        ],
-        [STORAGE, "log"],
-    ),
-    plant(
-        "the log is not synced before it is cut",
-        [
-            "crates/storage/src/wal/writer.rs",
-            "fn cut(&self) -> Result<Checkpoint> {\n        self.commit(true)?;",
-            "fn cut(&self) -> Result<Checkpoint> {\n        self.commit(false)?;",
-        ],
-        [STORAGE, "log::crash log::random"],
-    ),
-    plant(
-        "files are named before they are synced",
-        [
-            "crates/storage/src/store.rs",
-            "        self.sync(file)?;\n        let io",
-            "        let io",
-        ],
-        [STORAGE, "crash log::crash"],
-    ),
-    plant(
-        "names are not synced",
-        [
-            "crates/storage/src/store.rs",
-            "self.poison(self.vfs.sync_dir().map_err(io(\"sync directory of\")))",
-            "Ok(())",
-        ],
-        [STORAGE, "crash log::crash"],
-    ),
-    plant(
-        "old segments go before the commit",
-        [
-            "crates/storage/src/store.rs",
-            "        if let Err(e) = self.shared.write_manifest(&mut next) {",
-            "        self.shared.remove(old.difference(&new).map(|&id| Name::Segment(id)));\n        if let Err(e) = self.shared.write_manifest(&mut next) {",
-        ],
-        [STORAGE, "crash"],
-    ),
-    plant(
-        "opening does not sync what it finds",
-        [
-            "crates/storage/src/store.rs",
-            "            vfs.sync_dir().map_err(|source| Error::Io {\n                op: \"sync directory\",\n                path: vfs.path().to_owned(),\n                source,\n            })?;",
-            "",
-        ],
-        [STORAGE, "crash log"],
-    ),
-    plant(
-        "a block's number is not in its checksum",
-        [
-            "crates/storage/src/checksum.rs",
-            "crc32c::crc32c_append(self.crc, &number.to_le_bytes())",
-            "crc32c::crc32c_append(self.crc, &(number & 0).to_le_bytes())",
-        ],
-        [STORAGE, "damage"],
-    ),
-    plant(
-        "padding is not looked at",
-        [
-            "crates/storage/src/segment/reader.rs",
-            ".any(|&byte| byte != 0)",
-            ".any(|&byte| byte > 255u8.saturating_sub(0))",
-        ],
-        [STORAGE, "damage segment"],
-    ),
-    plant(
-        "the root digest is not compared",
-        [
-            "crates/storage/src/segment/reader.rs",
-            "|| digest != pinned.digest",
-            "",
-        ],
-        [STORAGE, "damage"],
-    ),
-    plant(
-        "the manifest's digest is not compared",
-        [
-            "crates/storage/src/manifest.rs",
-            "if envelope.digest != envelope.digest(&json) {",
-            "if false {",
-        ],
-        [STORAGE, "damage"],
-    ),
-    plant(
-        "lazily, only the first block of a read is checked",
-        [
-            "crates/storage/src/segment/lazy.rs",
-            "while block < end {",
-            "while block < end.min(bytes.start / BLOCK_BYTES + 1) {",
-        ],
-        [DB, "lazy"],
-    ),
-    plant(
-        "lazily, a damaged block is good the second time",
-        [
-            "crates/storage/src/segment/lazy.rs",
-            "            self.segment\n                .check_block(self.kind, block as u64, &self.bytes)?;\n            word.fetch_or(1 << (block % 64), Ordering::Relaxed);",
-            "            word.fetch_or(1 << (block % 64), Ordering::Relaxed);\n            self.segment\n                .check_block(self.kind, block as u64, &self.bytes)?;",
-        ],
-        [DB, "lazy"],
-    ),
-    plant(
-        "what a search finds is not checked",
-        [
-            "crates/db/src/search.rs",
-            "let vectors = self.part.segment.vectors_of(nodes)?;",
-            "let vectors = self.part.segment.vectors_of(nodes.take(0))?;",
-        ],
-        [DB, "lazy"],
-    ),
-    plant(
-        "a large batch overtakes the tail",
-        [
-            "crates/db/src/commit.rs",
-            "let tail = self.write_tail(view, workers);",
-            "let tail = Ok(None);",
-        ],
-        [DB, "crash model"],
-    ),
-    plant(
-        "what is sealed is applied again",
-        [
-            "crates/db/src/commit.rs",
-            "stored.applied_seq = last_seq;",
-            "",
-        ],
-        [DB, "crash"],
-    ),
-    plant(
-        "a segment survives what was acknowledged before it",
-        [
-            "crates/db/src/commit.rs",
-            "let ready = self.log().and_then(|log| Ok(log.flush()?));",
-            "let ready = self.log().map(drop);",
-        ],
-        [DB, "crash"],
-    ),
-    plant(
-        "deletions of a sealed tail are dropped",
-        [
-            "crates/db/src/commit.rs",
-            "let batch = run.checked(sealed.is_empty(), None)?;",
-            "let batch = run.checked(true || sealed.is_empty(), None)?;",
-        ],
-        [DB, "crash model"],
-    ),
-    plant(
-        "the log is cut while other tails need it",
-        [
-            "crates/db/src/commit.rs",
-            "let log_done = !others.into_iter().any(|other| other.has_tail());",
-            "let log_done = others.into_iter().count() < usize::MAX;",
-        ],
-        [DB, "crash"],
-    ),
-    plant(
-        "rows that stopped counting during a merge come back",
-        [
-            "crates/db/src/compact.rs",
-            ".is_some_and(|part| !part.is_live(*row))",
-            ".is_some_and(|part| false && !part.is_live(*row))",
-        ],
-        [DB, "compact"],
-    ),
-    plant(
-        "a batch is built on one that has failed",
-        [
-            "crates/storage/src/wal/writer.rs",
-            "Some(failure) if seq + 1 != self.next_seq => Err(failure.error()),",
-            "Some(failure) if false && seq + 1 != self.next_seq => Err(failure.error()),",
-        ],
-        [DB, "threads"],
-    ),
-];
 
 /// Plants all, or those whose words contain `only`.
 pub(crate) fn run(workspace: &Workspace, only: &str) -> Result<()> {
@@ -345,6 +32,7 @@ pub(crate) fn run(workspace: &Workspace, only: &str) -> Result<()> {
         .iter()
         .filter(|plant| plant.what.contains(only))
         .collect();
+    sound(&tree, &chosen)?;
     for plant in &chosen {
         let found = try_one(&tree, plant).with_context(|| plant.what)?;
         println!("{}: {}", plant.what, found.unwrap_or("MISSED"));
@@ -388,13 +76,32 @@ fn try_one(tree: &Path, plant: &Plant) -> Result<Option<&'static str>> {
         sound.matches(plant.right).count()
     );
     fs::write(&file, sound.replacen(plant.right, plant.wrong, 1))?;
-    let outcome = test(tree, plant);
+    let outcome = test(tree, plant.package, plant.tests);
     fs::write(&file, sound)?;
     outcome
 }
 
-fn test(tree: &Path, plant: &Plant) -> Result<Option<&'static str>> {
-    let args = format!("test --locked --package {} --lib --test it", plant.package);
+/// The tests pass without a mistake; otherwise they would find anything.
+fn sound(tree: &Path, chosen: &[&Plant]) -> Result<()> {
+    let mut tests: BTreeMap<_, BTreeSet<_>> = BTreeMap::new();
+    for plant in chosen {
+        tests
+            .entry(plant.package)
+            .or_default()
+            .extend(plant.tests.split_whitespace());
+    }
+    for (package, tests) in tests {
+        let tests = Vec::from_iter(tests).join(" ");
+        if let Some(how) = test(tree, package, &tests)? {
+            bail!("{package}: {tests}: {how} something before anything was planted");
+        }
+    }
+    Ok(())
+}
+
+/// Why tests of a package did not pass, if they did not.
+fn test(tree: &Path, package: &str, tests: &str) -> Result<Option<&'static str>> {
+    let args = format!("test --locked --package {package} --lib --test it");
     let cargo = |more: &str| {
         let mut command = shell::command("cargo", &format!("{args} {more}"), tree);
         command
@@ -406,7 +113,7 @@ fn test(tree: &Path, plant: &Plant) -> Result<Option<&'static str>> {
     if !cargo("--no-run").status()?.success() {
         bail!("it does not compile");
     }
-    finished(cargo(&format!("-- {}", plant.tests)))
+    finished(cargo(&format!("-- {}", tests)))
 }
 
 fn finished(mut command: Command) -> Result<Option<&'static str>> {

@@ -9,6 +9,7 @@ mod docs;
 mod layers;
 mod leaks;
 mod manifests;
+mod plants;
 mod tree;
 mod unsafety;
 
@@ -57,6 +58,7 @@ fn check(workspace: &Workspace, tree: &Tree) -> Vec<Problem> {
         unsafety::check(tree),
         disk::check(tree),
         leaks::check(tree),
+        plants::check(tree),
     ]
     .concat()
 }
