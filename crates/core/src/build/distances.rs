@@ -1,20 +1,11 @@
 //! From products to distances. Plain loops: inside a tier the compiler makes vectors of them.
 
-use proxime_quant::Codes;
-use proxime_simd::I8Query;
 use proxime_simd::block::BLOCK_ROWS;
+
+use super::view::View;
 
 /// What stands for no distance: farther than any.
 pub(crate) const FARTHEST: u32 = u32::MAX;
-
-/// The codes of some rows, as the block product takes them.
-#[inline(always)]
-pub(crate) fn queries<'a>(
-    codes: &'a Codes,
-    rows: &'a [u32],
-) -> impl ExactSizeIterator<Item = I8Query<'a>> + Clone {
-    rows.iter().map(|&row| codes.query(row as usize))
-}
 
 /// What products become distances with: norms and added coordinates, one behind the other.
 #[derive(Debug, Default)]
@@ -25,16 +16,16 @@ pub(crate) struct Norms {
 
 impl Norms {
     /// Those of some rows, and behind them of rows farther than any.
-    pub(crate) fn of(codes: &Codes, rows: &[u32]) -> Self {
+    pub(crate) fn of(view: View<'_>, rows: &[u32]) -> Self {
         let padded = rows.len().next_multiple_of(BLOCK_ROWS);
-        let gather = |one: &dyn Fn(usize) -> u32| {
-            let mut all: Vec<u32> = rows.iter().map(|&row| one(row as usize)).collect();
+        let gather = |one: &dyn Fn(u32) -> u32| {
+            let mut all: Vec<u32> = rows.iter().map(|&row| one(row)).collect();
             all.resize(padded, 0);
             all
         };
         Self {
-            norms: gather(&|row| codes.norm(row)),
-            extras: gather(&|row| codes.extra(row)),
+            norms: gather(&|row| view.norm(row)),
+            extras: gather(&|row| view.extra(row)),
         }
     }
 

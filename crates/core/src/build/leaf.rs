@@ -4,14 +4,13 @@
 //! nearest row left, strike out every row nearer to it than to the point, and again. A step is one elementwise pass over
 //! two rows of the matrix: nothing is sorted, and no distance is computed twice.
 
-use proxime_quant::Codes;
 use proxime_simd::block::{Gathered, Panels, Products, all_pairs};
 use proxime_simd::topk::{Few, threshold};
 use proxime_simd::{Isa, WithIsa};
 
-use super::distances::{FARTHEST, Norms, queries};
+use super::distances::{FARTHEST, Norms};
 use super::lists::Lists;
-use crate::search::Candidate;
+use super::view::View;
 
 /// A thread's working memory: a leaf's matrix is the largest part, 4 MB.
 #[derive(Debug, Default)]
@@ -25,7 +24,7 @@ pub(crate) struct LeafScratch {
 ///
 /// Of a row's nearest `candidates`, up to `keep` are chosen by the heuristic.
 pub(crate) struct LinkLeaf<'a> {
-    pub(crate) codes: &'a Codes,
+    pub(crate) view: View<'a>,
     pub(crate) rows: &'a [u32],
     pub(crate) candidates: usize,
     pub(crate) keep: usize,
@@ -33,21 +32,20 @@ pub(crate) struct LinkLeaf<'a> {
 }
 
 impl WithIsa for LinkLeaf<'_> {
-    type Output = Lists<Candidate>;
+    type Output = Lists<u32>;
 
     #[inline(always)]
-    fn with_isa<I: Isa>(self, isa: I) -> Lists<Candidate> {
+    fn with_isa<I: Isa>(self, isa: I) -> Lists<u32> {
         let Self {
-            codes,
+            view,
             rows,
             scratch,
             ..
         } = self;
-        let queries = queries(codes, rows);
         scratch
             .panels
-            .pack(isa, codes.dim(), queries, &mut scratch.gathered);
-        let norms = Norms::of(codes, rows);
+            .pack(isa, view.dim(), view.queries(rows), &mut scratch.gathered);
+        let norms = Norms::of(view, rows);
         let finish = |row: usize, first: usize, products: &mut [i32; 16]| {
             norms.finish(norms.at(row), first, products);
         };
@@ -77,7 +75,7 @@ fn choose<I: Isa, const L: usize>(
     stride: usize,
     candidates: usize,
     keep: usize,
-) -> Lists<Candidate> {
+) -> Lists<u32> {
     let mut lists = Lists::with_capacity(rows.len(), rows.len() * keep);
     for from in 0..rows.len() {
         // A row is no neighbour of its own, nor is what fills up the last block.
@@ -87,12 +85,11 @@ fn choose<I: Isa, const L: usize>(
         let limit = threshold(isa, keys, candidates);
         let mut near = Few::<I, L>::collect(isa, keys, limit);
         for _ in 0..keep {
-            let Some((key, to)) = near.least(isa) else {
+            let Some((_, to)) = near.least(isa) else {
                 break;
             };
             near.strike(isa, to, &matrix[to as usize * stride..][..stride]);
-            let node = rows[to as usize];
-            lists.push_item(Candidate { key, node });
+            lists.push_item(rows[to as usize]);
         }
         lists.end_list();
     }

@@ -11,14 +11,16 @@ use proxime_simd::{Isa, Level, WithIsa};
 
 use super::lists::Lists;
 use crate::links::{Links, NONE};
+use crate::scorer::{NodeScorer, Scorer};
 use crate::search::Candidate;
 use crate::select::{is_nearer_to_one, select};
 
 /// Rows in one task.
 const CHUNK_ROWS: usize = 512;
 
-/// Candidates of one row that are pruned, nearest first; farther ones cost time and win nothing.
-const GATHERED_MAX: usize = 64;
+/// Candidates of one row that are pruned, nearest first, for each of its links: with farther ones lists grow longer, and
+/// searches dearer, than they get better.
+const GATHERED_PER_LINK: f64 = 0.75;
 
 /// Where a row stands in a leaf.
 #[derive(Clone, Copy, Debug, Default)]
@@ -31,7 +33,7 @@ struct Place {
 pub(crate) fn merge(
     codes: &Codes,
     leaves: &[Vec<u32>],
-    lists: &[Lists<Candidate>],
+    lists: &[Lists<u32>],
     cap: usize,
     stride: usize,
 ) -> Links {
@@ -47,7 +49,7 @@ pub(crate) fn merge(
         for (place, bit) in places.get(row as usize).iter().zip(0..) {
             let list = lists[place.leaf as usize].get(place.list as usize);
             let from = 1 << bit;
-            gathered.extend(list.iter().map(|&candidate| Tagged { candidate, from }));
+            gathered.extend(list.iter().map(|&node| Tagged::new(node, from)));
         }
     };
     let pruned: Vec<Lists<Candidate>> = order
@@ -119,7 +121,15 @@ fn in_home_order(leaves: &[Vec<u32>], places: &Lists<Place>) -> Vec<u32> {
 #[derive(Clone, Copy, Debug)]
 struct Tagged {
     candidate: Candidate,
-    from: u16,
+    from: u32,
+}
+
+impl Tagged {
+    /// A candidate whose distance is not known yet.
+    fn new(node: u32, from: u32) -> Self {
+        let candidate = Candidate { key: 0, node };
+        Self { candidate, from }
+    }
 }
 
 /// Prunes the gathered candidates of some rows.
@@ -141,13 +151,15 @@ impl<G: Fn(u32, &mut Vec<Tagged>)> WithIsa for PruneChunk<'_, G> {
             cap,
             gathered,
         } = self;
+        let gathered_max = (GATHERED_PER_LINK * (cap + 1) as f64).ceil() as usize;
         let mut lists = Lists::with_capacity(rows.len(), rows.len() * cap);
         let (mut candidates, mut kept) = (Vec::new(), Vec::new());
         for &row in rows {
             candidates.clear();
             gathered(row, &mut candidates);
             unite_equal(&mut candidates);
-            candidates.truncate(GATHERED_MAX);
+            score(isa, codes, row, &mut candidates);
+            candidates.truncate(gathered_max);
             select_across(isa, codes, &candidates, cap, &mut kept);
             kept.iter()
                 .for_each(|kept: &Tagged| lists.push_item(kept.candidate));
@@ -157,20 +169,32 @@ impl<G: Fn(u32, &mut Vec<Tagged>)> WithIsa for PruneChunk<'_, G> {
     }
 }
 
-/// Sorts candidates; those of one node become one, which is from all of their lists.
+/// Candidates of one node become one, which is from all of their lists.
 #[inline(always)]
 fn unite_equal(candidates: &mut Vec<Tagged>) {
-    candidates.sort_unstable_by_key(|tagged| tagged.candidate);
+    candidates.sort_unstable_by_key(|tagged| tagged.candidate.node);
     candidates.dedup_by(|later, first| {
-        let same = later.candidate == first.candidate;
+        let same = later.candidate.node == first.candidate.node;
         first.from |= if same { later.from } else { 0 };
         same
     });
 }
 
+/// Finds the distances between codes, and sorts by them.
+#[inline(always)]
+fn score<I: Isa>(isa: I, codes: &Codes, row: u32, candidates: &mut [Tagged]) {
+    let nodes: Vec<u32> = candidates.iter().map(|one| one.candidate.node).collect();
+    let mut keys = Vec::with_capacity(nodes.len());
+    NodeScorer::new(codes, row).score(isa, &nodes, &mut keys);
+    for (tagged, key) in candidates.iter_mut().zip(keys) {
+        tagged.candidate.key = key;
+    }
+    candidates.sort_unstable_by_key(|tagged| tagged.candidate);
+}
+
 /// The neighbour heuristic across lists.
 ///
-/// Of two from one list it is known that neither strikes out the other: the leaf has seen to that.
+/// Of two from one list neither strikes out the other: the leaf has seen to that.
 #[inline(always)]
 fn select_across<I: Isa>(
     isa: I,

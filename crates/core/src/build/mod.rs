@@ -1,19 +1,22 @@
 //! Building a graph of many rows at once.
 //!
-//! A distance inside a matrix product is many times cheaper than one alone, so rows are not inserted one by one. They are
-//! divided into overlapping leaves of a few hundred (`partition`); each leaf computes all its distances and links its rows by
-//! looking them up (`leaf`); each row merges its lists (`merge`); what cannot be reached is attached (`connect`). Upper levels
-//! are built the same way from the rows that reach them. After PiPNN (arXiv 2602.21247), with the HNSW heuristic inside the
-//! leaves.
+//! A distance inside a matrix product is many times cheaper than one alone, and cheaper still between sketches of rows
+//! (`sketch`), so rows are not inserted one by one. They are divided into many overlapping leaves of a few hundred
+//! (`partition`); each leaf computes all its distances and links its rows by looking them up (`leaf`); each row merges its
+//! lists by exact distances (`merge`); what cannot be reached is attached (`connect`). Upper levels are built the same way from
+//! the rows that reach them. After PiPNN (arXiv 2602.21247), with the HNSW heuristic inside the leaves.
 //!
-//! All distances are integers, every step reads only what the one before has finished, and ties are broken by row: the
+//! All distances that are compared are integers, every step reads only what the one before has finished, and ties are broken by row: the
 //! graph is the same for any number of threads on any CPU.
 
+mod basis;
 mod distances;
 mod leaf;
 mod lists;
 mod merge;
 mod partition;
+mod sketch;
+mod view;
 
 use std::ops::ControlFlow;
 
@@ -27,6 +30,8 @@ use self::leaf::{LeafScratch, LinkLeaf};
 use self::lists::Lists;
 use self::merge::merge;
 use self::partition::partition;
+use self::sketch::Sketches;
+use self::view::View;
 use crate::connect::connect;
 use crate::level::{levels, node_hash};
 use crate::links::{Links, ROWS_MAX, UpperLevel, degree_cap};
@@ -34,40 +39,42 @@ use crate::pool::Pool;
 use crate::progress::{Progress, Step, Watch};
 use crate::{Error, Graph, Params, Preset};
 
-/// What a preset stands for.
-struct Effort {
-    /// Leaves a row is in on level 0.
-    fan: usize,
-    /// Nearest rows of a leaf that compete for one list, per `m`. With more in the race lists grow longer, and searches
-    /// dearer, than they get better.
-    candidates_per_m: f64,
-    /// Rows that one takes from a leaf, per `m`: a few from each of six leaves are more than fit its list.
-    kept_per_m: f64,
+/// Leaves each of `n` rows is in on level 0. That two neighbours meet in one of them is what recall beyond 0.98 needs.
+fn fan_of(preset: Preset, n: usize) -> usize {
+    let fan = match preset {
+        Preset::Fast => 8,
+        Preset::Default => 14,
+        Preset::High => 24,
+    };
+    fan_among(n, fan)
 }
 
-impl Effort {
-    const fn of(preset: Preset) -> Self {
-        let (fan, candidates_per_m, kept_per_m) = match preset {
-            Preset::Fast => (5, 1.0, 0.3125),
-            Preset::Default => (6, 1.5, 0.375),
-            Preset::High => (12, 1.5, 0.375),
-        };
-        Self {
-            fan,
-            candidates_per_m,
-            kept_per_m,
-        }
+/// Of few rows each leaf has a large part already.
+fn fan_among(n: usize, fan: usize) -> usize {
+    match n {
+        0..=SINGLE_LEAF_MAX => 1,
+        _ => fan.min(n.div_ceil(LEAF_MEAN)),
     }
 }
+
+/// Nearest rows of a leaf that compete for one list, per `m`. With more in the race lists grow longer, and searches dearer, than
+/// they get better.
+const CANDIDATES_PER_M: f64 = 1.0;
+
+/// Rows that one takes from a leaf, per `m`: a few from each of many leaves are more than fit its list.
+const KEPT_PER_M: f64 = 0.25;
 
 /// Leaves a row is in above: those graphs only lead to the one below.
 const FAN_ABOVE: usize = 3;
 
-/// Rows of a leaf at most: its matrix of distances is 4 MB. Larger leaves cost more than they find.
-const LEAF_MAX: usize = 1024;
+/// Rows of a leaf at most. Twice as many leaves of half the size find more for the same price, down to about this.
+const LEAF_MAX: usize = 768;
+
+/// So few rows are one leaf.
+const SINGLE_LEAF_MAX: usize = 1024;
 
 /// Rows of a leaf aimed at when leaders are drawn.
-const LEAF_MEAN: usize = 600;
+const LEAF_MEAN: usize = 450;
 
 impl Graph {
     /// Builds the graph of all rows of `codes` on `pool`.
@@ -100,19 +107,18 @@ fn build(codes: &Codes, params: &Params, progress: Progress<'_>) -> Result<Graph
     let mut graph = Graph::empty(params);
     graph.grow(&levels);
     graph.entry = entry;
-    let effort = Effort::of(params.preset());
-    let above = Effort {
-        fan: FAN_ABOVE,
-        ..effort
-    };
-    let watch = Watch::new(progress, effort.fan);
+    let fan = fan_of(params.preset(), codes.n());
+    let watch = Watch::new(progress, fan);
     let m = params.m();
+    watch.report(Step::Partition);
+    let sketches = Sketches::of(codes, params.seed(), &watch);
     let silent = Watch::new(&|_| ControlFlow::Continue(()), FAN_ABOVE);
     let base = || {
         link(
             codes,
+            sketches.as_ref(),
             params,
-            &effort,
+            fan,
             degree_cap(m, 0),
             params.m0(),
             &watch,
@@ -120,10 +126,12 @@ fn build(codes: &Codes, params: &Params, progress: Progress<'_>) -> Result<Graph
     };
     let link_above = |(upper, level): (&mut UpperLevel, usize)| {
         let codes = codes.select(upper.nodes());
+        let sketches = sketches.as_ref().map(|all| all.select(upper.nodes()));
         upper.set_links(link(
             &codes,
+            sketches.as_ref(),
             params,
-            &above,
+            fan_among(codes.n(), FAN_ABOVE),
             degree_cap(m, level),
             m,
             &silent,
@@ -143,14 +151,15 @@ fn build(codes: &Codes, params: &Params, progress: Progress<'_>) -> Result<Graph
 /// Links all rows of `codes`: at most `cap` links a row, in `stride` slots.
 fn link(
     codes: &Codes,
+    sketches: Option<&Sketches>,
     params: &Params,
-    effort: &Effort,
+    fan: usize,
     cap: usize,
     stride: usize,
     watch: &Watch<'_>,
 ) -> Links {
-    watch.report(Step::Partition);
-    let leaves = partition(codes, effort.fan, params.seed(), watch);
+    let view = View::of(codes, sketches);
+    let leaves = partition(view, codes.n(), fan, params.seed(), watch);
     watch.report(Step::Leaves);
     let scratches = Pool::<LeafScratch>::default();
     let per_m = |share: f64| (share * params.m() as f64).ceil() as usize;
@@ -160,14 +169,14 @@ fn link(
         }
         let lists = scratches.with(|scratch| {
             Level::detect().dispatch(LinkLeaf {
-                codes,
+                view,
                 rows,
-                candidates: per_m(effort.candidates_per_m),
-                keep: per_m(effort.kept_per_m),
+                candidates: per_m(CANDIDATES_PER_M),
+                keep: per_m(KEPT_PER_M),
                 scratch,
             })
         });
-        watch.multiplied(rows.len(), rows.len(), codes.dim());
+        watch.multiplied(rows.len(), rows.len(), view.dim());
         watch.count(Step::Leaves, rows.len());
         lists
     };

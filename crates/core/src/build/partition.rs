@@ -1,48 +1,56 @@
 //! Overlapping leaves: every row joins the clusters of its nearest few leaders.
 //!
-//! Leaders are rows drawn by hash. The distances of all rows to all leaders are blocked matrix products. A cluster too
-//! large for a leaf is divided the same way, each row joining one part. After PiPNN (arXiv 2602.21247), recursive ball
-//! carving.
+//! Leaders are rows drawn by hash. The distances of all rows to all leaders are blocked matrix products. Clusters are a good
+//! deal larger than leaves, and divided the same way, each row joining one part: so a row is compared with twice the square
+//! root of what leaves there are, not with a leader of each, and graphs are better for it. After PiPNN (arXiv 2602.21247),
+//! recursive ball carving.
 
 use rayon::prelude::*;
 
-use proxime_quant::Codes;
 use proxime_simd::block::{Gathered, Panels, Products, multiply};
 use proxime_simd::topk::take_least;
 use proxime_simd::{Isa, Level, WithIsa};
 
-use super::distances::{FARTHEST, Norms, queries};
+use super::distances::{FARTHEST, Norms};
+use super::view::View;
 use super::{LEAF_MAX, LEAF_MEAN};
 use crate::level::node_hash;
 use crate::pool::Pool;
 use crate::progress::Watch;
 
-/// Leaders at most: more would cost more than the leaves they make smaller save.
-const LEADERS_MAX: usize = 1000;
+/// Leaders at most: their places are 16 bits.
+const LEADERS_MAX: usize = 1 << 15;
 
 /// Rows assigned in one task: their products with all leaders stay in L2.
 const CHUNK_ROWS: usize = 96;
 
-/// The rows of each leaf, at most [`LEAF_MAX`]; a row is in up to `fan` of them.
-pub(crate) fn partition(codes: &Codes, fan: usize, seed: u64, watch: &Watch<'_>) -> Vec<Vec<u32>> {
-    let all: Vec<u32> = (0..codes.n() as u32).collect();
+/// The rows of each leaf; a row is in up to `fan` of them. One leaf if `fan` is 1, otherwise each has at most [`LEAF_MAX`].
+pub(crate) fn partition(
+    view: View<'_>,
+    n: usize,
+    fan: usize,
+    seed: u64,
+    watch: &Watch<'_>,
+) -> Vec<Vec<u32>> {
+    let all: Vec<u32> = (0..n as u32).collect();
     if all.is_empty() {
         return Vec::new();
     }
-    if all.len() <= LEAF_MAX {
+    if fan == 1 {
         return vec![all];
     }
-    let leaders = (all.len() * fan / LEAF_MEAN).min(LEADERS_MAX);
-    let clusters = carve(codes, &all, leaders, fan, seed, watch);
+    let leaders = (fan as f64 * (n as f64 / LEAF_MEAN as f64).sqrt()) as usize;
+    let clusters = carve(view, &all, leaders.min(LEADERS_MAX), fan, seed, watch);
     let divided = clusters
         .into_par_iter()
-        .map(|cluster| divide(codes, cluster, seed, watch))
+        .enumerate()
+        .map(|(i, cluster)| divide(view, cluster, seed.wrapping_add(i as u64), watch))
         .collect::<Vec<_>>();
     divided.into_iter().flatten().collect()
 }
 
 /// A cluster as one leaf, or as several where it is too large for one.
-fn divide(codes: &Codes, cluster: Vec<u32>, seed: u64, watch: &Watch<'_>) -> Vec<Vec<u32>> {
+fn divide(view: View<'_>, cluster: Vec<u32>, seed: u64, watch: &Watch<'_>) -> Vec<Vec<u32>> {
     let size = cluster.len();
     match size {
         0 => return Vec::new(),
@@ -50,20 +58,20 @@ fn divide(codes: &Codes, cluster: Vec<u32>, seed: u64, watch: &Watch<'_>) -> Vec
         _ => {}
     }
     let leaders = size.div_ceil(LEAF_MEAN);
-    let parts = carve(codes, &cluster, leaders, 1, seed ^ size as u64, watch);
+    let parts = carve(view, &cluster, leaders, 1, seed ^ size as u64, watch);
     if parts.iter().any(|part| part.len() == size) {
         // Rows that no leader tells apart: equal ones, mostly.
         return cluster.chunks(LEAF_MAX).map(<[u32]>::to_vec).collect();
     }
     let parts = parts.into_iter();
     parts
-        .flat_map(|part| divide(codes, part, seed, watch))
+        .flat_map(|part| divide(view, part, seed, watch))
         .collect()
 }
 
 /// The rows nearest to each of some leaders; each row goes to its nearest `fan`.
 fn carve(
-    codes: &Codes,
+    view: View<'_>,
     rows: &[u32],
     leaders: usize,
     fan: usize,
@@ -76,11 +84,11 @@ fn carve(
     let fan = fan.min(leading.len());
     let mut panels = Panels::default();
     Level::detect().dispatch(PackLeaders {
-        codes,
+        view,
         leading: &leading,
         panels: &mut panels,
     });
-    let norms = Norms::of(codes, &leading);
+    let norms = Norms::of(view, &leading);
     let scratches = Pool::<(Gathered, Products)>::default();
     let assign = |rows: &[u32]| {
         if watch.stopped() {
@@ -88,7 +96,7 @@ fn carve(
         }
         let assign = |scratch: &mut (Gathered, Products)| {
             Level::detect().dispatch(Assign {
-                codes,
+                view,
                 rows,
                 leading: &leading,
                 panels: &panels,
@@ -99,7 +107,7 @@ fn carve(
         };
         scratches.with(assign)
     };
-    watch.multiplied(rows.len(), leading.len(), codes.dim());
+    watch.multiplied(rows.len(), leading.len(), view.dim());
     let joined: Vec<Vec<u16>> = rows.par_chunks(CHUNK_ROWS).map(assign).collect();
     let mut clusters = vec![Vec::new(); leading.len()];
     for (&row, joined) in rows
@@ -114,7 +122,7 @@ fn carve(
 }
 
 struct PackLeaders<'a> {
-    codes: &'a Codes,
+    view: View<'a>,
     leading: &'a [u32],
     panels: &'a mut Panels,
 }
@@ -125,15 +133,15 @@ impl WithIsa for PackLeaders<'_> {
     #[inline(always)]
     fn with_isa<I: Isa>(self, isa: I) {
         let mut gathered = Gathered::default();
-        let leaders = queries(self.codes, self.leading);
+        let leaders = self.view.queries(self.leading);
         self.panels
-            .pack(isa, self.codes.dim(), leaders, &mut gathered);
+            .pack(isa, self.view.dim(), leaders, &mut gathered);
     }
 }
 
 /// The nearest `fan` leaders of each row, `[rows, fan]`.
 struct Assign<'a> {
-    codes: &'a Codes,
+    view: View<'a>,
     rows: &'a [u32],
     leading: &'a [u32],
     panels: &'a Panels,
@@ -148,7 +156,7 @@ impl WithIsa for Assign<'_> {
     #[inline(always)]
     fn with_isa<I: Isa>(self, isa: I) -> Vec<u16> {
         let Self {
-            codes,
+            view,
             rows,
             leading,
             panels,
@@ -156,13 +164,13 @@ impl WithIsa for Assign<'_> {
             fan,
             scratch: (gathered, products),
         } = self;
-        gathered.gather(isa, codes.dim(), queries(codes, rows));
+        gathered.gather(isa, view.dim(), view.queries(rows));
         multiply(isa, gathered, panels, products);
         let stride = products.stride();
         let keys: &mut [u32] = bytemuck::cast_slice_mut(products.as_mut_slice());
         let mut joined = Vec::with_capacity(rows.len() * fan);
         for (&row, keys) in rows.iter().zip(keys.chunks_exact_mut(stride)) {
-            let own = (codes.norm(row as usize), codes.extra(row as usize));
+            let own = (view.norm(row), view.extra(row));
             let (lines, _) = keys.as_chunks_mut::<16>();
             for (line, first) in lines.iter_mut().zip((0..norms.padded()).step_by(16)) {
                 norms.finish(own, first, bytemuck::cast_mut(line));

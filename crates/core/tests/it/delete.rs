@@ -60,7 +60,7 @@ fn measure(
 /// How much worse than in a graph built of the live rows alone a search may be: recall@10 at `ef` 16, and distances: what was
 /// inserted or repaired has longer lists than a bulk build makes.
 const RECALL_LOSS_MAX: f64 = 0.015;
-const DISTANCES_MAX: f64 = 1.15;
+const DISTANCES_MAX: f64 = 1.25;
 
 fn assert_as_good_as_built(
     graph: &Graph,

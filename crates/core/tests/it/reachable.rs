@@ -23,6 +23,24 @@ proptest! {
     }
 }
 
+/// So many rows, and as long, that sketches of them are what is linked by.
+#[test]
+fn every_row_is_reachable_by_sketches() {
+    let (n, copies) = (4100, 256);
+    for kind in 0..7 {
+        let (data, dim) = hostile(kind, n, 1);
+        let long: Vec<f32> = data
+            .chunks(dim)
+            .flat_map(|row| row.repeat(copies))
+            .collect();
+        for metric in [Metric::L2, Metric::Dot] {
+            let (_, codes) = encode(&long, copies * dim, metric);
+            let graph = build(&codes, &Params::default(), 2);
+            assert_eq!(reached(&graph).len(), n, "kind {kind}, {metric}");
+        }
+    }
+}
+
 #[test]
 fn a_few_rows_are_all_found() {
     for n in 0..40usize {
