@@ -68,6 +68,18 @@ pub(crate) fn preset(value: &Bound<'_, PyAny>) -> PyResult<Preset> {
     preset.map_err(|_| out_of_range("preset", value, "'fast', 'default' or 'high'"))
 }
 
+/// Whether vectors have to be read in place, from the argument `zero_copy`.
+pub(crate) fn in_place(zero_copy: Option<&Bound<'_, PyAny>>) -> PyResult<bool> {
+    let Some(zero_copy) = zero_copy else {
+        return Ok(false);
+    };
+    match &*text("zero_copy", zero_copy)? {
+        "allow" => Ok(false),
+        "require" => Ok(true),
+        _ => Err(out_of_range("zero_copy", zero_copy, "'allow' or 'require'")),
+    }
+}
+
 /// An argument of the right type and with an impossible value.
 pub(crate) fn out_of_range(name: &'static str, value: &Bound<'_, PyAny>, limit: &str) -> PyErr {
     let refused = Error::Parameter {

@@ -1,22 +1,24 @@
 //! Vectors in: whatever NumPy can hold, read in place.
 //!
 //! A C-contiguous native float32 batch is borrowed as it is. Any other layout or number is converted while rows are read,
-//! chunk by chunk and without the interpreter lock: there is never a second copy of the batch. Copied whole are only lists
-//! (`lists.rs`), arrays whose numbers are not aligned in memory (fields of packed records), and queries, which are few and
+//! chunk by chunk and without the interpreter lock: there is never a second copy of the batch. The same goes for whatever lends
+//! its memory: by the buffer protocol, `__array_interface__`, DLPack, or as Arrow columns (`arrow/vectors.rs`). Copied whole are only
+//! lists (`lists.rs`), what has nothing but `__array__`, arrays whose numbers are not aligned in memory (fields of packed records), and queries, which are few and
 //! which nobody may change during the search.
 
 use half::f16;
 use numpy::ndarray::Array2;
 use numpy::{
-    PyArray2, PyArrayDescrMethods, PyArrayDyn, PyArrayMethods, PyReadonlyArray2, PyUntypedArray,
-    PyUntypedArrayMethods,
+    Element, PyArray2, PyArrayDescrMethods, PyArrayDyn, PyArrayMethods, PyReadonlyArray2,
+    PyUntypedArray, PyUntypedArrayMethods,
 };
 use proxime::{Input, Rows, VectorSource};
 use pyo3::prelude::*;
+use pyo3::types::PyMemoryView;
 
 use crate::convert::{Component, Converted};
-use crate::error;
 use crate::lists::{self, Flat};
+use crate::{arrow, error};
 
 /// The vectors of a batch, readable for as long as this lives.
 pub(crate) trait Vectors {
@@ -24,24 +26,43 @@ pub(crate) trait Vectors {
     fn source(&self) -> Box<dyn VectorSource + '_>;
 }
 
+/// The vectors of a batch, and whether they are used as they lie in the caller's memory.
+pub(crate) struct Given<'py> {
+    vectors: Box<dyn Vectors + 'py>,
+    /// Why not.
+    pub(crate) why_copied: Option<String>,
+}
+
+impl Given<'_> {
+    pub(crate) fn source(&self) -> Box<dyn VectorSource + '_> {
+        self.vectors.source()
+    }
+}
+
 /// The vectors of a batch for a collection of `dim` components.
-pub(crate) fn batch<'py>(
-    vectors: &Bound<'py, PyAny>,
-    dim: usize,
-) -> PyResult<Box<dyn Vectors + 'py>> {
+pub(crate) fn batch<'py>(vectors: &Bound<'py, PyAny>, dim: usize) -> PyResult<Given<'py>> {
     let py = vectors.py();
-    match lists::flatten(vectors, Input::Row, dim)? {
-        Some(Flat::Rows(data)) => return Owned::vectors(py, data, dim),
-        Some(Flat::One(row)) => return Err(one_dimensional(py, row.len())),
-        None => {}
-    }
-    let array = to_array(vectors)?;
-    match *array.shape() {
-        [] => Err(error::wrong_type("vectors", "an array of rows", vectors)),
-        [0] => Owned::vectors(py, Vec::new(), dim),
-        [components] => Err(one_dimensional(py, components)),
-        _ => matrix(&array, Input::Row, dim),
-    }
+    let (why_copied, vectors) = match Form::of(vectors, Input::Row, dim)? {
+        Form::List(Flat::One(row)) => return Err(one_dimensional(py, row.len())),
+        Form::List(Flat::Rows(data)) => (
+            (!data.is_empty()).then(|| "they are in a list".to_owned()),
+            Owned::vectors(py, data, dim)?,
+        ),
+        Form::Columns(columns) => (columns.why_copied(), Box::new(columns) as Box<_>),
+        Form::Array { array, lent } => {
+            let rows = match *array.shape() {
+                [] => return Err(error::wrong_type("vectors", "an array of rows", vectors)),
+                [0] => Owned::vectors(py, Vec::new(), dim)?,
+                [components] => return Err(one_dimensional(py, components)),
+                _ => matrix(&array, Input::Row, dim)?,
+            };
+            (why_copied(&array, lent), rows)
+        }
+    };
+    Ok(Given {
+        vectors,
+        why_copied,
+    })
 }
 
 /// Queries of a search.
@@ -61,14 +82,14 @@ impl Queries {
 
 /// The queries to a collection of `dim` components.
 pub(crate) fn queries(queries: &Bound<'_, PyAny>, dim: usize) -> PyResult<Queries> {
-    let (data, single) = match lists::flatten(queries, Input::Query, dim)? {
-        Some(Flat::Rows(data)) => (data, false),
-        Some(Flat::One(data)) => {
+    let (data, single) = match Form::of(queries, Input::Query, dim)? {
+        Form::List(Flat::Rows(data)) => (data, false),
+        Form::List(Flat::One(data)) => {
             error::check_dim(queries.py(), Input::Query, dim, data.len())?;
             (data, true)
         }
-        None => {
-            let array = to_array(queries)?;
+        Form::Columns(columns) => (columns.to_vec(queries.py())?, false),
+        Form::Array { array, .. } => {
             if array.ndim() == 0 {
                 let needed = "a vector or an array of rows";
                 return Err(error::wrong_type("queries", needed, queries));
@@ -117,15 +138,77 @@ pub(crate) fn append(
     read.map_err(|error| error::from_db(py, &error))
 }
 
-/// The object as an array: without a copy if it is one, or speaks any of NumPy's protocols.
+/// What vectors come in.
+enum Form<'py> {
+    List(Flat),
+    Columns(arrow::Columns),
+    Array {
+        array: Bound<'py, PyUntypedArray>,
+        /// It is the caller's memory, by a protocol that lends it.
+        lent: bool,
+    },
+}
+
+impl<'py> Form<'py> {
+    fn of(object: &Bound<'py, PyAny>, input: Input, dim: usize) -> PyResult<Self> {
+        if let Ok(array) = object.cast::<PyUntypedArray>() {
+            refuse_masked(array)?;
+            let array = array.clone();
+            return Ok(Form::Array { array, lent: true });
+        }
+        if let Some(list) = lists::flatten(object, input, dim)? {
+            return Ok(Form::List(list));
+        }
+        if let Some(columns) = arrow::from_py(object, input, dim)? {
+            return Ok(Form::Columns(columns));
+        }
+        let (array, lent) = borrow(object)?;
+        Ok(Form::Array { array, lent })
+    }
+}
+
+/// The object as an array.
 pub(crate) fn to_array<'py>(object: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyUntypedArray>> {
-    let py = object.py();
     if let Ok(array) = object.cast::<PyUntypedArray>() {
         refuse_masked(array)?;
         return Ok(array.clone());
     }
-    let array = py.import("numpy")?.call_method1("asarray", (object,))?;
-    Ok(array.cast_into()?)
+    Ok(borrow(object)?.0)
+}
+
+/// What is no array, as one, and whether that is the same memory: it is, unless `__array__` is all there is.
+fn borrow<'py>(object: &Bound<'py, PyAny>) -> PyResult<(Bound<'py, PyUntypedArray>, bool)> {
+    let numpy = object.py().import("numpy")?;
+    let lends = object.hasattr("__array_interface__")?
+        || object.hasattr("__array_struct__")?
+        || PyMemoryView::from(object).is_ok();
+    if !lends && object.hasattr("__dlpack__")? {
+        // What lies on another device, say, is refused here, and may yet have an `__array__` or a clearer message there.
+        if let Ok(array) = numpy.call_method1("from_dlpack", (object,)) {
+            return Ok((array.cast_into()?, true));
+        }
+    }
+    let array = numpy.call_method1("asarray", (object,));
+    let array = array.map_err(|cause| error::unreadable(object, cause))?;
+    Ok((array.cast_into()?, lends))
+}
+
+/// Why an array cannot be used as it lies in memory.
+fn why_copied(array: &Bound<'_, PyUntypedArray>, lent: bool) -> Option<String> {
+    let dtype = array.dtype();
+    if array.is_empty() {
+        None
+    } else if !lent {
+        Some("only `__array__` gives them, and may copy".to_owned())
+    } else if !dtype.is_equiv_to(&f32::get_dtype(array.py())) {
+        Some(format!("their dtype is {dtype}"))
+    } else if !array.is_aligned() {
+        Some("they are not aligned in memory".to_owned())
+    } else if !array.is_c_contiguous() {
+        Some("they do not lie one after another in memory".to_owned())
+    } else {
+        None
+    }
 }
 
 /// Masked arrays are arrays, and would hand out what is masked as if it were there.

@@ -1,12 +1,14 @@
 //! The class `Collection`.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use numpy::{PyArray1, PyUntypedArray};
 use proxime::{Batch, Key, Progress, Record, SearchOptions, Update};
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyDict, PyList, PyString};
 
+use crate::arrays::Given;
 use crate::hits::{Answers, Hits, Include};
 use crate::progress::Listener;
 use crate::{args, arrays, call, error, filters, keys, text, values};
@@ -28,11 +30,16 @@ const COMPACTED: [&str; 2] = ["it was done already", "nothing has changed"];
 #[pyclass(frozen, module = "proxime")]
 pub(crate) struct Collection {
     inner: proxime::Collection,
+    /// Bytes of vectors that writes through this handle did not use as they lay in the caller's memory.
+    bytes_copied: AtomicUsize,
 }
 
 impl Collection {
     pub(crate) fn new(inner: proxime::Collection) -> Self {
-        Collection { inner }
+        Collection {
+            inner,
+            bytes_copied: AtomicUsize::new(0),
+        }
     }
 
     pub(crate) fn inner(&self) -> &proxime::Collection {
@@ -43,16 +50,37 @@ impl Collection {
         self.inner.config().dim
     }
 
+    /// The vectors of a batch; with `in_place` an error if they cannot be used as they lie in memory.
+    pub(crate) fn vectors<'py>(
+        &self,
+        vectors: &Bound<'py, PyAny>,
+        in_place: bool,
+    ) -> PyResult<Given<'py>> {
+        let given = arrays::batch(vectors, self.dim())?;
+        if let Some(why) = &given.why_copied {
+            if in_place {
+                let message = format!(
+                    "zero_copy=\"require\", but the vectors would be copied: {why}; a C-contiguous float32 array would not be"
+                );
+                return Err(error::plain(vectors.py(), "ParameterError", &message));
+            }
+            let bytes = given.source().rows() * self.dim() * size_of::<f32>();
+            self.bytes_copied.fetch_add(bytes, Ordering::Relaxed);
+        }
+        Ok(given)
+    }
+
     /// Runs `body` with an update made of Python's arguments.
     pub(crate) fn with_update(
         &self,
         ids: &Bound<'_, PyAny>,
         vectors: Option<&Bound<'_, PyAny>>,
         metadata: Option<&Bound<'_, PyAny>>,
+        in_place: bool,
         body: impl FnOnce(Update<'_>) -> PyResult<()>,
     ) -> PyResult<()> {
         call::guarded(ids.py(), || {
-            let vectors = vectors.map(|vectors| arrays::batch(vectors, self.dim()));
+            let vectors = vectors.map(|vectors| self.vectors(vectors, in_place));
             let vectors = vectors.transpose()?;
             let source = vectors.as_ref().map(|vectors| vectors.source());
             let ids = keys::from_py(ids)?;
@@ -73,13 +101,15 @@ impl Collection {
         ids: &Bound<'_, PyAny>,
         vectors: &Bound<'_, PyAny>,
         metadata: Option<&Bound<'_, PyAny>>,
+        zero_copy: Option<&Bound<'_, PyAny>>,
         progress: Option<&Bound<'_, PyAny>>,
         write: fn(&proxime::Collection, Batch<'_>) -> proxime::Result<()>,
     ) -> PyResult<()> {
         let py = ids.py();
         call::guarded(py, || {
             let listener = Listener::from_py(progress)?;
-            let vectors = arrays::batch(vectors, self.dim())?;
+            let in_place = args::in_place(zero_copy)?;
+            let vectors = self.vectors(vectors, in_place)?;
             let source = vectors.source();
             let ids = keys::from_py(ids)?;
             let metadata = metadata.map(|metadata| values::records(metadata, source.rows()));
@@ -192,8 +222,11 @@ impl Collection {
     /// Store records, replacing those with the same ids: all of them, durably, or none. Of rows with the same id the last
     /// one wins.
     ///
-    /// `ids`: an integer array, or a list of int, str, uuid.UUID or bytes. `vectors`: an array [n, dim]; C-contiguous float32 is read in
+    /// `ids`: an integer array, or a list of int, str, uuid.UUID or bytes. `vectors`: an array [n, dim], or whatever lends its memory: by the
+    /// buffer protocol, `__array_interface__`, DLPack (torch, JAX) or as Arrow lists (pyarrow, Polars). C-contiguous float32 is read in
     /// place, everything else is converted on the way. `metadata`: a list of dicts, or a dict of columns.
+    ///
+    /// `zero_copy="require"`: vectors that cannot be read in place are an error that says why. `stats()["bytes_copied"]` counts what could not be.
     ///
     /// `progress`: True for a bar; a function of `(done, total, stage)`; or an object with `update(n)`, such as tqdm's, for which the `n`
     /// add up to the number of rows. What it raises stops the call, with nothing stored.
@@ -203,18 +236,23 @@ impl Collection {
     /// >>> docs.upsert(["a", "b"], np.eye(2), {"lang": ["en", "de"]})
     /// >>> docs.get("b")["metadata"]
     /// {'lang': 'de'}
-    #[pyo3(signature = (ids, vectors, metadata=None, *, progress=None))]
+    #[pyo3(
+        signature = (ids, vectors, metadata=None, *, zero_copy=None, progress=None),
+        text_signature = "($self, ids, vectors, metadata=None, *, zero_copy='allow', progress=None)"
+    )]
     fn upsert(
         &self,
         ids: &Bound<'_, PyAny>,
         vectors: &Bound<'_, PyAny>,
         metadata: Option<&Bound<'_, PyAny>>,
+        zero_copy: Option<&Bound<'_, PyAny>>,
         progress: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<()> {
         self.write(
             ids,
             vectors,
             metadata,
+            zero_copy,
             progress,
             proxime::Collection::upsert,
         )
@@ -222,21 +260,32 @@ impl Collection {
 
     /// Store records with new ids: all of them, durably, or none. An id that is given twice or stored already is an error;
     /// otherwise like `upsert`.
-    #[pyo3(signature = (ids, vectors, metadata=None, *, progress=None))]
+    #[pyo3(
+        signature = (ids, vectors, metadata=None, *, zero_copy=None, progress=None),
+        text_signature = "($self, ids, vectors, metadata=None, *, zero_copy='allow', progress=None)"
+    )]
     fn add(
         &self,
         ids: &Bound<'_, PyAny>,
         vectors: &Bound<'_, PyAny>,
         metadata: Option<&Bound<'_, PyAny>>,
+        zero_copy: Option<&Bound<'_, PyAny>>,
         progress: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<()> {
-        self.write(ids, vectors, metadata, progress, proxime::Collection::add)
+        self.write(
+            ids,
+            vectors,
+            metadata,
+            zero_copy,
+            progress,
+            proxime::Collection::add,
+        )
     }
 
     /// Give records that are there new vectors or new metadata, or both, and leave the rest of them as it is: all of them, durably, or
     /// none. An id that is not there is a `NotFoundError`.
     ///
-    /// `ids`, `vectors`, `metadata`, `progress`: as for `upsert`. New metadata replaces all that is there; fields are not merged.
+    /// `ids`, `vectors`, `metadata`, `zero_copy`, `progress`: as for `upsert`. New metadata replaces all that is there; fields are not merged.
     ///
     /// >>> import numpy as np, proxime
     /// >>> docs = proxime.open(":memory:").create_collection("docs", dim=2)
@@ -244,17 +293,22 @@ impl Collection {
     /// >>> docs.update(["b"], metadata=[{"lang": "fr"}])
     /// >>> docs.get("b")["metadata"], docs.get("b")["vector"]
     /// ({'lang': 'fr'}, array([0., 1.], dtype=float32))
-    #[pyo3(signature = (ids, vectors=None, metadata=None, *, progress=None))]
+    #[pyo3(
+        signature = (ids, vectors=None, metadata=None, *, zero_copy=None, progress=None),
+        text_signature = "($self, ids, vectors=None, metadata=None, *, zero_copy='allow', progress=None)"
+    )]
     fn update(
         &self,
         ids: &Bound<'_, PyAny>,
         vectors: Option<&Bound<'_, PyAny>>,
         metadata: Option<&Bound<'_, PyAny>>,
+        zero_copy: Option<&Bound<'_, PyAny>>,
         progress: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<()> {
         let py = ids.py();
         let listener = Listener::from_py(progress)?;
-        self.with_update(ids, vectors, metadata, |update| {
+        let in_place = args::in_place(zero_copy)?;
+        self.with_update(ids, vectors, metadata, in_place, |update| {
             call::interruptible(py, listener, STORED, |progress| {
                 self.inner.update(update.progress(progress))
             })
@@ -262,15 +316,19 @@ impl Collection {
     }
 
     /// Another name of `upsert`.
-    #[pyo3(signature = (ids, vectors, metadata=None, *, progress=None))]
+    #[pyo3(
+        signature = (ids, vectors, metadata=None, *, zero_copy=None, progress=None),
+        text_signature = "($self, ids, vectors, metadata=None, *, zero_copy='allow', progress=None)"
+    )]
     fn add_vector_batch(
         &self,
         ids: &Bound<'_, PyAny>,
         vectors: &Bound<'_, PyAny>,
         metadata: Option<&Bound<'_, PyAny>>,
+        zero_copy: Option<&Bound<'_, PyAny>>,
         progress: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<()> {
-        self.upsert(ids, vectors, metadata, progress)
+        self.upsert(ids, vectors, metadata, zero_copy, progress)
     }
 
     /// Delete the records with these ids, or those that `where`, as in `search`, is true of: all of them, durably, or none.
@@ -469,10 +527,13 @@ impl Collection {
         self.inner.config().metric.to_string()
     }
 
-    /// The collection in numbers, a dict.
+    /// The collection in numbers, a dict. "bytes_copied": how much of the vectors that were written through this object was copied or
+    /// converted on the way, in bytes of float32.
     fn stats<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         let stats = call::detached(py, || self.inner.stats())?;
-        text::from_json(py, serde_json::to_string(&stats))
+        let stats = text::from_json(py, serde_json::to_string(&stats))?;
+        stats.set_item("bytes_copied", self.bytes_copied.load(Ordering::Relaxed))?;
+        Ok(stats)
     }
 
     /// 32 hex digits over everything stored and built. The same batches give the same digest with any number of threads,

@@ -101,12 +101,23 @@ impl std::error::Error for BeyondF32 {}
 pub(crate) struct Converted<'a, T> {
     rows: ArrayView2<'a, T>,
     swapped: bool,
+    /// Which row of the batch the first of these is, for messages.
+    row: usize,
 }
 
 impl<'a, T: Component> Converted<'a, T> {
     /// Any strides; `swapped` numbers have their bytes in the order of another kind of machine.
     pub(crate) fn new(rows: ArrayView2<'a, T>, swapped: bool) -> Self {
-        Converted { rows, swapped }
+        Converted {
+            rows,
+            swapped,
+            row: 0,
+        }
+    }
+
+    /// The same rows, counted from `row`.
+    pub(crate) fn at_row(self, row: usize) -> Self {
+        Converted { row, ..self }
     }
 
     /// Fills `out` with the rows from `first_row` on.
@@ -143,6 +154,7 @@ impl<'a, T: Component> Converted<'a, T> {
                 let (row, column) = (first_row + index / dim, index % dim);
                 let x = *self.rows.get((row, column))?;
                 let value = beyond(if self.swapped { x.swap_bytes() } else { x })?;
+                let row = self.row + row;
                 Some(BeyondF32 { row, column, value })
             })
     }
@@ -176,9 +188,68 @@ impl<T: Component> VectorSource for Converted<'_, T> {
         match self.beyond_f32(first_row, out) {
             None => Ok(()),
             Some(beyond) => Err(Error::Source {
-                row: first_row,
+                row: self.row + first_row,
                 source: Box::new(beyond),
             }),
         }
+    }
+}
+
+/// Several sources, one behind the other, as one.
+pub(crate) struct Chunks<'a> {
+    dim: usize,
+    rows: usize,
+    /// Each with the row at which it begins.
+    chunks: Vec<(usize, Box<dyn VectorSource + 'a>)>,
+}
+
+impl<'a> Chunks<'a> {
+    /// No rows yet.
+    pub(crate) fn new(dim: usize) -> Self {
+        Chunks {
+            dim,
+            rows: 0,
+            chunks: Vec::new(),
+        }
+    }
+}
+
+impl<'a> Extend<Box<dyn VectorSource + 'a>> for Chunks<'a> {
+    fn extend<T: IntoIterator<Item = Box<dyn VectorSource + 'a>>>(&mut self, sources: T) {
+        for source in sources {
+            let first_row = self.rows;
+            self.rows += source.rows();
+            self.chunks.push((first_row, source));
+        }
+    }
+}
+
+impl VectorSource for Chunks<'_> {
+    fn rows(&self) -> usize {
+        self.rows
+    }
+
+    fn dim(&self) -> usize {
+        self.dim
+    }
+
+    fn read(&self, first_row: usize, mut out: &mut [f32]) -> Result<()> {
+        let mut row = first_row;
+        let behind = self.chunks.partition_point(|(start, _)| *start <= row);
+        for (start, chunk) in self
+            .chunks
+            .get(behind.saturating_sub(1)..)
+            .unwrap_or_default()
+        {
+            let skipped = row - start;
+            let wanted = (chunk.rows() - skipped).min(out.len() / self.dim.max(1));
+            let (here, rest) = out.split_at_mut(wanted * self.dim);
+            chunk.read(skipped, here)?;
+            (row, out) = (row + wanted, rest);
+            if out.is_empty() {
+                break;
+            }
+        }
+        Ok(())
     }
 }

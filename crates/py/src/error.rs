@@ -6,6 +6,7 @@
 use std::any::Any;
 
 use proxime::{Error, ErrorKind, Input, StorageError};
+use pyo3::exceptions::{PyException, PyMemoryError};
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::PyDict;
@@ -61,6 +62,21 @@ pub(crate) fn in_metadata(py: Python<'_>, row: usize, path: &str, message: &str)
 pub(crate) fn wrong_type(name: &str, needed: &str, got: &Bound<'_, PyAny>) -> PyErr {
     let message = format!("{name}: {needed} is needed, not {}", type_name(got));
     plain(got.py(), "ArgumentTypeError", &message)
+}
+
+/// Vectors that could not be had from an object, and why. What is no `Exception`, such as Ctrl-C, goes on as it is.
+pub(crate) fn unreadable(object: &Bound<'_, PyAny>, cause: PyErr) -> PyErr {
+    let py = object.py();
+    if !cause.is_instance_of::<PyException>(py) || cause.is_instance_of::<PyMemoryError>(py) {
+        return cause;
+    }
+    let message = format!(
+        "vectors of type {} cannot be read: {cause}",
+        type_name(object)
+    );
+    let error = plain(py, "ArgumentTypeError", &message);
+    error.set_cause(py, Some(cause));
+    error
 }
 
 /// Something in a list of vectors that is no vector.

@@ -1,7 +1,7 @@
 //! The Python package: convert, release the interpreter, call once, convert back.
 //!
 //! No logic of a database lives here; the classes forward to the crate `proxime`. What does live here is the border:
-//! `arrays`, `convert` and `lists` (vectors in), `keys` and `values` (ids and metadata, both ways), `hits` and `arrow` (answers out),
+//! `arrays`, `convert` and `lists` (vectors in), `arrow` (both ways), `keys` and `values` (ids and metadata, both ways), `hits` (answers out),
 //! `filters` (conditions on metadata), `args` (numbers and names), `progress` (how far a call is), `call` (the interpreter's lock, Ctrl-C, panics) and `error` (exceptions).
 //!
 //! `python/proxime` holds what reads better in Python: the exception classes, the process-wide default collection, and

@@ -6,7 +6,7 @@ use proxime::{Batch, Update};
 use pyo3::prelude::*;
 
 use crate::collection::Collection;
-use crate::{arrays, call, error, filters, keys, values};
+use crate::{call, error, filters, keys, values};
 
 /// Writes that take place together, or not at all. Made by `Database.transaction`; used in a `with` block, at the end of which it is
 /// committed, unless an exception leaves the block: then nothing is written.
@@ -58,7 +58,7 @@ impl Transaction {
     ) -> PyResult<()> {
         let py = ids.py();
         call::guarded(py, || {
-            let vectors = arrays::batch(vectors, collection.dim())?;
+            let vectors = collection.vectors(vectors, false)?;
             let source = vectors.source();
             let ids = keys::from_py(ids)?;
             let metadata = metadata.map(|metadata| values::records(metadata, source.rows()));
@@ -113,7 +113,7 @@ impl Transaction {
         vectors: Option<&Bound<'_, PyAny>>,
         metadata: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<()> {
-        collection.with_update(ids, vectors, metadata, |update: Update<'_>| {
+        collection.with_update(ids, vectors, metadata, false, |update: Update<'_>| {
             self.push(ids.py(), |inner| inner.update(collection.inner(), update))
         })
     }

@@ -5,7 +5,8 @@
 use super::{Problem, code::code_only, tree::Tree};
 
 /// How often the keyword stands in each file that may use it.
-const COUNTS: [(&str, usize); 6] = [
+const COUNTS: [(&str, usize); 7] = [
+    ("crates/py/src/arrow/capsule.rs", 3),
     ("crates/simd/benches/kernels.rs", 8),
     ("crates/simd/src/amx.rs", 4),
     ("crates/simd/src/arm.rs", 2),

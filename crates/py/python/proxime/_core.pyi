@@ -16,10 +16,20 @@ from ._hit import Hit
 class _Updated(Protocol):
     def update(self, n: int, /) -> object: ...
 
+class _Dlpack(Protocol):
+    def __dlpack__(self) -> object: ...
+
+class _ArrowArray(Protocol):
+    def __arrow_c_array__(self) -> tuple[object, object]: ...
+
+class _ArrowStream(Protocol):
+    def __arrow_c_stream__(self) -> object: ...
+
+_Lends: TypeAlias = _Dlpack | _ArrowArray | _ArrowStream
 _Id: TypeAlias = int | str | UUID | bytes
 _Ids: TypeAlias = NDArray[np.integer[Any]] | Iterable[_Id]
-_Vectors: TypeAlias = ArrayLike
-_Queries: TypeAlias = ArrayLike
+_Vectors: TypeAlias = ArrayLike | _Lends
+_Queries: TypeAlias = ArrayLike | _Lends
 _Metadata: TypeAlias = Iterable[Mapping[str, Any] | None] | Mapping[str, Iterable[Any]]
 _Where: TypeAlias = dict[str, Any] | str | Filter
 _Progress: TypeAlias = bool | Callable[[int, int, str], object] | _Updated
@@ -92,6 +102,7 @@ class Collection:
         vectors: _Vectors,
         metadata: _Metadata | None = None,
         *,
+        zero_copy: Literal["allow", "require"] = "allow",
         progress: _Progress | None = None,
     ) -> None: ...
     def add(
@@ -100,6 +111,7 @@ class Collection:
         vectors: _Vectors,
         metadata: _Metadata | None = None,
         *,
+        zero_copy: Literal["allow", "require"] = "allow",
         progress: _Progress | None = None,
     ) -> None: ...
     def update(
@@ -108,6 +120,7 @@ class Collection:
         vectors: _Vectors | None = None,
         metadata: _Metadata | None = None,
         *,
+        zero_copy: Literal["allow", "require"] = "allow",
         progress: _Progress | None = None,
     ) -> None: ...
     def add_vector_batch(
@@ -116,6 +129,7 @@ class Collection:
         vectors: _Vectors,
         metadata: _Metadata | None = None,
         *,
+        zero_copy: Literal["allow", "require"] = "allow",
         progress: _Progress | None = None,
     ) -> None: ...
     def delete(
