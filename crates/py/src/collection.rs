@@ -6,10 +6,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use numpy::{PyArray1, PyUntypedArray};
 use proxime::{Batch, Key, Progress, Record, SearchOptions, Update};
 use pyo3::prelude::*;
-use pyo3::types::{PyBool, PyDict, PyList, PyString};
+use pyo3::types::{PyBool, PyDict, PyList, PyString, PyTuple};
 
 use crate::arrays::Given;
 use crate::hits::{Answers, Hits, Include};
+use crate::origin::Origin;
 use crate::progress::Listener;
 use crate::{args, arrays, call, error, filters, keys, text, values};
 
@@ -30,14 +31,16 @@ const COMPACTED: [&str; 2] = ["it was done already", "nothing has changed"];
 #[pyclass(frozen, module = "proxime")]
 pub(crate) struct Collection {
     inner: proxime::Collection,
+    origin: Origin,
     /// Bytes of vectors that writes through this handle did not use as they lay in the caller's memory.
     bytes_copied: AtomicUsize,
 }
 
 impl Collection {
-    pub(crate) fn new(inner: proxime::Collection) -> Self {
+    pub(crate) fn new(inner: proxime::Collection, origin: Origin) -> Self {
         Collection {
             inner,
+            origin,
             bytes_copied: AtomicUsize::new(0),
         }
     }
@@ -540,6 +543,13 @@ impl Collection {
     /// on any machine.
     fn digest(&self, py: Python<'_>) -> PyResult<String> {
         call::detached(py, || self.inner.digest())
+    }
+
+    fn __reduce__<'py>(
+        &self,
+        py: Python<'py>,
+    ) -> PyResult<(Bound<'py, PyAny>, Bound<'py, PyTuple>)> {
+        self.origin.reduce(py, Some(self.inner.name()))
     }
 
     fn __len__(&self, py: Python<'_>) -> PyResult<usize> {

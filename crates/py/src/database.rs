@@ -5,9 +5,10 @@ use std::path::PathBuf;
 
 use proxime::{CollectionConfig, Durability, Level, OpenOptions, Params, Preset, Verify};
 use pyo3::prelude::*;
-use pyo3::types::PyString;
+use pyo3::types::{PyString, PyTuple};
 
 use crate::collection::Collection;
+use crate::origin::Origin;
 use crate::progress::Listener;
 use crate::transaction::Transaction;
 use crate::{args, call, error, text};
@@ -79,7 +80,8 @@ pub(crate) fn open(
         true => proxime::Database::in_memory_with(&options),
         false => proxime::Database::open_with(&place, &options),
     })?;
-    Ok(Database { inner })
+    let origin = Origin::new((!in_memory).then_some(place), options.threads);
+    Ok(Database { inner, origin })
 }
 
 fn level(py: Python<'_>, name: &str) -> PyResult<Durability> {
@@ -147,9 +149,13 @@ pub(crate) fn salvage<'py>(
 }
 
 /// An open database: collections by name. Made by `proxime.open`; can be used from several threads, and in a `with` block.
+///
+/// Pickled, as by `multiprocessing`, it and its collections are the path alone; unpickled, they have opened it again, with `read_only=True`
+/// and `verify="lazy"`, and see what is stored by then. A forked child can go on reading through the handles that it has.
 #[pyclass(frozen, module = "proxime")]
 pub(crate) struct Database {
     inner: proxime::Database,
+    origin: Origin,
 }
 
 #[pymethods]
@@ -191,14 +197,14 @@ impl Database {
             config.params = params(preset, m, ef_construction, ef_search)?;
             self.inner.create_collection(&name, config)
         })?;
-        Ok(Collection::new(inner))
+        Ok(Collection::new(inner, self.origin.clone()))
     }
 
     /// The collection of that name.
     fn collection(&self, py: Python<'_>, name: &Bound<'_, PyAny>) -> PyResult<Collection> {
         let name = args::text("name", name)?;
         let inner = call::detached(py, || self.inner.collection(&name))?;
-        Ok(Collection::new(inner))
+        Ok(Collection::new(inner, self.origin.clone()))
     }
 
     /// Give a collection another name, durably. Handles to it stay good.
@@ -311,6 +317,13 @@ impl Database {
     #[getter]
     fn read_only(&self) -> bool {
         self.inner.read_only()
+    }
+
+    fn __reduce__<'py>(
+        &self,
+        py: Python<'py>,
+    ) -> PyResult<(Bound<'py, PyAny>, Bound<'py, PyTuple>)> {
+        self.origin.reduce(py, None)
     }
 
     fn __enter__(slf: Bound<'_, Self>) -> Bound<'_, Self> {
