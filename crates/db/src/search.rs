@@ -7,7 +7,7 @@
 //! beam keeps to the rows that match.
 
 use fixedbitset::FixedBitSet;
-use proxime_core::{Candidate, Neighbor, ScratchPool, flat, rerank};
+use proxime_core::{Candidate, Neighbor, Scratch, ScratchPool, flat, rerank};
 use rayon::prelude::*;
 
 use crate::filter::Filter;
@@ -118,7 +118,8 @@ pub(crate) fn search(
     let per_task = queries.n().div_ceil(tasks).clamp(1, QUERIES_MAX);
     let task = |first: usize| {
         let some = queries.slice(first..queries.n().min(first + per_task));
-        search_all(view, &workers.scratches, some, plans, plan, chosen)
+        // Lent once a task: threads that handed it round query by query would wait for each other's cache lines.
+        (workers.scratches).with(|scratch| search_all(view, scratch, some, plans, plan, chosen))
     };
     if queries.n() <= per_task {
         return task(0);
@@ -147,7 +148,7 @@ fn plan_for(
 
 fn search_all(
     view: &View,
-    scratches: &ScratchPool,
+    scratch: &mut Scratch,
     queries: Rows<'_, f32>,
     plans: &[Plan],
     plan: Plan,
@@ -159,10 +160,9 @@ fn search_all(
             view,
             part,
             chosen: chosen.and_then(|chosen| chosen.get(number)),
-            scratches,
             plan,
         };
-        for (list, found) in merged.iter_mut().zip(search.run(queries)?) {
+        for (list, found) in merged.iter_mut().zip(search.run(queries, scratch)?) {
             list.extend(found.into_iter().map(|n| Place {
                 distance: n.distance,
                 part: number as u32,
@@ -200,10 +200,9 @@ pub(crate) fn search_graph(
         view,
         part,
         chosen: None,
-        scratches,
         plan,
     };
-    search.beam(index, query, part.live())
+    scratches.with(|scratch| search.beam(index, query, part.live(), scratch))
 }
 
 /// A search in one part.
@@ -211,13 +210,12 @@ struct PartSearch<'a> {
     view: &'a View,
     part: &'a Part,
     chosen: Option<&'a Chosen>,
-    scratches: &'a ScratchPool,
     plan: Plan,
 }
 
 impl PartSearch<'_> {
     /// At least the `min(k, available)` nearest rows, for each query.
-    fn run(&self, queries: Rows<'_, f32>) -> Result<Vec<Vec<Neighbor>>> {
+    fn run(&self, queries: Rows<'_, f32>, scratch: &mut Scratch) -> Result<Vec<Vec<Neighbor>>> {
         let available = self.chosen.map_or(self.part.live(), Chosen::count);
         if available == 0 {
             return Ok(queries.iter().map(|_| Vec::new()).collect());
@@ -227,7 +225,7 @@ impl PartSearch<'_> {
             _ => return self.scan(queries),
         };
         let beam = |query: &[f32]| -> Result<Vec<Neighbor>> {
-            let found = self.beam(index, query, available)?;
+            let found = self.beam(index, query, available, scratch)?;
             if found.len() >= self.plan.k.min(available) {
                 return Ok(found);
             }
@@ -260,7 +258,13 @@ impl PartSearch<'_> {
         (2 * self.plan.k).max(self.plan.k + 10)
     }
 
-    fn beam(&self, index: &GraphIndex, query: &[f32], available: usize) -> Result<Vec<Neighbor>> {
+    fn beam(
+        &self,
+        index: &GraphIndex,
+        query: &[f32],
+        available: usize,
+        scratch: &mut Scratch,
+    ) -> Result<Vec<Neighbor>> {
         let GraphIndex { codec, graph, .. } = index;
         // Without them nothing is found, and every row looked at.
         let Some(codes) = index.walk() else {
@@ -271,36 +275,27 @@ impl PartSearch<'_> {
             .map_err(proxime_core::Error::from)?;
         let (ef, depth) = (self.ef(available), self.depth());
         let rows = self.part.segment.rows() as usize;
-        self.scratches.with(|scratch| {
-            match self.chosen {
-                None => proxime_core::search(graph, codes, &prepared, ef, scratch),
-                Some(chosen)
-                    if available <= ef.saturating_mul(MATCHES_PER_STEP)
-                        || available < rows / ROWS_PER_MATCH_MAX =>
-                {
-                    proxime_core::search_among(codes, &prepared, chosen.iter(), depth, scratch);
-                }
-                Some(chosen) => {
-                    let matches = |row| chosen.contains(row);
-                    let seeds = &chosen.seeds;
-                    proxime_core::search_filtered(
-                        graph, codes, &prepared, ef, matches, seeds, scratch,
-                    );
-                }
+        match self.chosen {
+            None => proxime_core::search(graph, codes, &prepared, ef, scratch),
+            Some(chosen)
+                if available <= ef.saturating_mul(MATCHES_PER_STEP)
+                    || available < rows / ROWS_PER_MATCH_MAX =>
+            {
+                proxime_core::search_among(codes, &prepared, chosen.iter(), depth, scratch);
             }
-            let found =
-                |candidate: &Candidate| self.chosen.is_some() || self.part.is_live(candidate.node);
-            let candidates = || scratch.candidates().filter(found).take(depth);
-            let nodes = candidates().map(|candidate| candidate.node);
-            let vectors = self.part.segment.vectors_of(nodes)?;
-            Ok(rerank(
-                self.view.config.metric,
-                query,
-                vectors,
-                candidates(),
-                depth,
-            ))
-        })
+            Some(chosen) => {
+                let matches = |row| chosen.contains(row);
+                let seeds = &chosen.seeds;
+                proxime_core::search_filtered(graph, codes, &prepared, ef, matches, seeds, scratch);
+            }
+        }
+        let found =
+            |candidate: &Candidate| self.chosen.is_some() || self.part.is_live(candidate.node);
+        let candidates = || scratch.candidates().filter(found).take(depth);
+        let nodes = candidates().map(|candidate| candidate.node);
+        let vectors = self.part.segment.vectors_of(nodes)?;
+        let metric = self.view.config.metric;
+        Ok(rerank(metric, query, vectors, candidates(), depth))
     }
 
     /// By looking at every vector. Rows at the same distance as the `k`-th come along: which of them counts is decided by id,
