@@ -88,8 +88,8 @@ impl CodesU4 {
         Ok(Level::detect().dispatch(Prepare {
             rotation: &self.rotation,
             centred,
-            // In int8 steps; products of rotated vectors are too large by the square of the factor.
-            unit: codec.per_product() / (self.rotation.factor() * codec.scale()),
+            // In int8 steps; products of rotated vectors are too large by a factor.
+            unit: codec.per_product() / (self.rotation.factor_sq() * codec.scale()),
         }))
     }
 
@@ -160,7 +160,7 @@ impl WithIsa for PackU4<'_> {
             let norm_sq: u32 = (values.iter()).map(|&x| (x * x) as u32).sum();
             self.rotation.apply(&mut values, &mut scratch);
             // Of the rotated row.
-            let norm = f64::from(norm_sq).sqrt() * f64::from(self.rotation.factor());
+            let norm = (f64::from(norm_sq) * f64::from(self.rotation.factor_sq())).sqrt();
             let steps = (len as f64).sqrt() / (f64::from(STEP) * norm.max(1.0));
             let along = pack(&values, steps as f32, packed);
             *scale = Scale {
@@ -215,7 +215,7 @@ impl WithIsa for Prepare<'_> {
         let sum: i32 = codes.iter().map(|&code| i32::from(code)).sum();
         QueryU4 {
             centre: 7.5 * sum as f32,
-            weight: (self.unit * step / self.rotation.factor()).min(crate::prepare::WEIGHT_MAX),
+            weight: (self.unit * step).min(crate::prepare::WEIGHT_MAX),
             codes,
         }
     }
