@@ -3,7 +3,7 @@
 //! Each is an ignored test whose name begins with `torture_`, and prints one line of counts. A failure says how to run that
 //! case again. What they promise together is in `docs/DURABILITY.md`.
 
-use std::{fs, process::Command};
+use std::process::Command;
 
 use anyhow::Result;
 
@@ -21,7 +21,7 @@ const TESTS: [(&str, &str, f64); 5] = [
 /// How often the tests of orders explore for so many seconds.
 const ORDERS: f64 = 11.0;
 
-/// Runs one after another for about so many minutes; then fills a small disk.
+/// Runs one after another for about so many minutes.
 pub(crate) fn run(workspace: &Workspace, minutes: f64) -> Result<()> {
     for (package, test, share) in TESTS {
         let mut command = test_command(workspace, package, test);
@@ -29,8 +29,7 @@ pub(crate) fn run(workspace: &Workspace, minutes: f64) -> Result<()> {
         command.env("PROXIME_TORTURE_SECONDS", seconds.to_string());
         shell::run(command)?;
     }
-    orders_of_threads(workspace, minutes)?;
-    full_disk(workspace)
+    orders_of_threads(workspace, minutes)
 }
 
 /// With locks that belong to a scheduler, which takes another build of everything. Its tests share a tenth of the time.
@@ -52,25 +51,4 @@ fn test_command(workspace: &Workspace, package: &str, test: &str) -> Command {
     workspace.cargo(&format!(
         "test --locked --package {package} --test it -- --exact {test} --ignored --nocapture"
     ))
-}
-
-/// On a file system of a few megabytes, if this user may mount one.
-fn full_disk(workspace: &Workspace) -> Result<()> {
-    let disk = workspace.target.join("torture-disk");
-    fs::create_dir_all(&disk)?;
-    let shown = disk.display();
-    let mount = format!("-t tmpfs -o size=4m none {shown}");
-    if shell::run(shell::command("mount", &mount, &workspace.root)).is_err() {
-        println!("full disk: SKIPPED, this user may not mount a file system");
-        return Ok(());
-    }
-    let mut command = test_command(workspace, "proxime", "full_disk::torture_full_disk");
-    command.env("PROXIME_TEST_PATH", &disk);
-    let tested = shell::run(command);
-    shell::run(shell::command(
-        "umount",
-        &shown.to_string(),
-        &workspace.root,
-    ))?;
-    tested
 }

@@ -26,6 +26,7 @@ mod model;
 #[cfg(shuttle)]
 #[path = "../../../storage/tests/it/orders.rs"]
 mod orders;
+mod processes;
 mod read_once;
 mod recall;
 mod records;

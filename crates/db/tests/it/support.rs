@@ -1,5 +1,7 @@
 //! What several tests need: small data, the bundled images, a second process.
 
+use std::io::{self, Write};
+use std::path::Path;
 use std::process::{Command, Output};
 
 use proxime::{
@@ -80,15 +82,66 @@ pub(crate) fn fashion_mnist() -> (Vec<f32>, Vec<f32>) {
 }
 
 /// Runs an ignored test of this binary in another process, with a path.
-pub(crate) fn in_another_process(test: &str, path: &std::path::Path) -> Output {
-    Command::new(std::env::current_exe().unwrap())
+pub(crate) fn in_another_process(test: &str, path: &Path) -> Output {
+    another_process(test, path).output().unwrap()
+}
+
+/// The same, not started yet.
+pub(crate) fn another_process(test: &str, path: &Path) -> Command {
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command
         .args(["--exact", test, "--ignored", "--nocapture"])
-        .env("PROXIME_TEST_PATH", path)
-        .output()
-        .unwrap()
+        .env("PROXIME_TEST_PATH", path);
+    command
 }
 
 /// The path that the first process gave; `None` if the test was started by hand.
 pub(crate) fn given_path() -> Option<std::path::PathBuf> {
     std::env::var_os("PROXIME_TEST_PATH").map(Into::into)
+}
+
+/// A file system of its own, in memory, that goes with this value.
+pub(crate) struct SmallDisk(tempfile::TempDir);
+
+impl SmallDisk {
+    /// `None`, and a word about it, where this user may not mount one.
+    pub(crate) fn mount(mib: usize) -> Option<SmallDisk> {
+        let disk = SmallDisk(tempfile::tempdir().unwrap());
+        let options = format!("size={mib}m");
+        let mounted = disk.run("mount", &["-t", "tmpfs", "-o", &options, "none"]);
+        if !mounted {
+            // Past the test runner, which shows what a test prints only if it fails.
+            writeln!(
+                io::stderr(),
+                "SKIPPED: this user may not mount a file system"
+            )
+            .unwrap();
+        }
+        mounted.then_some(disk)
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        self.0.path()
+    }
+
+    /// From now on nobody can write to it, not even root.
+    pub(crate) fn make_read_only(&self) {
+        assert!(self.run("mount", &["-o", "remount,ro"]));
+    }
+
+    fn run(&self, program: &str, args: &[&str]) -> bool {
+        let mut command = Command::new(program);
+        let status = command.args(args).arg(self.path()).status();
+        status.is_ok_and(|status| status.success())
+    }
+}
+
+impl Drop for SmallDisk {
+    /// Also when files on it are still open, in a test that failed; one that was never mounted is none of ours.
+    fn drop(&mut self) {
+        if !self.run("mountpoint", &["-q"]) {
+            return;
+        }
+        assert!(self.run("umount", &["--lazy"]) || std::thread::panicking());
+    }
 }
