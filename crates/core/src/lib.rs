@@ -51,5 +51,8 @@ pub use params::{EF_CONSTRUCTION, EF_MAX, EF_SEARCH, M, M_MAX, Params, Preset};
 pub use pool::Pool;
 pub use progress::{Done, Progress, Step};
 pub use scorer::WalkCodes;
-pub use search::{Candidate, Scratch, ScratchPool, rerank, search, search_among, search_filtered};
+pub use search::{
+    Candidate, FilteredRoute, Matches, Scratch, ScratchPool, rerank, search, search_among,
+    search_filtered,
+};
 pub use stats::GraphStats;

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use proxime_core::Matches;
 use proxime_core::{EF_MAX, GraphStats as CoreStats};
 use proxime_simd::Level;
 use proxime_storage::column::ColumnBuilder;
@@ -222,7 +223,7 @@ impl Collection {
         let chosen = chosen.transpose()?;
         let available = match &chosen {
             None => view.live(),
-            Some(chosen) => chosen.iter().map(Chosen::count).sum(),
+            Some(chosen) => chosen.iter().map(Matches::count).sum(),
         };
         let plan = Plan {
             k: options.k.min(available),

@@ -1,8 +1,9 @@
 //! Reading records without searching: by id, by filter, page by page.
 
+use proxime_core::Matches;
+
 use crate::collection::choose;
 use crate::record::ids::KeyRef;
-use crate::search::Chosen;
 use crate::snapshot::Part;
 use crate::{Collection, Filter, Key, Record, Result};
 
@@ -35,7 +36,7 @@ impl Collection {
     /// Errors: a filter that is wrong. Cost: what the filter looks at is read once, and kept for the next time.
     pub fn count(&self, filter: &Filter) -> Result<usize> {
         let chosen = choose(&*self.view()?, filter)?;
-        Ok(chosen.iter().map(Chosen::count).sum())
+        Ok(chosen.iter().map(Matches::count).sum())
     }
 
     /// The next `limit` records in the order of their ids, behind `after`; from the first if there is none. Those that the

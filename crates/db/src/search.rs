@@ -3,11 +3,11 @@
 //! A segment with a graph is searched by a beam over its codes, and the best of that by their vectors; one without, or in which
 //! the beam found fewer rows than there are, by looking at every vector. So `k` records come back whenever there are `k`.
 //!
-//! A filter is evaluated once, before the queries. Where it is true of few rows their codes are all looked at; elsewhere the
-//! beam keeps to the rows that match.
+//! A filter is evaluated once, before the queries. Where it is true of few rows, or of fewer around the query than
+//! elsewhere, the codes of all that match are looked at; elsewhere the beam keeps to the rows that match.
 
 use fixedbitset::FixedBitSet;
-use proxime_core::{Candidate, Neighbor, Scratch, ScratchPool, flat, rerank};
+use proxime_core::{Candidate, Matches, Neighbor, Scratch, ScratchPool, flat, rerank};
 use rayon::prelude::*;
 
 use crate::filter::Filter;
@@ -19,12 +19,8 @@ use crate::{Result, Rows, recall};
 /// Queries that one task takes at once: each block of vectors read for an exact answer serves all of them.
 const QUERIES_MAX: usize = 32;
 
-/// Matches of a filter, spread over all of them, that a walk from match to match starts at.
+/// Matches of a filter, spread over all of them, that a walk from match to match may start at.
 const SEEDS: usize = 32;
-/// To look at one match costs about as much as this fraction of a step of such a walk ...
-const MATCHES_PER_STEP: usize = 32;
-/// ... which misses too much where fewer than one row in so many matches.
-const ROWS_PER_MATCH_MAX: usize = 64;
 
 /// How to search; `k` is at most the number of records.
 #[derive(Clone, Copy)]
@@ -56,17 +52,23 @@ impl Chosen {
             rows,
         })
     }
+}
 
-    pub(crate) fn count(&self) -> usize {
+impl Matches for Chosen {
+    fn count(&self) -> usize {
         self.count
     }
 
-    pub(crate) fn contains(&self, row: u32) -> bool {
+    fn contains(&self, row: u32) -> bool {
         self.rows.contains(row as usize)
     }
 
-    pub(crate) fn iter(&self) -> impl Iterator<Item = u32> + '_ {
+    fn iter(&self) -> impl Iterator<Item = u32> {
         self.rows.ones().map(|row| row as u32)
+    }
+
+    fn seeds(&self) -> &[u32] {
+        &self.seeds
     }
 }
 
@@ -216,7 +218,7 @@ struct PartSearch<'a> {
 impl PartSearch<'_> {
     /// At least the `min(k, available)` nearest rows, for each query.
     fn run(&self, queries: Rows<'_, f32>, scratch: &mut Scratch) -> Result<Vec<Vec<Neighbor>>> {
-        let available = self.chosen.map_or(self.part.live(), Chosen::count);
+        let available = self.chosen.map_or(self.part.live(), Matches::count);
         if available == 0 {
             return Ok(queries.iter().map(|_| Vec::new()).collect());
         }
@@ -274,28 +276,46 @@ impl PartSearch<'_> {
             .prepare(codec, query)
             .map_err(proxime_core::Error::from)?;
         let (ef, depth) = (self.ef(available), self.depth());
-        let rows = self.part.segment.rows() as usize;
         match self.chosen {
             None => proxime_core::search(graph, codes, &prepared, ef, scratch),
-            Some(chosen)
-                if available <= ef.saturating_mul(MATCHES_PER_STEP)
-                    || available < rows / ROWS_PER_MATCH_MAX =>
-            {
-                proxime_core::search_among(codes, &prepared, chosen.iter(), depth, scratch);
-            }
             Some(chosen) => {
-                let matches = |row| chosen.contains(row);
-                let seeds = &chosen.seeds;
-                proxime_core::search_filtered(graph, codes, &prepared, ef, matches, seeds, scratch);
+                proxime_core::search_filtered(graph, codes, &prepared, ef, chosen, scratch);
             }
         }
+        self.by_vectors(query, depth, scratch)
+    }
+
+    /// The nearest of a search's candidates by their vectors. Where rows are all about as far from the query, codes order them
+    /// badly: of a filter's matches, which may lie anywhere, twice as many are looked at until that changes nothing.
+    fn by_vectors(
+        &self,
+        query: &[f32],
+        depth: usize,
+        scratch: &mut Scratch,
+    ) -> Result<Vec<Neighbor>> {
+        let (segment, metric) = (&self.part.segment, self.view.config.metric);
         let found =
             |candidate: &Candidate| self.chosen.is_some() || self.part.is_live(candidate.node);
-        let candidates = || scratch.candidates().filter(found).take(depth);
-        let nodes = candidates().map(|candidate| candidate.node);
-        let vectors = self.part.segment.vectors_of(nodes)?;
-        let metric = self.view.config.metric;
-        Ok(rerank(metric, query, vectors, candidates(), depth))
+        let mut nearest: Vec<Neighbor> = Vec::new();
+        let (mut from, mut to) = (0, depth);
+        loop {
+            scratch.widen(to);
+            let some = || scratch.candidates().filter(found).take(to).skip(from);
+            let nodes = some().map(|candidate| candidate.node);
+            let vectors = segment.vectors_of(nodes)?;
+            let more = rerank(metric, query, vectors, some(), depth);
+            let is_nearer =
+                |kth: &Neighbor| more.first().is_some_and(|n| n.distance < kth.distance);
+            let goes_on =
+                self.chosen.is_some() && nearest.get(self.plan.k - 1).is_none_or(is_nearer);
+            nearest.extend(more);
+            nearest.sort_unstable_by(|a, b| a.distance.total_cmp(&b.distance));
+            nearest.truncate(depth);
+            if !goes_on || some().count() < to - from {
+                return Ok(nearest);
+            }
+            (from, to) = (to, 2 * to);
+        }
     }
 
     /// By looking at every vector. Rows at the same distance as the `k`-th come along: which of them counts is decided by id,

@@ -25,7 +25,7 @@ impl Beam {
     /// Keeps the node if it is among the `ef` nearest; each node is offered once.
     #[inline(always)]
     pub(crate) fn insert(&mut self, candidate: Candidate) {
-        let entry = u64::from(candidate.key) << 32 | u64::from(candidate.node) << 1;
+        let entry = packed(candidate);
         if self.entries.len() == self.ef {
             match self.entries.last() {
                 Some(&worst) if entry < worst => _ = self.entries.pop(),
@@ -35,6 +35,15 @@ impl Beam {
         let at = self.entries.partition_point(|&other| other < entry);
         self.entries.insert(at, entry);
         self.cursor = self.cursor.min(at);
+    }
+
+    /// Adds the node as the farthest.
+    pub(crate) fn push(&mut self, candidate: Candidate) {
+        self.entries.push(packed(candidate));
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.entries.len()
     }
 
     /// The nearest node not expanded yet; it counts as expanded from now on.
@@ -71,6 +80,10 @@ impl Beam {
             node: node_of(entry),
         })
     }
+}
+
+fn packed(candidate: Candidate) -> u64 {
+    u64::from(candidate.key) << 32 | u64::from(candidate.node) << 1
 }
 
 fn node_of(entry: u64) -> u32 {

@@ -11,7 +11,7 @@ mod rerank;
 mod scratch;
 mod visited;
 
-pub use filtered::{search_among, search_filtered};
+pub use filtered::{FilteredRoute, Matches, search_among, search_filtered};
 pub(crate) use layer::{descend, search_layer};
 pub use rerank::rerank;
 pub use scratch::{Scratch, ScratchPool};

@@ -10,9 +10,13 @@ use crate::pool::Pool;
 pub struct Scratch {
     pub(super) visited: Visited,
     pub(super) beam: Beam,
+    /// Farther than those in the beam, in no order.
+    pub(super) rest: Vec<Candidate>,
     pub(super) nodes: Vec<u32>,
     /// Neighbours that do not match and are looked through.
     pub(super) detours: Vec<u32>,
+    /// Matches around the query.
+    pub(super) starts: Vec<u32>,
     pub(super) keys: Vec<u32>,
     pub(super) distances: u64,
     n: usize,
@@ -23,6 +27,7 @@ impl Scratch {
     pub(crate) fn start(&mut self, n: usize) {
         self.n = n;
         self.distances = 0;
+        self.rest.clear();
         self.next_layer(0);
     }
 
@@ -35,6 +40,21 @@ impl Scratch {
     /// What the last search found, nearest first.
     pub fn candidates(&self) -> impl Iterator<Item = Candidate> + '_ {
         self.beam.iter()
+    }
+
+    /// Makes the candidates the nearest `n` that the last search met. A walk has forgotten what did not fit its beam;
+    /// [`search_among`](super::search_among) forgets nothing.
+    ///
+    /// Cost: a look at each that is no candidate yet, and a sort of those that become one.
+    pub fn widen(&mut self, n: usize) {
+        let missing = n.saturating_sub(self.beam.len()).min(self.rest.len());
+        if missing > 0 {
+            let left = self.rest.len() - missing;
+            self.rest.select_nth_unstable_by(left, |a, b| b.cmp(a));
+            self.rest[left..].sort_unstable();
+            let nearest = self.rest.drain(left..);
+            nearest.for_each(|candidate| self.beam.push(candidate));
+        }
     }
 
     /// How many distances the last search computed.

@@ -1,6 +1,9 @@
 //! Walks from match to match find what a loop over the matches finds, wherever these lie.
 
-use proxime_core::{Candidate, Graph, Params, Scratch, rerank, search_among, search_filtered};
+use proxime_core::{
+    Candidate, FilteredRoute, Graph, Matches, Params, Scratch, rerank, search_among,
+    search_filtered,
+};
 use proxime_quant::{Codes, ScalarI8};
 use proxime_simd::{Metric, Rows, reference};
 
@@ -9,6 +12,43 @@ use crate::support::{SplitMix, build, encode};
 
 const K: usize = 10;
 const QUERIES: usize = 40;
+const EF: usize = 64;
+
+/// Nodes that may be found, ascending.
+struct Chosen {
+    nodes: Vec<u32>,
+    seeds: Vec<u32>,
+}
+
+impl Chosen {
+    fn new(nodes: &[u32]) -> Chosen {
+        let mut nodes = nodes.to_vec();
+        nodes.sort();
+        let seeds = nodes.iter().step_by((nodes.len() / 32).max(1));
+        Chosen {
+            seeds: seeds.copied().collect(),
+            nodes,
+        }
+    }
+}
+
+impl Matches for Chosen {
+    fn contains(&self, node: u32) -> bool {
+        self.nodes.binary_search(&node).is_ok()
+    }
+
+    fn count(&self) -> usize {
+        self.nodes.len()
+    }
+
+    fn iter(&self) -> impl Iterator<Item = u32> {
+        self.nodes.iter().copied()
+    }
+
+    fn seeds(&self) -> &[u32] {
+        &self.seeds
+    }
+}
 
 struct Bench {
     base: Vec<f32>,
@@ -43,48 +83,35 @@ impl Bench {
         order.into_iter().map(|(_, node)| node).collect()
     }
 
-    /// How many of the true `K` a walk finds, where these match.
-    fn found(&self, query: &[f32], matches: &[u32], ordered: &[u32]) -> usize {
-        let mut chosen = vec![false; self.graph.n()];
-        matches
-            .iter()
-            .for_each(|&node| chosen[node as usize] = true);
-        let is_chosen = |node: u32| chosen[node as usize];
-        let seeds: Vec<u32> = matches
-            .iter()
-            .step_by(matches.len() / 32)
-            .copied()
-            .collect();
+    /// How many of the true `K` are found where these match, and how.
+    fn found(&self, query: &[f32], matches: &[u32], ordered: &[u32]) -> (usize, FilteredRoute) {
+        let matches = Chosen::new(matches);
         let prepared = self.codec.prepare(query).unwrap();
         let mut scratch = Scratch::default();
-        search_filtered(
+        let route = search_filtered(
             &self.graph,
             &self.codes,
             &prepared,
-            64,
-            is_chosen,
-            &seeds,
+            EF,
+            &matches,
             &mut scratch,
         );
         let candidates: Vec<Candidate> = scratch.candidates().collect();
-        assert!(candidates.iter().all(|candidate| is_chosen(candidate.node)));
-        let near = rerank(
-            Metric::L2,
-            query,
-            self.rows(),
-            candidates.into_iter().take(2 * K),
-            K,
-        );
-        let truth: Vec<u32> = ordered
-            .iter()
-            .copied()
-            .filter(|&node| is_chosen(node))
-            .take(K)
-            .collect();
-        near.iter()
-            .filter(|neighbor| truth.contains(&neighbor.node))
-            .count()
+        assert!((candidates.iter()).all(|candidate| matches.contains(candidate.node)));
+        let near = candidates.into_iter().take(2 * K);
+        let near = rerank(Metric::L2, query, self.rows(), near, K);
+        let truth = ordered.iter().filter(|&&node| matches.contains(node));
+        let truth: Vec<u32> = truth.copied().take(K).collect();
+        let found = near.iter().filter(|near| truth.contains(&near.node));
+        (found.count(), route)
     }
+}
+
+fn shuffled(nodes: &[u32], seed: u64) -> Vec<u32> {
+    let mut random = SplitMix(seed);
+    let mut nodes = nodes.to_vec();
+    nodes.sort_by_cached_key(|_| random.next());
+    nodes
 }
 
 #[test]
@@ -96,15 +123,11 @@ fn at_every_selectivity_near_and_far() {
         for (query, seed) in Rows::new(&queries, DIM).unwrap().iter().zip(0..) {
             let ordered = bench.ordered(query);
             let n = ordered.len() * percent / 100;
-            let mut random = SplitMix(seed);
-            let mut shuffled = ordered.clone();
-            shuffled.sort_by_cached_key(|_| random.next());
+            let shuffled = shuffled(&ordered, seed);
             // Around the row that is farthest from the query.
             let far = bench.ordered(bench.rows().row(*ordered.last().unwrap() as usize));
             for (matches, found) in [&shuffled, &ordered, &far].into_iter().zip(&mut found) {
-                let mut matches = matches[..n].to_vec();
-                matches.sort();
-                *found += bench.found(query, &matches, &ordered);
+                *found += bench.found(query, &matches[..n], &ordered).0;
             }
         }
         println!(
@@ -116,6 +139,24 @@ fn at_every_selectivity_near_and_far() {
             "{percent} %: {found:?}"
         );
     }
+}
+
+/// Half of all rows match, around the query none or few: no short steps lead from one of the nearest to the next.
+#[test]
+fn around_a_hole() {
+    let bench = Bench::new();
+    let queries = fashion_mnist::queries(QUERIES);
+    let mut found = 0;
+    for (query, seed) in Rows::new(&queries, DIM).unwrap().iter().zip(0..) {
+        let ordered = bench.ordered(query);
+        let half = |nodes: &[u32]| shuffled(nodes, seed)[..5000].to_vec();
+        let (_, route) = bench.found(query, &half(&ordered), &ordered);
+        assert!(matches!(route, FilteredRoute::Walk { ef } if ef <= 2 * EF));
+        let (_, route) = bench.found(query, &ordered[5000..], &ordered);
+        assert_eq!(route, FilteredRoute::Among);
+        found += bench.found(query, &half(&ordered[20..]), &ordered).0;
+    }
+    assert!(found * 100 >= K * QUERIES * 95, "{found}");
 }
 
 #[test]
@@ -145,7 +186,11 @@ fn among_is_every_one_of_them() {
         5,
         &mut scratch,
     );
-    assert!(scratch.candidates().eq(all.into_iter().take(5)));
+    assert!(scratch.candidates().eq(all.iter().copied().take(5)));
+    scratch.widen(100);
+    assert!(scratch.candidates().eq(all.iter().copied().take(100)));
+    scratch.widen(20_000);
+    assert!(scratch.candidates().eq(all));
     found.sort();
     assert_eq!(found, matches);
 }

@@ -104,10 +104,17 @@ fn recall_by_selectivity_near_and_far() {
     for per_mille in [900, 500, 100, 20, 5, 1] {
         let random = || field("random").lt(per_mille);
         let close = || field("place").lt(per_mille * 10);
+        let far = || field("place").ge(10_000 - per_mille * 10);
         let cases = [
             ("random", queries_of(470), random()),
             ("correlated", queries_of(0), close()),
             ("anticorrelated", queries_of(940), close()),
+            ("farthest", queries_of(0), far()),
+            (
+                "around a hole",
+                queries_of(0),
+                random() & field("place").ge(200),
+            ),
         ];
         for (name, queries, filter) in cases {
             let options = SearchOptions::k(K).filter(filter);
