@@ -20,6 +20,11 @@ pub(crate) fn add_steps(workspace: &Workspace, steps: &mut Steps) {
     steps.step("python tests", || {
         let venv = Venv::open(workspace)?;
         venv.install_package()?;
+        shell::run(venv.python("-m mypy -p proxime"))?;
+        // The stub against what is there at run time.
+        shell::run(
+            venv.python("-m mypy.stubtest proxime._core --mypy-config-file pyproject.toml"),
+        )?;
         shell::run(venv.python("-m pytest crates/py/tests"))
     });
 }

@@ -20,11 +20,11 @@ class Filter:
         """The same as a dict of operators."""
         return self._dict
 
-    def __and__(self, other: "Filter") -> "Filter":
-        return _joined("$and", self, other)
+    def __and__(self, other: object) -> "Filter":
+        return _joined("$and", self, other) if isinstance(other, Filter) else NotImplemented
 
-    def __or__(self, other: "Filter") -> "Filter":
-        return _joined("$or", self, other)
+    def __or__(self, other: object) -> "Filter":
+        return _joined("$or", self, other) if isinstance(other, Filter) else NotImplemented
 
     def __invert__(self) -> "Filter":
         return Filter({"$not": self._dict})
@@ -47,7 +47,7 @@ class F:
     __hash__ = None  # type: ignore[assignment]  # == makes a filter
 
     def __init__(self, field: str) -> None:
-        if not isinstance(field, str):
+        if not isinstance(field, str):  # pyright: ignore[reportUnnecessaryIsInstance]
             raise TypeError(f"the name of a field is a str, not {type(field).__name__}")
         # In a dict of operators a name that starts with $ is an operator.
         self._field = "\\" + field if field.startswith("$") else field
@@ -98,8 +98,6 @@ class F:
 
 def _joined(operator: str, left: Filter, right: Filter) -> Filter:
     """One level, however many are joined: filters may nest only so deep."""
-    if not isinstance(right, Filter):
-        return NotImplemented
     sides: list[Any] = []
     for side in (left.to_dict(), right.to_dict()):
         sides.extend(side[operator] if set(side) == {operator} else [side])

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from os import PathLike
 from typing import Any, Literal
 
-from . import _core
+from ._core import Collection, Database, open
 from .exceptions import ExistsError, NotFoundError
 
 
@@ -16,14 +16,14 @@ class LazyCollection:
 
     def __init__(
         self,
-        database: "_core.Database | str | PathLike[str]",
+        database: "Database | str | PathLike[str]",
         name: str,
         metric: Literal["cosine", "l2", "dot"],
     ) -> None:
-        self._owns = not isinstance(database, _core.Database)
-        self.database = database if isinstance(database, _core.Database) else _core.open(database)
+        self._owns = not isinstance(database, Database)
+        self.database = database if isinstance(database, Database) else open(database)
         self.name = name
-        self._metric = metric
+        self._metric: Literal["cosine", "l2", "dot"] = metric
 
     @property
     def metric(self) -> Literal["cosine", "l2", "dot"]:
@@ -31,14 +31,14 @@ class LazyCollection:
         collection = self.existing()
         return self._metric if collection is None else collection.metric
 
-    def existing(self) -> "_core.Collection | None":
+    def existing(self) -> "Collection | None":
         """The collection, if it is there."""
         try:
             return self.database.collection(self.name)
         except NotFoundError:
             return None
 
-    def for_vectors(self, vectors: Any) -> "_core.Collection":
+    def for_vectors(self, vectors: Any) -> "Collection":
         """The collection; if it is not there, a new one with the dimension of the first of `vectors`."""
         collection = self.existing()
         if collection is not None:
@@ -51,7 +51,9 @@ class LazyCollection:
     def records(self, where: "dict[str, Any] | None" = None) -> "Iterator[dict[str, Any]]":
         """The records that match, in the order of ids, read page by page. None, if the collection is not there."""
         collection = self.existing()
-        page = [] if collection is None else collection.scroll(where=where)
+        if collection is None:
+            return
+        page = collection.scroll(where=where)
         while page:
             yield from page
             page = collection.scroll(page[-1]["id"], where=where)

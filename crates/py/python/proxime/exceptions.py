@@ -108,6 +108,10 @@ class EfficiencyWarning(UserWarning):
     """It works, and there is a much faster way."""
 
 
-for _class in [EfficiencyWarning, Error, *Error.__subclasses__(), *IdError.__subclasses__()]:
-    _class.__module__ = "proxime"  # tracebacks say `proxime.DimensionError`, the name to catch
-del _class
+def _say_proxime(*classes: type) -> None:
+    """Tracebacks say `proxime.DimensionError`, the name to catch."""
+    for one in classes:
+        one.__module__ = "proxime"
+
+
+_say_proxime(EfficiencyWarning, Error, *Error.__subclasses__(), *IdError.__subclasses__())

@@ -101,8 +101,8 @@ def from_faiss(path: _Path, metric: _Metric | None = None) -> Source:
     import faiss
 
     index = faiss.read_index(fspath(path))
-    found = {faiss.METRIC_L2: "l2", faiss.METRIC_INNER_PRODUCT: "dot"}.get(index.metric_type)
-    chosen = metric or found
+    metrics: dict[int, _Metric] = {faiss.METRIC_L2: "l2", faiss.METRIC_INNER_PRODUCT: "dot"}
+    chosen = metric or metrics.get(index.metric_type)
     if chosen is None:
         raise ValueError(f"{fspath(path)} is compared by FAISS's metric {index.metric_type}; there are l2 and inner product")
 
@@ -155,7 +155,8 @@ def from_chroma(path: _Path, collection: str, text_key: str = "text") -> Source:
             metadata = [{**(own or {}), **text} for own, text in zip(page["metadatas"], texts)]
             yield Batch(page["ids"], page["embeddings"], metadata)
 
-    return Source(len(first[0]), {"cosine": "cosine", "l2": "l2", "ip": "dot"}[space], batches)
+    metrics: dict[str, _Metric] = {"cosine": "cosine", "l2": "l2", "ip": "dot"}
+    return Source(len(first[0]), metrics[space], batches)
 
 
 def from_lancedb(path: _Path, table: str, metric: _Metric = "l2", *, vector: str = "vector", id: str | None = None) -> Source:

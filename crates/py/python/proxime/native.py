@@ -15,20 +15,20 @@ it to a directory, `load_database` reads it back.
 import threading
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from . import _core
+from ._core import Collection, Database, open
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from os import PathLike
 
-    from ._core import _Ids, _Metadata, _Progress, _Queries, _Vectors
+    from ._types import Ids, Metadata, Progress, Queries, Vectors, ZeroCopy
 
 _NAME = "default"
 
 
 class _Default(NamedTuple):
-    database: _core.Database
-    collection: _core.Collection
+    database: Database
+    collection: Collection
 
 
 _lock = threading.Lock()
@@ -36,11 +36,12 @@ _default: _Default | None = None
 
 
 def add_vector_batch(
-    ids: "_Ids",
-    vectors: "_Vectors",
-    metadata: "_Metadata | None" = None,
+    ids: "Ids",
+    vectors: "Vectors",
+    metadata: "Metadata | None" = None,
     *,
-    progress: "_Progress | None" = None,
+    zero_copy: "ZeroCopy" = "allow",
+    progress: "Progress | None" = None,
 ) -> None:
     """Store records, replacing those with the same ids. The arguments are those of `Collection.upsert`."""
     global _default
@@ -48,11 +49,11 @@ def add_vector_batch(
         default = _default
         if default is None:
             first = _new(_dim(vectors))
-            first.collection.upsert(ids, vectors, metadata, progress=progress)
+            first.collection.upsert(ids, vectors, metadata, zero_copy=zero_copy, progress=progress)
             if len(first.collection):  # an empty batch has not settled the dimension
                 _default = first
             return
-    default.collection.upsert(ids, vectors, metadata, progress=progress)
+    default.collection.upsert(ids, vectors, metadata, zero_copy=zero_copy, progress=progress)
 
 
 def add_vector(id: Any, vector: Any, metadata: "Mapping[str, Any] | None" = None) -> None:
@@ -60,7 +61,7 @@ def add_vector(id: Any, vector: Any, metadata: "Mapping[str, Any] | None" = None
     add_vector_batch([id], [vector], [metadata])
 
 
-def search_vectors(queries: "_Queries", k: int = 10, **options: Any) -> Any:
+def search_vectors(queries: "Queries", k: int = 10, **options: Any) -> Any:
     """The nearest records. Arguments and result are those of `Collection.search`."""
     default = _default or _new(_dim(queries))
     return default.collection.search(queries, k, **options)
@@ -88,7 +89,7 @@ def save_database(path: "str | PathLike[str]") -> None:
     What comes out is a database like any other: `proxime.open(path).collection("default")`.
     """
     default = _default
-    database = _core.open(":memory:") if default is None else default.database
+    database = open(":memory:") if default is None else default.database
     database.backup(path)
 
 
@@ -98,7 +99,7 @@ def load_database(path: "str | PathLike[str]") -> None:
     It is copied into memory and indexed anew.
     """
     global _default
-    with _core.open(path, read_only=True) as stored:
+    with open(path, read_only=True) as stored:
         loaded = _copied(stored.collection(_NAME)) if stored.collections() else None
     with _lock:
         _default = loaded
@@ -112,11 +113,11 @@ def clear_database() -> None:
 
 
 def _new(dim: int, **options: Any) -> _Default:
-    database = _core.open(":memory:")
+    database = open(":memory:")
     return _Default(database, database.create_collection(_NAME, dim, **options))
 
 
-def _copied(stored: _core.Collection) -> _Default:
+def _copied(stored: Collection) -> _Default:
     copy = _new(stored.dim, metric=stored.metric)
     # One batch, for one graph over all of it.
     records = stored.scroll(limit=len(stored))

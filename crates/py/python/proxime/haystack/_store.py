@@ -29,7 +29,7 @@ def _in_a_thread(
     method: "Callable[Concatenate[ProximeDocumentStore, _P], _R]",
 ) -> "Callable[Concatenate[ProximeDocumentStore, _P], Awaitable[_R]]":
     @functools.wraps(method)
-    async def in_a_thread(self: "ProximeDocumentStore", *args: _P.args, **kwargs: _P.kwargs) -> _R:
+    async def in_a_thread(self: "ProximeDocumentStore", /, *args: _P.args, **kwargs: _P.kwargs) -> _R:
         return await asyncio.to_thread(method, self, *args, **kwargs)
 
     in_a_thread.__name__ += "_async"
@@ -227,7 +227,7 @@ class ProximeDocumentStore:
         embedded = [document for document in documents if document.embedding is not None]
         bare = [document for document in documents if document.embedding is None]
         vectors = [document.embedding for document in embedded]
-        parts = []
+        parts: list[tuple[Collection, LazyCollection, list[Document], Any]] = []
         if embedded:
             parts.append((self._embedded.for_vectors(vectors), self._bare, embedded, vectors))
         if bare:
