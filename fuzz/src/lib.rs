@@ -5,7 +5,7 @@
 //! | `storage.rs` | manifests, segments and logs, as files |
 //! | `sections.rs` | what the database puts into them: ids, metadata, batches of the log, graph, codebook |
 //! | `api.rs` | a sequence of calls, beside a map that is told the same |
-//! | `text.rs` | filters, and headers of NumPy files |
+//! | `text.rs` | filters, and files of arrays |
 //! | `seal.rs` | puts right checksums under bytes that are wrong |
 //! | `input.rs` | numbers and choices out of bytes |
 //! | `guided.rs` | the same under libFuzzer, for `cargo xtask fuzz` |
@@ -27,14 +27,17 @@ mod sections;
 mod storage;
 mod text;
 
-/// The command line's own reader of `.npy` files, which is no library.
-#[path = "../../crates/cli/src/npy/mod.rs"]
+/// The command line's own reader of arrays in files, which is no library.
+#[path = "../../crates/cli/src/array/mod.rs"]
 #[expect(dead_code, unused_imports, reason = "it is a part of a program")]
-mod npy;
+mod array;
 
 #[path = "../../crates/cli/src/error.rs"]
 #[expect(dead_code, reason = "as above")]
 mod error;
+
+#[path = "../../crates/cli/src/format.rs"]
+mod format;
 
 pub use sections::seeds as section_seeds;
 

@@ -1,4 +1,4 @@
-//! Text from callers: filters, and the headers of NumPy's files.
+//! What callers write: filters, and files of arrays.
 
 use std::io::Write;
 use std::os::fd::AsRawFd;
@@ -6,7 +6,8 @@ use std::path::PathBuf;
 
 use proxime::{Filter, Metadata, Value, VectorSource};
 
-use crate::npy::Npy;
+use crate::array::Array;
+use crate::format::Format;
 
 pub(crate) fn filter_text(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else {
@@ -54,13 +55,21 @@ pub(crate) fn npy(data: &[u8]) {
         return;
     }
     let path = PathBuf::from(format!("/proc/self/fd/{}", file.as_raw_fd()));
-    Npy::open_ids(&path).ok();
-    let Ok(npy) = Npy::open(&path) else { return };
-    assert!(npy.rows() * npy.dim() <= data.len(), "more than there is");
-    let mut row = vec![0.0; npy.dim()];
-    for number in [0, npy.rows().wrapping_sub(1)] {
-        if number < npy.rows() {
-            npy.read_rows(number, &mut row).unwrap();
+    Array::open_ids(&path).ok();
+    for format in [Format::Npy, Format::Npz, Format::Fvecs, Format::U8bin] {
+        let Ok(array) = Array::open_as(&path, format, None) else {
+            continue;
+        };
+        // What was compressed is more than there is.
+        let there = format == Format::Npz || array.rows() * array.dim() <= data.len();
+        assert!(there, "more than there is");
+        let mut row = vec![0.0; array.dim()];
+        for number in [0, array.rows().wrapping_sub(1)] {
+            if number < array.rows() {
+                // Rows that say how long they are may differ.
+                let read = array.read_rows(number, &mut row);
+                assert!(read.is_ok() || format == Format::Fvecs, "{read:?}");
+            }
         }
     }
 }

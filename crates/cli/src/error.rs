@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use proxime::{ErrorKind, Metric, Preset};
 
-use crate::npy::NpyError;
+use crate::array::ArrayError;
 
 /// How the process ends. Documented in `--help`; scripts rely on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,7 +44,7 @@ pub(crate) enum Error {
     #[error("stdin: more than {limit} bytes")]
     StdinTooLong { limit: u64 },
     #[error(transparent)]
-    Npy(#[from] NpyError),
+    Array(#[from] ArrayError),
     #[error("{}, line {line}: {problem}", file.display())]
     Line {
         file: PathBuf,
@@ -84,6 +84,22 @@ pub(crate) enum Error {
     Unconfirmed { collection: String, records: usize },
     #[error("{0}")]
     Id(String),
+    #[error("{0}")]
+    Usage(String),
+    #[error("{}: its name does not say what it holds; say --format", file.display())]
+    UnknownFormat { file: PathBuf },
+    #[error("{}: export writes .jsonl and .npy", file.display())]
+    ExportFormat { file: PathBuf },
+    #[error("the id {id} cannot be a line of its own; export to .jsonl instead")]
+    IdLine { id: proxime::Key },
+    #[error("{}: {reason}", file.display())]
+    Header { file: PathBuf, reason: String },
+    #[error("{}, {place}: {reason}; with --rejects FILE such rows are set aside", file.display())]
+    Row {
+        file: PathBuf,
+        place: String,
+        reason: String,
+    },
     #[error("{file}: {source}")]
     Input {
         file: String,
@@ -139,6 +155,13 @@ impl Error {
     /// Errors that are not about them stay as they are.
     pub(crate) fn from_vectors(file: &str, first: usize, mut source: proxime::Error) -> Error {
         use proxime::Error as E;
+        if let E::Source { row, source: inner } = source {
+            // Our own, which has crossed the database.
+            match inner.downcast::<ArrayError>() {
+                Ok(ours) => return Error::Array(*ours),
+                Err(inner) => source = E::Source { row, source: inner },
+            }
+        }
         match &mut source {
             E::NotFinite { row, .. } | E::ZeroVector { row, .. } => *row += first,
             E::Dimension { .. } | E::TooManyRows { .. } => {}
@@ -162,17 +185,23 @@ impl Error {
             Error::Open { .. } | Error::Read { .. } | Error::Write { .. } | Error::Output(_) => {
                 Exit::Other
             }
-            Error::Npy(e) if e.is_io() => Exit::Other,
-            Error::Isa(_) | Error::Id(_) => Exit::Usage,
+            Error::Array(e) if e.is_io() => Exit::Other,
+            Error::Isa(_) | Error::Id(_) | Error::Usage(_) | Error::ExportFormat { .. } => {
+                Exit::Usage
+            }
             Error::NotAFile { .. }
             | Error::StdinTooLong { .. }
-            | Error::Npy(_)
+            | Error::Array(_)
             | Error::Line { .. }
             | Error::TooFew { .. }
             | Error::TooMany { .. }
             | Error::Metric { .. }
             | Error::Preset { .. }
             | Error::Unconfirmed { .. }
+            | Error::UnknownFormat { .. }
+            | Error::Header { .. }
+            | Error::IdLine { .. }
+            | Error::Row { .. }
             | Error::Input { .. } => Exit::Refused,
             Error::Database(e) => database_exit(e),
         }

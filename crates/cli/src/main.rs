@@ -1,14 +1,16 @@
 //! `proxime`: the database from a shell.
 //!
 //! Text in, one call, text out: results on stdout, everything else on stderr, one documented exit code. No logic of the
-//! database lives here; what this crate owns is the reading of files ([`npy`], [`records`]) and the writing of answers.
+//! database lives here; what this crate owns is the reading of files ([`array`], [`records`]) and the writing of answers.
 
 mod args;
+mod array;
 mod cmd;
 mod error;
-mod npy;
+mod format;
 mod print;
 mod records;
+mod rows;
 mod typed;
 
 use std::io::{self, BufWriter};

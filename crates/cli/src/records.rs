@@ -10,8 +10,8 @@ use std::path::Path;
 use proxime::{Key, Metadata};
 
 use crate::args::{self, IdType};
+use crate::array::{self, Array};
 use crate::error::{Error, LineProblem};
-use crate::npy::{self, Npy};
 use crate::typed;
 
 /// The longest line of metadata.
@@ -33,8 +33,8 @@ pub(crate) fn wanted(ids: &args::Ids) -> Result<Vec<Key>, Error> {
 pub(crate) fn ids(file: &Path, id_type: IdType, rows: Option<usize>) -> Result<Vec<Key>, Error> {
     let mut reader = open(file)?;
     let start = reader.fill_buf().map_err(|e| read_error(file, e))?;
-    if start.starts_with(npy::MAGIC) {
-        let ids = Npy::open_ids(file)?;
+    if start.starts_with(array::MAGIC) {
+        let ids = Array::open_ids(file)?;
         return one_per_row(file, "ids", ids.into_iter().map(Key::Int).collect(), rows);
     }
     let bytes_max = match id_type {
@@ -62,7 +62,7 @@ fn key(text: &str, id_type: IdType) -> Result<Key, String> {
 /// keeps all of them text: no two different texts become one id.
 fn integers(ids: Vec<Key>, id_type: IdType) -> Vec<Key> {
     let integer = |id: &Key| match id {
-        Key::Text(text) => plain_integer(text).map(Key::Int),
+        Key::Text(text) => typed::plain_integer(text).map(Key::Int),
         _ => None,
     };
     let integers = match id_type {
@@ -83,24 +83,11 @@ pub(crate) fn metadata(file: &Path, rows: usize) -> Result<Vec<Metadata>, Error>
         |text| {
             let json = serde_json::from_str(text).map_err(|e| LineProblem::Json {
                 column: e.column(),
-                problem: json_problem(&e),
+                problem: typed::json_problem(&e),
             })?;
             typed::metadata_from_json(&json).map_err(LineProblem::Value)
         },
     )
-}
-
-/// serde_json ends its message with a position counted from the start of our line: not the file's.
-fn json_problem(error: &serde_json::Error) -> String {
-    let text = error.to_string();
-    match text.split_once(" at line ") {
-        Some((problem, _)) => problem.to_owned(),
-        None => text,
-    }
-}
-
-fn plain_integer(text: &str) -> Option<i64> {
-    text.parse().ok().filter(|n: &i64| n.to_string() == text)
 }
 
 fn open(file: &Path) -> Result<BufReader<File>, Error> {

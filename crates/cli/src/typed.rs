@@ -6,7 +6,7 @@
 use chrono::DateTime;
 use proxime::{Key, Metadata, Record, Value};
 use serde::Serialize;
-use serde_json::{Value as Json, json};
+use serde_json::{Map, Value as Json, json};
 
 const TIME: &str = "$time";
 const BYTES: &str = "$bytes";
@@ -99,6 +99,28 @@ fn time(text: &str) -> Result<Value, String> {
     Ok(Value::Time(time.timestamp_micros()))
 }
 
+/// An id from JSON.
+pub(crate) fn key_from_json(json: &Json) -> Result<Key, String> {
+    match json {
+        Json::String(text) => Ok(Key::Text(text.clone())),
+        Json::Number(number) => (number.as_i64().map(Key::Int))
+            .ok_or_else(|| format!("the id {number} is not a 64-bit signed integer")),
+        Json::Object(object) => key_from_object(object),
+        _ => Err(format!("{json} cannot be an id")),
+    }
+}
+
+fn key_from_object(object: &Map<String, Json>) -> Result<Key, String> {
+    let text = |name| object.get(name).and_then(Json::as_str);
+    match (text(UUID), text(BYTES)) {
+        (Some(text), None) => uuid(text),
+        (None, Some(text)) => Ok(Key::Bytes(hex(text)?)),
+        _ => Err(format!(
+            "an id is {{\"{UUID}\": ...}} or {{\"{BYTES}\": ...}} if it is an object"
+        )),
+    }
+}
+
 /// A UUID: 32 hexadecimal digits, hyphens between them ignored.
 pub(crate) fn uuid(text: &str) -> Result<Key, String> {
     let digits: String = text.chars().filter(|&c| c != '-').collect();
@@ -122,6 +144,20 @@ fn digits_of(text: &str) -> Option<Vec<u8>> {
         .then(|| pairs.iter().map(|[high, low]| high << 4 | low).collect())
 }
 
+/// serde_json ends its message with a position counted from the start of our line: not the file's.
+pub(crate) fn json_problem(error: &serde_json::Error) -> String {
+    let text = error.to_string();
+    match text.split_once(" at line ") {
+        Some((problem, _)) => problem.to_owned(),
+        None => text,
+    }
+}
+
+/// An integer as this program would write it: no `007`, no `+7`.
+pub(crate) fn plain_integer(text: &str) -> Option<i64> {
+    text.parse().ok().filter(|n: &i64| n.to_string() == text)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -143,11 +179,14 @@ mod tests {
         let json = metadata_to_json(&metadata);
         assert_eq!(json["at"], json!({"$time": "1969-12-31T23:59:59.999999Z"}));
         assert_eq!(metadata_from_json(&json).unwrap(), metadata);
-        assert_eq!(
-            uuid(&Key::Uuid([7; 16]).to_string()),
-            Ok(Key::Uuid([7; 16]))
-        );
-        assert_eq!(hex(&Key::Bytes(vec![1, 254]).to_string()), Ok(vec![1, 254]));
+        for key in [
+            Key::Int(-7),
+            Key::from("7"),
+            Key::Uuid([7; 16]),
+            Key::Bytes(vec![1, 254]),
+        ] {
+            assert_eq!(key_from_json(&key_to_json(&key)).unwrap(), key);
+        }
     }
 
     #[test]
@@ -167,6 +206,13 @@ mod tests {
             let problem = metadata_from_json(&json).unwrap_err();
             assert!(problem.contains(culprit), "{problem}");
         }
-        assert!(uuid("12").is_err() && hex("0xé").is_err());
+        for json in [
+            json!(1.5),
+            json!(null),
+            json!({"$uuid": "12"}),
+            json!({"$bytes": "0xé"}),
+        ] {
+            assert!(key_from_json(&json).is_err(), "{json}");
+        }
     }
 }

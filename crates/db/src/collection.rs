@@ -412,6 +412,26 @@ pub(crate) fn check<'a>(
     })
 }
 
+impl CollectionConfig {
+    /// Whether a record could be stored: what an upsert of it alone would say, before it is put into a batch.
+    ///
+    /// Errors: as for [`Collection::upsert`]; its row is 0.
+    pub fn check(&self, id: &Key, vector: &[f32], metadata: &Metadata) -> Result<()> {
+        let got = vector.len();
+        if got != self.dim {
+            return Err(Error::Dimension {
+                input: Input::Row,
+                expected: self.dim,
+                got,
+            });
+        }
+        check_lengths(std::slice::from_ref(id))?;
+        encode_all(std::slice::from_ref(metadata), &Kept::All(1))?;
+        let row = Rows::new(vector, self.dim)?;
+        check_vectors(row, self.metric, Input::Row, |row| row)
+    }
+}
+
 fn check_lengths(keys: &[Key]) -> Result<()> {
     let limit = Key::BYTES_MAX;
     let bytes = |key: &Key| match key {

@@ -17,17 +17,35 @@ Exit codes:
   3  no such file, database or collection
   4  the database is damaged
   5  another process is writing to the database
-  6  refused: bad input, or not a database; nothing was changed
-  130  interrupted; no row was stored";
+  6  refused: bad input, or not a database; nothing was changed, but for batches of an import before it
+  130  interrupted; what was being stored is not, batches before it are";
 
 pub(super) const IMPORT_HELP: &str = "\
 Examples:
   proxime import docs.db docs.npy
   proxime import docs.db docs.npy --ids ids.txt --metadata meta.jsonl
   proxime import docs.db images.npy --collection images --metric l2 --json
-  proxime import docs.db docs.npy --preset high
+  proxime import docs.db docs.jsonl --vector-columns embedding --rejects bad.jsonl
+  proxime import docs.db docs.csv --id-column isbn --vector-columns v0..v767
+  proxime import docs.db docs.jsonl --resume
+  zcat docs.jsonl.gz | proxime import docs.db - --format jsonl
 
-All rows are stored, or none. --json prints {collection, rows, records, seconds}.";
+Of an array all rows are stored, or none, unless --rejects, --batch-rows or --resume is given.
+Other files are stored in batches, each of them whole; what is stored stays if a later row is
+bad or the import is interrupted. Columns that are neither id nor vector are metadata; an object
+{\"$time\": ...}, {\"$bytes\": \"0x...\"} or, as an id, {\"$uuid\": ...} is what it says.
+--rejects gets {row, line, reason, input} for each bad row. --json prints {collection, rows,
+records, rejected, passed_over, seconds, rows_per_s}.";
+
+pub(super) const EXPORT_HELP: &str = "\
+Examples:
+  proxime export docs.db docs.jsonl
+  proxime export docs.db vectors.npy --ids ids.txt --metadata meta.jsonl
+  proxime export docs.db - --where 'year >= 2020' | gzip > recent.jsonl.gz
+
+In the order of the ids. JSON Lines has {id, vector, metadata} for each record, and import
+reads it back exactly. Files are written beside their place and moved there when they are
+whole. --json prints {collection, rows, seconds, rows_per_s}, on stderr if records go to stdout.";
 
 pub(super) const SEARCH_HELP: &str = "\
 Examples:

@@ -12,6 +12,7 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{ArgGroup, Parser, Subcommand, ValueEnum};
 use proxime::{Filter, FilterError, Metadata, Metric, Preset};
 
+use crate::format::Format;
 use help::*;
 
 /// An embedded vector database: durable collections, fast nearest-neighbour search.
@@ -24,9 +25,12 @@ pub(crate) struct Args {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Verb {
-    /// Store the rows of a .npy file
+    /// Store the records of a file
     #[command(after_help = IMPORT_HELP)]
     Import(Import),
+    /// Write the records of a collection to files
+    #[command(after_help = EXPORT_HELP)]
+    Export(Export),
     /// Find the nearest records of each query
     #[command(after_help = SEARCH_HELP)]
     Search(Search),
@@ -104,8 +108,11 @@ pub(crate) enum IdType {
 pub(crate) struct Import {
     /// The database, a directory; created if missing
     pub(crate) db: PathBuf,
-    /// Vectors, one per row: float16, float32, float64 or integers
+    /// Records, or vectors only, one per row; - reads stdin
     pub(crate) file: PathBuf,
+    /// What the file holds [default: by its name's ending]
+    #[arg(long, value_name = "FORMAT", value_enum)]
+    pub(crate) format: Option<Format>,
     /// Where to store them; created if missing
     #[arg(long, value_name = "NAME", default_value = "default")]
     pub(crate) collection: String,
@@ -125,6 +132,27 @@ pub(crate) struct Import {
     /// One JSON object per row, one per line
     #[arg(long, value_name = "FILE.jsonl")]
     pub(crate) metadata: Option<PathBuf>,
+    /// Which array of a .npz [default: the only one]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) array: Option<String>,
+    /// Where ids are in JSON Lines and CSV [default: id, if there is one, else row numbers]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) id_column: Option<String>,
+    /// Where vectors are in JSON Lines and CSV: a list, or in CSV v0..v767 for so many columns [default: vector]
+    #[arg(long, value_name = "NAMES")]
+    pub(crate) vector_columns: Option<String>,
+    /// Columns of a CSV that are texts, even if they look like numbers
+    #[arg(long, value_name = "NAME,NAME", value_delimiter = ',')]
+    pub(crate) text_columns: Vec<String>,
+    /// Set rows that cannot be stored aside, with the reason, instead of stopping at the first
+    #[arg(long, value_name = "FILE.jsonl")]
+    pub(crate) rejects: Option<PathBuf>,
+    /// Store so many rows at once [default: an array whole; of other files, 256 MiB of vectors]
+    #[arg(long, value_name = "N")]
+    pub(crate) batch_rows: Option<NonZeroUsize>,
+    /// Go on with an import that was interrupted: pass over batches that are stored. Say the rest as before
+    #[arg(long)]
+    pub(crate) resume: bool,
     /// Threads to use [default: $PROXIME_THREADS, or all cores]
     #[arg(long, value_name = "N")]
     pub(crate) threads: Option<NonZeroUsize>,
@@ -134,10 +162,33 @@ pub(crate) struct Import {
 }
 
 #[derive(Debug, clap::Args)]
+pub(crate) struct Export {
+    /// The database
+    pub(crate) db: PathBuf,
+    /// Where to: .jsonl for records, .npy for their vectors only; - writes JSON Lines to stdout
+    pub(crate) file: PathBuf,
+    /// With .npy: ids here, one per line; texts must have no line breaks
+    #[arg(long, value_name = "FILE")]
+    pub(crate) ids: Option<PathBuf>,
+    /// With .npy: metadata here, one JSON object per line
+    #[arg(long, value_name = "FILE.jsonl")]
+    pub(crate) metadata: Option<PathBuf>,
+    /// Only records whose metadata this is true of; see search --help
+    #[arg(long = "where", value_name = "FILTER", value_parser = filter)]
+    pub(crate) filter: Option<Filter>,
+    /// What to export
+    #[arg(long, value_name = "NAME", default_value = "default")]
+    pub(crate) collection: String,
+    /// Report as one JSON object
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, clap::Args)]
 pub(crate) struct Search {
     /// The database
     pub(crate) db: PathBuf,
-    /// Queries in .npy, one per row or a single vector; - reads stdin
+    /// Queries in .npy, one per row or a single vector, or in another array that import reads; - reads stdin
     #[arg(long, value_name = "FILE.npy")]
     pub(crate) query: PathBuf,
     /// How many records to find for each query
@@ -203,7 +254,7 @@ pub(crate) struct Update {
     pub(crate) db: PathBuf,
     #[command(flatten)]
     pub(crate) ids: Ids,
-    /// New vectors in .npy, one per id
+    /// New vectors in .npy, or in another array that import reads, one per id
     #[arg(long, value_name = "FILE.npy", required_unless_present = "metadata")]
     pub(crate) vectors: Option<PathBuf>,
     /// New metadata in place of all that is there: one JSON object per id, one per line

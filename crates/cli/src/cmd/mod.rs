@@ -5,6 +5,7 @@ mod compact;
 mod count;
 mod delete;
 mod drop;
+mod export;
 mod generate;
 mod get;
 mod import;
@@ -30,6 +31,7 @@ pub(crate) fn run(args: &Args, out: &mut impl Write) -> Result<Exit, Error> {
     Level::from_env()?;
     let exit = match &args.verb {
         Verb::Import(import) => import::run(import, out),
+        Verb::Export(export) => export::run(export, out),
         Verb::Search(search) => search::run(search, out),
         Verb::Get(get) => get::run(get, out),
         Verb::Update(update) => update::run(update, out),

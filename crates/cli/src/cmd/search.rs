@@ -12,9 +12,9 @@ use proxime::{
 use serde::Serialize;
 
 use crate::args::Search;
+use crate::array::Array;
 use crate::cmd::open_read_only;
 use crate::error::{Error, Exit};
-use crate::npy::Npy;
 use crate::print::{self, Clean};
 
 /// Hits held at once.
@@ -34,9 +34,9 @@ struct Answer {
 
 pub(crate) fn run(args: &Search, out: &mut impl Write) -> Result<Exit, Error> {
     let queries = if args.query == Path::new("-") {
-        Npy::from_stdin()?
+        Array::from_stdin()?
     } else {
-        Npy::open(&args.query)?
+        Array::open(&args.query)?
     };
     let collection = open_read_only(&args.db)?.collection(&args.collection)?;
     let options = SearchOptions {
@@ -71,7 +71,7 @@ pub(crate) fn run(args: &Search, out: &mut impl Write) -> Result<Exit, Error> {
 }
 
 /// Before any is read: a wrong one may be as long as the file.
-fn check_dim(queries: &Npy, collection: &Collection) -> Result<(), Error> {
+fn check_dim(queries: &Array, collection: &Collection) -> Result<(), Error> {
     let (expected, got) = (collection.config().dim, queries.dim());
     if got == expected {
         return Ok(());
@@ -86,7 +86,7 @@ fn check_dim(queries: &Npy, collection: &Collection) -> Result<(), Error> {
 
 fn search(
     collection: &Collection,
-    queries: &Npy,
+    queries: &Array,
     first: usize,
     n: usize,
     options: &SearchOptions,

@@ -6,9 +6,9 @@ use proxime::{Update as Change, VectorSource};
 use serde::Serialize;
 
 use crate::args::Update;
+use crate::array::Array;
 use crate::cmd::open_existing;
 use crate::error::{Error, Exit};
-use crate::npy::Npy;
 use crate::print::{self, Clean};
 use crate::records;
 
@@ -21,7 +21,7 @@ struct Report<'a> {
 pub(crate) fn run(args: &Update, out: &mut impl Write) -> Result<Exit, Error> {
     let ids = records::wanted(&args.ids)?;
     let updated = ids.len();
-    let vectors = args.vectors.as_deref().map(Npy::open).transpose()?;
+    let vectors = args.vectors.as_deref().map(Array::open).transpose()?;
     if let (Some(vectors), Some(file)) = (&vectors, &args.vectors)
         && vectors.rows() != updated
     {

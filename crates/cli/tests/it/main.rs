@@ -6,9 +6,11 @@
 mod bad_input;
 mod changes;
 mod exit_codes;
+mod export;
 mod filters;
 mod formats;
 mod generate;
+mod import;
 mod pipes;
 mod records;
 mod repair;

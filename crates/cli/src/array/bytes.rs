@@ -12,7 +12,12 @@ const STDIN_BYTES_MAX: u64 = 256 << 20;
 
 #[derive(Debug)]
 pub(super) enum Bytes {
-    File { file: File, len: u64 },
+    /// A part of a regular file.
+    File {
+        file: File,
+        start: u64,
+        len: u64,
+    },
     Memory(Vec<u8>),
 }
 
@@ -28,6 +33,7 @@ impl Bytes {
         let file = File::open(path).map_err(|e| Error::open(path, e))?;
         Ok(Bytes::File {
             file,
+            start: 0,
             len: metadata.len(),
         })
     }
@@ -58,7 +64,13 @@ impl Bytes {
     /// Fills `out` from `offset` on. `UnexpectedEof` if the bytes end before.
     pub(super) fn read_at(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
         match self {
-            Bytes::File { file, .. } => file.read_exact_at(out, offset),
+            Bytes::File { file, start, len } => {
+                let end = offset.checked_add(out.len() as u64);
+                if end.is_none_or(|end| end > *len) {
+                    return Err(io::ErrorKind::UnexpectedEof.into());
+                }
+                file.read_exact_at(out, start + offset)
+            }
             Bytes::Memory(bytes) => {
                 let start = usize::try_from(offset).ok();
                 let mut rest = start

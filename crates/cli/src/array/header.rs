@@ -23,6 +23,8 @@ pub(super) struct Header {
     pub(super) shape: Vec<u64>,
     /// Offset of the first element.
     pub(super) data_at: u64,
+    /// Bytes before the elements of each row: 4 with their number, or none.
+    pub(super) row_prefix: usize,
 }
 
 /// Types of elements that can be read.
@@ -127,10 +129,11 @@ pub(super) fn read(bytes: &Bytes) -> Result<Header, Found> {
         fortran_order: fields.fortran_order,
         shape: fields.shape,
         data_at,
+        row_prefix: 0,
     })
 }
 
-fn read_at(bytes: &Bytes, offset: u64, out: &mut [u8]) -> Result<(), Found> {
+pub(super) fn read_at(bytes: &Bytes, offset: u64, out: &mut [u8]) -> Result<(), Found> {
     bytes
         .read_at(offset, out)
         .map_err(|e| (offset, Problem::Read(e)))

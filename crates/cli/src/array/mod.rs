@@ -1,12 +1,14 @@
-//! NumPy's `.npy` files, read row by row.
+//! Arrays of vectors in files, read row by row: NumPy's `.npy` and `.npz`, and the formats of benchmarks (`plain.rs`).
 //!
-//! [`Npy`] is an array of vectors whose claims were checked against the bytes that are there: no header can make it allocate or
+//! [`Array`] is an array of vectors whose claims were checked against the bytes that are there: no header can make it allocate or
 //! read more than the file holds. Rows are fetched by positioned reads and converted to float32 through a small buffer; the
-//! file is never mapped and never in memory as a whole, so one that shrinks meanwhile is an error, not a signal. Format
+//! file is never mapped and never in memory as a whole, so one that shrinks meanwhile is an error, not a signal. Of `.npy`
 //! versions 1 to 3, both byte orders, both axis orders. No writing, no structured types, no pickled objects.
 
 mod bytes;
 mod header;
+mod npz;
+mod plain;
 
 use std::io;
 use std::path::Path;
@@ -15,6 +17,7 @@ use half::f16;
 use proxime::VectorSource;
 
 use crate::error::Error;
+use crate::format::Format;
 use bytes::Bytes;
 pub(crate) use header::MAGIC;
 use header::{Dtype, Header};
@@ -25,13 +28,13 @@ const BUFFER_BYTES: usize = 64 << 10;
 /// What is wrong with a file, and where in it.
 #[derive(Debug, thiserror::Error)]
 #[error("{file}, byte {offset}: {problem}")]
-pub(crate) struct NpyError {
+pub(crate) struct ArrayError {
     file: String,
     offset: u64,
     problem: Problem,
 }
 
-impl NpyError {
+impl ArrayError {
     /// The system failed to read, as opposed to: what it read is wrong.
     pub(crate) fn is_io(&self) -> bool {
         matches!(self.problem, Problem::Read(_))
@@ -44,6 +47,18 @@ enum Problem {
     Read(io::Error),
     #[error("not a .npy file")]
     NotNpy,
+    #[error("not a .npz file: {0}")]
+    NotNpz(zip::result::ZipError),
+    #[error("it holds the arrays {names}; name one with --array")]
+    WhichArray { names: String },
+    #[error("{bytes} bytes; a file of {format} has {needed}")]
+    PlainLength {
+        bytes: u64,
+        format: &'static str,
+        needed: &'static str,
+    },
+    #[error("a row of {got} components among rows of {expected}")]
+    Ragged { got: u32, expected: usize },
     #[error("format version {major}.{minor}; 1.0, 2.0 and 3.0 are known")]
     Version { major: u8, minor: u8 },
     #[error("a header of {bytes} bytes; at most {limit} are accepted")]
@@ -69,7 +84,7 @@ enum Problem {
 
 /// An array of vectors, `rows x dim`, all of whose bytes were there when it was opened. `dim` is at least 1.
 #[derive(Debug)]
-pub(crate) struct Npy {
+pub(crate) struct Array {
     name: String,
     bytes: Bytes,
     header: Header,
@@ -77,28 +92,64 @@ pub(crate) struct Npy {
     dim: usize,
 }
 
-impl Npy {
-    /// Vectors in a file: a matrix, or a single one.
-    pub(crate) fn open(file: &Path) -> Result<Npy, Error> {
-        Npy::vectors(file.display().to_string(), Bytes::open(file)?)
+impl Array {
+    /// Vectors in a file that is one array, by its name's ending: a .npy if that says nothing.
+    pub(crate) fn open(file: &Path) -> Result<Array, Error> {
+        let suffix = file.extension().and_then(|suffix| suffix.to_str());
+        let format = suffix.and_then(Format::by_suffix);
+        Array::open_as(file, format.unwrap_or(Format::Npy), None)
+    }
+
+    /// Vectors in a file of any format that is an array. `member` names one of those in a .npz.
+    pub(crate) fn open_as(
+        file: &Path,
+        format: Format,
+        member: Option<&str>,
+    ) -> Result<Array, Error> {
+        let name = file.display().to_string();
+        Array::read(name, Bytes::open(file)?, format, member)
     }
 
     /// Vectors from stdin.
-    pub(crate) fn from_stdin() -> Result<Npy, Error> {
-        Npy::vectors("stdin".to_owned(), Bytes::from_stdin()?)
+    pub(crate) fn from_stdin() -> Result<Array, Error> {
+        Array::vectors("stdin".to_owned(), Bytes::from_stdin()?)
+    }
+
+    fn read(
+        name: String,
+        bytes: Bytes,
+        format: Format,
+        member: Option<&str>,
+    ) -> Result<Array, Error> {
+        match format {
+            Format::Npz => {
+                let bytes = npz::member(&name, bytes, member)?;
+                Array::vectors(name, bytes)
+            }
+            format => match plain::layout(format, &bytes) {
+                None => Array::vectors(name, bytes),
+                Some(Ok(header)) => Ok(Array::with_header(name, bytes, header)?),
+                Some(Err((offset, problem))) => Err(ArrayError {
+                    file: name,
+                    offset,
+                    problem,
+                }
+                .into()),
+            },
+        }
     }
 
     /// All elements of a one-dimensional array of integers.
     pub(crate) fn open_ids(file: &Path) -> Result<Vec<i64>, Error> {
-        let npy = Npy::new(file.display().to_string(), Bytes::open(file)?)?;
+        let npy = Array::new(file.display().to_string(), Bytes::open(file)?)?;
         if npy.header.shape.len() != 1 {
             return Err(npy.bad_shape("ids need one dimension").into());
         }
         Ok(npy.integers()?)
     }
 
-    fn vectors(name: String, bytes: Bytes) -> Result<Npy, Error> {
-        let npy = Npy::new(name, bytes)?;
+    fn vectors(name: String, bytes: Bytes) -> Result<Array, Error> {
+        let npy = Array::new(name, bytes)?;
         if npy.dim == 0 {
             return Err(npy.bad_shape("vectors need components").into());
         }
@@ -106,18 +157,22 @@ impl Npy {
     }
 
     /// Any array of one dimension (then it is one row) or two.
-    fn new(name: String, bytes: Bytes) -> Result<Npy, NpyError> {
+    fn new(name: String, bytes: Bytes) -> Result<Array, ArrayError> {
         let header = match header::read(&bytes) {
             Ok(header) => header,
             Err((offset, problem)) => {
-                return Err(NpyError {
+                return Err(ArrayError {
                     file: name,
                     offset,
                     problem,
                 });
             }
         };
-        let mut npy = Npy {
+        Array::with_header(name, bytes, header)
+    }
+
+    fn with_header(name: String, bytes: Bytes, header: Header) -> Result<Array, ArrayError> {
+        let mut npy = Array {
             name,
             bytes,
             header,
@@ -129,8 +184,8 @@ impl Npy {
             [rows, dim] => (rows, dim),
             _ => return Err(npy.bad_shape("one or two dimensions are needed")),
         };
-        let announced =
-            (u128::from(rows) * u128::from(dim)).saturating_mul(npy.header.dtype.width() as u128);
+        let row_bytes = u128::from(dim) * npy.header.dtype.width() as u128;
+        let announced = u128::from(rows).saturating_mul(row_bytes + npy.header.row_prefix as u128);
         let present = npy.bytes.len() - npy.header.data_at;
         if announced != u128::from(present) {
             let problem = Problem::Length { announced, present };
@@ -151,9 +206,12 @@ impl Npy {
     /// Fills `out` with the rows from `first` on; `out.len()` is a whole number of rows that exist.
     ///
     /// Cost: one pass over those bytes; in Fortran order one read per column instead of one per 64 KiB.
-    pub(crate) fn read_rows(&self, first: usize, out: &mut [f32]) -> Result<(), NpyError> {
+    pub(crate) fn read_rows(&self, first: usize, out: &mut [f32]) -> Result<(), ArrayError> {
         let width = self.header.dtype.width();
         let rows = out.len() / self.dim;
+        if self.header.row_prefix > 0 {
+            return self.read_prefixed(first, out);
+        }
         if self.header.fortran_order {
             let mut buffer = vec![0; rows * width];
             for column in 0..self.dim {
@@ -173,8 +231,31 @@ impl Npy {
         Ok(())
     }
 
+    /// Rows each of which begins with its own number of components.
+    fn read_prefixed(&self, first: usize, out: &mut [f32]) -> Result<(), ArrayError> {
+        let row_bytes = self.header.row_prefix + self.dim * self.header.dtype.width();
+        let group = (BUFFER_BYTES / row_bytes).max(1);
+        let mut buffer = vec![0; group.min(out.len() / self.dim) * row_bytes];
+        let mut at = self.header.data_at + (first * row_bytes) as u64;
+        for part in out.chunks_mut(group * self.dim) {
+            let bytes = &mut buffer[..part.len() / self.dim * row_bytes];
+            self.read_at(at, bytes)?;
+            for (row, values) in bytes.chunks(row_bytes).zip(part.chunks_mut(self.dim)) {
+                let (prefix, elements) = row.split_at(self.header.row_prefix);
+                let got = prefix.first_chunk().map_or(0, |b| u32::from_le_bytes(*b));
+                if got as usize != self.dim {
+                    let expected = self.dim;
+                    return Err(self.error(at, Problem::Ragged { got, expected }));
+                }
+                self.to_f32(elements, values.iter_mut());
+                at += row_bytes as u64;
+            }
+        }
+        Ok(())
+    }
+
     /// All elements, in the order of the file.
-    fn integers(&self) -> Result<Vec<i64>, NpyError> {
+    fn integers(&self) -> Result<Vec<i64>, ArrayError> {
         let n = self.rows * self.dim;
         let mut bytes = vec![0; n * self.header.dtype.width()];
         self.read_elements(0, &mut bytes)?;
@@ -204,8 +285,11 @@ impl Npy {
     }
 
     /// The bytes of the elements from the file's element `first` on.
-    fn read_elements(&self, first: usize, out: &mut [u8]) -> Result<(), NpyError> {
-        let offset = self.offset(first);
+    fn read_elements(&self, first: usize, out: &mut [u8]) -> Result<(), ArrayError> {
+        self.read_at(self.offset(first), out)
+    }
+
+    fn read_at(&self, offset: u64, out: &mut [u8]) -> Result<(), ArrayError> {
         self.bytes
             .read_at(offset, out)
             .map_err(|e| self.error(offset, Problem::Read(e)))
@@ -232,13 +316,13 @@ impl Npy {
         }
     }
 
-    fn bad_shape(&self, needed: &'static str) -> NpyError {
+    fn bad_shape(&self, needed: &'static str) -> ArrayError {
         let shape = self.header.shape.clone();
         self.error(0, Problem::Shape { shape, needed })
     }
 
-    fn error(&self, offset: u64, problem: Problem) -> NpyError {
-        NpyError {
+    fn error(&self, offset: u64, problem: Problem) -> ArrayError {
+        ArrayError {
             file: self.name.clone(),
             offset,
             problem,
@@ -261,7 +345,7 @@ fn convert<'a, const W: usize, T: 'a>(
     }
 }
 
-impl VectorSource for Npy {
+impl VectorSource for Array {
     fn rows(&self) -> usize {
         self.rows
     }

@@ -16,8 +16,8 @@ fn dictionary(descr: &str, fortran_order: bool, shape: &str) -> String {
     format!("{{'descr': '{descr}', 'fortran_order': {order}, 'shape': {shape}, }}\n")
 }
 
-fn open(file: Vec<u8>) -> Result<Npy, Error> {
-    Npy::vectors("x.npy".to_owned(), Bytes::Memory(file))
+fn open(file: Vec<u8>) -> Result<Array, Error> {
+    Array::vectors("x.npy".to_owned(), Bytes::Memory(file))
 }
 
 fn message(file: Vec<u8>) -> String {
@@ -25,7 +25,7 @@ fn message(file: Vec<u8>) -> String {
 }
 
 /// Every row, in groups of `group`.
-fn rows_of(npy: &Npy, group: usize) -> Vec<f32> {
+fn rows_of(npy: &Array, group: usize) -> Vec<f32> {
     let mut all = vec![f32::NAN; npy.rows * npy.dim];
     for (i, part) in all.chunks_mut(group * npy.dim).enumerate() {
         npy.read_rows(i * group, part).unwrap();
@@ -232,7 +232,7 @@ fn no_header_makes_the_reader_panic_or_read_outside() {
 fn ids_are_integers_of_any_width() {
     let ids = |descr: &str, shape: &str, data: &[u8]| {
         let bytes = Bytes::Memory(file_of(&dictionary(descr, false, shape), data));
-        Npy::new("ids.npy".to_owned(), bytes).and_then(|npy| npy.integers())
+        Array::new("ids.npy".to_owned(), bytes).and_then(|npy| npy.integers())
     };
     assert_eq!(
         ids(

@@ -1,0 +1,40 @@
+//! The formats of files that are read, and how their names end.
+
+use clap::ValueEnum;
+
+/// What a file of records or vectors holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// NumPy's array: float16, float32, float64 or integers
+    Npy,
+    /// NumPy's archive of arrays
+    Npz,
+    /// float32, each row behind its length
+    Fvecs,
+    /// uint8, each row behind its length
+    Bvecs,
+    /// int32, each row behind its length
+    Ivecs,
+    /// float32 behind the shape
+    Fbin,
+    /// uint8 behind the shape
+    U8bin,
+    /// int8 behind the shape
+    I8bin,
+    /// int32 behind the shape
+    Ibin,
+    /// A JSON object per line
+    Jsonl,
+    /// Cells separated by commas, below a header
+    Csv,
+}
+
+impl Format {
+    /// By what a file's name ends in.
+    pub(crate) fn by_suffix(suffix: &str) -> Option<Format> {
+        match suffix {
+            "ndjson" => Some(Format::Jsonl),
+            suffix => Format::from_str(suffix, true).ok(),
+        }
+    }
+}
