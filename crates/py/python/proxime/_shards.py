@@ -116,7 +116,7 @@ def build_shard(spills: Sequence[Path], root: Path, number: int, of: int, dim: i
         file = folder / f"{number}.f32"
         if file.stat().st_size:
             parts.append(np.memmap(file, np.float32, "r").reshape(-1, dim))
-    work = Path(tempfile.mkdtemp(prefix=".building-", dir=root))
+    work = Path(tempfile.mkdtemp(dir=spills[0].parent))  # which the build removes, also when this process is killed
     try:
         with _core.open(work / "db") as db:
             collection = db.create_collection(COLLECTION, dim, metric, preset=preset)

@@ -1,0 +1,233 @@
+"""An index on a Ray cluster of three nodes, all on this machine: the answers of the index without Ray, whatever dies.
+
+While something goes wrong, a thread asks without pause and compares every answer with the reference.
+"""
+
+import os
+import signal
+import threading
+import time
+
+import numpy as np
+import pytest
+
+import proxime
+from proxime import sharded
+
+os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+ray = pytest.importorskip("ray")
+import proxime.ray  # noqa: E402  (after the variable)
+
+N, DIM, SHARDS, K = 6_000, 16, 6, 10
+ROWS = np.random.default_rng(1).standard_normal((N, DIM), dtype=np.float32)
+QUERIES = np.random.default_rng(2).standard_normal((5, DIM), dtype=np.float32)
+MEMORY = 80_000_000
+
+
+@pytest.fixture(scope="module")
+def cluster():
+    from ray.cluster_utils import Cluster
+
+    # The head has no CPUs, so no server is on the node that everything depends on.
+    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "object_store_memory": MEMORY, "include_dashboard": False})
+    for _ in range(3):
+        cluster.add_node(num_cpus=3, object_store_memory=MEMORY)
+    ray.init(address=cluster.address, log_to_driver=False)
+    cluster.wait_for_nodes()
+    yield cluster
+    ray.shutdown()
+    cluster.shutdown()
+
+
+@pytest.fixture(scope="module")
+def root(cluster, tmp_path_factory):
+    root = tmp_path_factory.mktemp("ray") / "index"
+    assert proxime.ray.build(ROWS, root, shards=SHARDS, metric="l2") == 1
+    return root
+
+
+@pytest.fixture(scope="module")
+def truth(root):
+    with sharded.ShardedIndex.open(root) as index:
+        return index.search(QUERIES, K, exact=True)
+
+
+@pytest.fixture
+def index(root):
+    with proxime.ray.open(root, replicas=2) as index:
+        yield index
+
+
+class Load:
+    """Asks without pause in a thread, as long as the block lasts."""
+
+    def __init__(self, index, truth):
+        self.index, self.truth = index, truth
+        self.calls, self.failures, self.wrong, self.times = 0, [], 0, []
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run)
+
+    def _run(self):
+        while not self._stop.is_set():
+            start = time.perf_counter()
+            try:
+                found = self.index.search(QUERIES, K, exact=True)
+            except Exception as error:
+                self.failures.append(error)
+            else:
+                same = np.array_equal(found.ids, self.truth.ids) and np.array_equal(found.distances, self.truth.distances)
+                self.wrong += not (same and found.coverage == 1)
+                self.times.append(time.perf_counter() - start)
+            self.calls += 1
+
+    def __enter__(self):
+        self._thread.start()
+        self.wait_for_calls(30)
+        return self
+
+    def wait_for_calls(self, more):
+        goal = self.calls + more
+        while self.calls < goal:
+            time.sleep(0.01)
+
+    def __exit__(self, *_):
+        self._stop.set()
+        self._thread.join()
+        p50, p99 = np.quantile(self.times, [0.5, 0.99]) * 1_000
+        print(f"{self.calls} calls, {len(self.failures)} failed, {self.wrong} wrong, {self.index.hedges} hedges in all, "
+              f"p50 {p50:.1f} ms, p99 {p99:.1f} ms, max {max(self.times) * 1_000:.0f} ms")
+
+
+def kill(pid):
+    try:
+        os.kill(pid, signal.SIGKILL)
+    except ProcessLookupError:
+        pass
+
+
+def wait_until_all_answer(index):
+    start = time.monotonic()
+    while None in index.status():
+        time.sleep(0.05)
+    print(f"all servers answer after {time.monotonic() - start:.1f} s")
+
+
+def whole(load):
+    assert load.failures == []
+    assert load.wrong == 0
+
+
+def test_answers_are_those_without_ray(root, index, truth):
+    with sharded.ShardedIndex.open(root) as reference:
+        assert index.digest() == reference.digest()
+        assert len(index) == N
+        for options in [{"exact": True}, {"ef": 50}, {"recall": 0.9}]:
+            ours, its = index.search(QUERIES, K, **options), reference.search(QUERIES, K, **options)
+            np.testing.assert_array_equal(ours.ids, its.ids)
+            np.testing.assert_array_equal(ours.distances, its.distances)
+        np.testing.assert_array_equal(index.search(QUERIES[1], K, exact=True).ids, truth.ids[1])
+    with pytest.raises(proxime.FilterError, match="x"):
+        index.search(QUERIES, where={"x": {"$around": 1}})
+    with pytest.raises(proxime.DimensionError):
+        index.search(QUERIES[:, :5])
+    with pytest.raises(proxime.ParameterError):
+        index.search(QUERIES, partial="maybe")
+    with pytest.raises(proxime.ParameterError):
+        proxime.ray.open(root, replicas=4)
+
+
+def test_a_killed_server(index, truth):
+    with Load(index, truth) as load:
+        kill(index.status()[0]["pid"])
+        load.wait_for_calls(100)
+        wait_until_all_answer(index)
+        load.wait_for_calls(50)
+    whole(load)
+
+
+def test_a_server_that_hangs(index, truth):
+    pid = index.status()[1]["pid"]
+    with Load(index, truth) as load:
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            load.wait_for_calls(200)
+        finally:
+            os.kill(pid, signal.SIGCONT)
+    whole(load)
+    assert index.hedges > 0
+
+
+def test_a_node_dies_with_its_server_and_another_joins(cluster, index, truth):
+    victim = index.status()[2]
+    (node,) = [node for node in cluster.worker_nodes if node.node_id == victim["node"]]
+    with Load(index, truth) as load:
+        cluster.remove_node(node, allow_graceful=False)
+        kill(victim["pid"])  # it outlives its node for a moment, and answers
+        load.wait_for_calls(200)
+        wait_until_all_answer(index)
+        cluster.add_node(num_cpus=3, object_store_memory=MEMORY)
+        load.wait_for_calls(50)
+    whole(load)
+
+
+def test_without_a_replica_the_answer_is_an_error_or_says_what_it_covers(root, truth):
+    with proxime.ray.open(root, replicas=1) as index:
+        assert len({server["node"] for server in index.status()}) == 3
+        pid = index.status()[0]["pid"]
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            with pytest.raises(proxime.ray.ShardUnavailableError) as error:
+                index.search(QUERIES, K, exact=True, timeout=1)
+            assert error.value.missing == (0, 3)
+            found = index.search(QUERIES, K, exact=True, timeout=1, partial="allow")
+        finally:
+            os.kill(pid, signal.SIGCONT)
+    shards = proxime._shards.read(root, 1).shards
+    assert found.missing == (0, 3)
+    assert found.coverage == pytest.approx(1 - (shards[0].rows + shards[3].rows) / N)
+    homes = proxime._shards.shard_of(np.arange(N), SHARDS)
+    there = np.flatnonzero(~np.isin(homes, [0, 3]))
+    distances = ((QUERIES[:, None] - ROWS[there][None]) ** 2).sum(axis=2)
+    np.testing.assert_array_equal(found.ids, there[np.argsort(distances, axis=1)[:, :K]])
+
+
+def test_servers_outlive_a_client_and_follow_it(root, truth, tmp_path):
+    first = proxime.ray.open(root, replicas=2)
+    second = proxime.ray.open(root, replicas=1)
+    assert [s["pid"] for s in first.status()] == [s["pid"] for s in second.status()]
+    second.scale(replicas=3)
+    assert all(len(s["shards"]) == SHARDS for s in second.status())
+    first.close()
+
+    copy = tmp_path / "index"
+    proxime.ray.build(ROWS[:1_000], copy, shards=2, metric="l2")
+    with proxime.ray.open(copy) as index:
+        proxime.ray.build(ROWS, copy, shards=SHARDS, metric="l2")
+        assert len(index) == 1_000
+        assert index.search(QUERIES, K).ids.max() < 1_000
+        index.refresh()
+        np.testing.assert_array_equal(index.search(QUERIES, K, exact=True).ids, truth.ids)
+        assert all(len(s["shards"]) == 2 * SHARDS // 3 for s in index.status())
+
+
+def test_a_build_survives_a_killed_worker_and_building_again_writes_nothing(root, tmp_path):
+    once = tmp_path / "once"
+
+    def batches():
+        if not once.exists():
+            once.touch()
+            os.kill(os.getpid(), signal.SIGKILL)
+        yield sharded.Batch(np.arange(N), ROWS)
+
+    index = tmp_path / "index"
+    assert proxime.ray.build(sharded.Source(DIM, "l2", batches), index, shards=SHARDS) == 1
+    assert once.exists()
+    assert proxime._shards.read(index, 1) == proxime._shards.read(root, 1)
+    before = {path: path.stat().st_mtime_ns for path in index.rglob("*")}
+    assert proxime.ray.build(ROWS, index, shards=SHARDS, metric="l2") == 1
+    assert {path: path.stat().st_mtime_ns for path in index.rglob("*")} == before
+    wrong = ROWS.copy()
+    wrong[5, 5] = np.inf
+    with pytest.raises(proxime.NotFiniteError):
+        proxime.ray.build(wrong, index, shards=SHARDS, metric="l2")
+    assert {path: path.stat().st_mtime_ns for path in index.rglob("*")} == before
