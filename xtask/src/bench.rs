@@ -16,6 +16,8 @@ use crate::{python::Venv, shell, workspace::Workspace};
 pub(crate) enum Bench {
     /// Block products: rates, beside the peak of the instruction
     Kernels,
+    /// What safety costs: durable rows beside the disk's own syncs, several writers, opening a large store
+    Durable(Durable),
     /// Builds: vectors/s, stage by stage, memory, recall for distances computed
     Build(Build),
     /// Searches: queries/s at equal recall, latency, memory; tables and a picture
@@ -40,6 +42,13 @@ pub(crate) struct Comparison {
 }
 
 #[derive(Args)]
+pub(crate) struct Durable {
+    /// Rows of 768 in the store that is opened; 1,000,000 take 5 GB of the target directory
+    #[arg(long, default_value_t = 100_000)]
+    rows: usize,
+}
+
+#[derive(Args)]
 pub(crate) struct Build {
     #[command(flatten)]
     comparison: Comparison,
@@ -61,6 +70,7 @@ pub(crate) struct Search {
 pub(crate) fn run(workspace: &Workspace, bench: &Bench) -> Result<()> {
     match bench {
         Bench::Kernels => kernels(workspace),
+        Bench::Durable(durable) => cost_of_safety(workspace, durable),
         Bench::Build(build) => compare(workspace, "build.py", &build.comparison, |command| {
             command.args(build.scale.then_some("--scale"));
         }),
@@ -73,6 +83,14 @@ pub(crate) fn run(workspace: &Workspace, bench: &Bench) -> Result<()> {
 fn kernels(workspace: &Workspace) -> Result<()> {
     let bench = "bench --locked --package proxime-simd --bench kernels";
     shell::run(workspace.cargo(bench))
+}
+
+fn cost_of_safety(workspace: &Workspace, durable: &Durable) -> Result<()> {
+    let mut bench = workspace.cargo("bench --locked --package proxime --bench durable --");
+    bench
+        .arg(workspace.target.join("bench-durable"))
+        .args(["--rows", &durable.rows.to_string()]);
+    shell::run(bench)
 }
 
 /// Runs a program of `bench-compare`; `more` adds what only that one takes.
