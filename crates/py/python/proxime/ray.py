@@ -142,8 +142,9 @@ class _Server:
         for shard in [shard for shard in self._opened if shard not in needed]:
             del self._opened[shard]  # closed when the last search is done with it
 
-    def search(self, number: int, shards: Sequence[int], queries: Any, k: int, options: Any) -> list[Part | None]:
-        """What each shard has; None for one that cannot be read."""
+    def search(self, request: tuple[int, Sequence[int], Any, int, Any]) -> list[Part | None]:
+        """What each shard has; None for one that cannot be read. One argument, because each is packed for itself."""
+        number, shards, queries, k, options = request
         found: list[Part | None] = []
         for shard in shards:
             try:
@@ -184,7 +185,9 @@ class RayIndex:
         self._servers: list[Any] = []
         self._suspect_until: dict[int, float] = {}
         self._times: deque[float] = deque(maxlen=1_000)
+        self._hedge_s = _HEDGE_FIRST_S
         self._calls = 0
+        self._answers = 0
         self._hedges = 0
         self.refresh()
         self.scale(replicas=replicas, servers=servers)
@@ -275,6 +278,13 @@ class RayIndex:
             answer = replace(answer, coverage=1 - lost / self._manifest.rows, missing=missing)
         return shaped(answer, queries)
 
+    def _took(self, seconds: float) -> None:
+        """Learns from a call when to send a hedge; now and then, since sorting takes longer than adding."""
+        self._times.append(seconds)
+        self._answers += 1
+        if self._answers % 32 == 0:
+            self._hedge_s = max(_HEDGE_MIN_S, float(np.quantile(self._times, 0.95)))
+
     def status(self, timeout: float = 1.0) -> list[dict[str, Any] | None]:
         """Of each server its version, node, process and open shards; None for one that does not answer in time."""
         calls = [server.hello.remote() for server in self._servers]
@@ -338,8 +348,7 @@ class _Call:
 
     def run(self) -> list[Part | None]:
         """What each shard has found; None where no replica answered in time."""
-        times = self._index._times
-        hedge = _HEDGE_FIRST_S if len(times) < 20 else max(_HEDGE_MIN_S, float(np.quantile(times, 0.95)))
+        hedge = self._index._hedge_s
         self._ask(range(len(self._parts)))
         while self._asked and any(part is None for part in self._parts):
             now = time.monotonic()
@@ -347,11 +356,12 @@ class _Call:
                 break
             waiting = [sent + hedge for ref, (_, _, sent) in self._asked.items() if ref not in self._hedged]
             until = min([self._deadline, *waiting])
-            ready, _ = ray.wait(list(self._asked), num_returns=1, timeout=max(0.0, until - now))
+            # All are needed until one is hedged: then whichever of the two comes.
+            needed = 1 if self._hedged else len(self._asked)
+            ready, _ = ray.wait(list(self._asked), num_returns=needed, timeout=max(0.0, until - now))
             for ref in ready:
                 self._take(ref)
-            if not ready:
-                self._hedge_older_than(time.monotonic() - hedge)
+            self._hedge_older_than(time.monotonic() - hedge)
         for ref, (i, shards, _) in self._asked.items():
             # Slower than its hedge, or too late.
             if ref in self._hedged or any(self._parts[j] is None for j in shards):
@@ -365,7 +375,7 @@ class _Call:
             if self._parts[j] is None and self._left[j]:
                 messages.setdefault(self._left[j].pop(0), []).append(j)
         for i, mine in messages.items():
-            ref = self._index._servers[i].search.remote(self._index._number, mine, *self._arguments)
+            ref = self._index._servers[i].search.remote((self._index._number, mine, *self._arguments))
             self._asked[ref] = (i, mine, time.monotonic())
 
     def _take(self, ref: Any) -> None:
@@ -380,7 +390,7 @@ class _Call:
                 raise error.cause from None
             raise
         else:
-            self._index._times.append(time.monotonic() - sent)
+            self._index._took(time.monotonic() - sent)
         for j, part in zip(shards, parts):
             self._parts[j] = part if self._parts[j] is None else self._parts[j]
         self._ask(shards)
