@@ -6,7 +6,7 @@ import importlib
 import pytest
 
 
-@pytest.mark.parametrize("name", ["haystack", "langchain", "llama_index"])
+@pytest.mark.parametrize("name", ["haystack", "langchain", "llama_index", "sklearn"])
 def test_examples_in_the_documentation(name, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     results = doctest.testmod(importlib.import_module(f"proxime.{name}"))
