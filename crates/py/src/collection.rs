@@ -86,7 +86,7 @@ impl Collection {
             let vectors = vectors.map(|vectors| self.vectors(vectors, in_place));
             let vectors = vectors.transpose()?;
             let source = vectors.as_ref().map(|vectors| vectors.source());
-            let ids = keys::from_py(ids)?;
+            let ids = keys::from_py(ids, source.as_ref().map(|source| source.rows()))?;
             let metadata = metadata.map(|metadata| values::records(metadata, ids.len()));
             let mut update = Update::new(ids);
             if let Some(source) = &source {
@@ -114,7 +114,7 @@ impl Collection {
             let in_place = args::in_place(zero_copy)?;
             let vectors = self.vectors(vectors, in_place)?;
             let source = vectors.source();
-            let ids = keys::from_py(ids)?;
+            let ids = keys::from_py(ids, Some(source.rows()))?;
             let metadata = metadata.map(|metadata| values::records(metadata, source.rows()));
             let metadata = metadata.transpose()?;
             let rows = source.rows();
@@ -192,7 +192,7 @@ const SCROLL_LIMIT: usize = 1000;
 fn one_or_more(ids: &Bound<'_, PyAny>) -> PyResult<(Vec<Key>, bool)> {
     let several = ids.is_instance_of::<PyList>() || ids.is_instance_of::<PyUntypedArray>();
     Ok(match several {
-        true => (keys::from_py(ids)?, false),
+        true => (keys::from_py(ids, None)?, false),
         false => (vec![keys::one(ids, None)?], true),
     })
 }
@@ -356,7 +356,7 @@ impl Collection {
     ) -> PyResult<usize> {
         call::guarded(py, || {
             let filter = filters::from_py(r#where, params)?;
-            let ids = ids.map(keys::from_py).transpose()?;
+            let ids = ids.map(|ids| keys::from_py(ids, None)).transpose()?;
             match (ids, filter) {
                 (Some(ids), None) => call::detached(py, || self.inner.delete(&ids)),
                 (None, Some(filter)) => call::detached(py, || self.inner.delete_where(&filter)),

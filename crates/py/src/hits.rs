@@ -8,7 +8,7 @@ use std::sync::Arc;
 use numpy::ndarray::IntoDimension;
 use numpy::{PyArray1, PyArray2, PyArrayMethods};
 use proxime::{Hit, Key, Metadata, Results};
-use pyo3::exceptions::PyIndexError;
+use pyo3::exceptions::{PyIndexError, PyOverflowError};
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyCapsule, PyDict, PyIterator, PyList, PySlice, PyString, PyTuple, PyType};
@@ -306,7 +306,13 @@ impl Hits {
         if index.is_instance_of::<PySlice>() {
             return self.list(py, self.__len__())?.as_any().get_item(index);
         }
-        let index = index.extract::<isize>()?;
+        let nowhere = || PyIndexError::new_err("Hits index out of range");
+        let index = index.extract::<isize>().map_err(|error| {
+            match error.is_instance_of::<PyOverflowError>(py) {
+                true => nowhere(),
+                false => error,
+            }
+        })?;
         let index = if index < 0 {
             index + self.__len__() as isize
         } else {
@@ -317,7 +323,7 @@ impl Hits {
             .and_then(|index| self.hits().nth(index));
         match hit {
             Some(hit) => to_py(py, &hit),
-            None => Err(PyIndexError::new_err("Hits index out of range")),
+            None => Err(nowhere()),
         }
     }
 

@@ -3,15 +3,15 @@
 //! `True` is not 1 here and 1.0 is not 1: an id that is nearly an integer is a mistake somewhere, and is refused by row.
 
 use numpy::{PyArray1, PyArrayDescrMethods, PyArrayMethods, PyUntypedArray, PyUntypedArrayMethods};
-use proxime::Key;
+use proxime::{Error, Key};
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyByteArray, PyBytes, PyDict, PyFrozenSet, PyInt, PySet, PyString, PyType};
 
 use crate::{error, values};
 
-/// The ids of a batch, in order.
-pub(crate) fn from_py(ids: &Bound<'_, PyAny>) -> PyResult<Vec<Key>> {
+/// The ids of a batch, in order. If it is known how many rows there are, no more is looked at than tells that these are others.
+pub(crate) fn from_py(ids: &Bound<'_, PyAny>, rows: Option<usize>) -> PyResult<Vec<Key>> {
     if let Ok(array) = ids.cast::<PyUntypedArray>() {
         if array.ndim() != 1 {
             let message = format!("ids: one dimension is needed, not {}", array.ndim());
@@ -39,7 +39,16 @@ pub(crate) fn from_py(ids: &Bound<'_, PyAny>) -> PyResult<Vec<Key>> {
         return Err(needed());
     }
     let items = ids.try_iter().map_err(|_| needed())?;
+    let len = ids.len().ok();
+    if let (Some(rows), Some(ids)) = (rows, len)
+        && rows != ids
+    {
+        return Err(error::from_db(items.py(), &Error::IdCount { rows, ids }));
+    }
+    // What does not say how long it is may have no end.
+    let limit = rows.map_or(usize::MAX, |rows| rows + 1);
     items
+        .take(limit)
         .enumerate()
         .map(|(row, id)| one(&id?, Some(row)))
         .collect()

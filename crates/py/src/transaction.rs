@@ -60,7 +60,7 @@ impl Transaction {
         call::guarded(py, || {
             let vectors = collection.vectors(vectors, false)?;
             let source = vectors.source();
-            let ids = keys::from_py(ids)?;
+            let ids = keys::from_py(ids, Some(source.rows()))?;
             let metadata = metadata.map(|metadata| values::records(metadata, source.rows()));
             let mut batch = Batch::new(ids, &*source);
             batch = match metadata.transpose()? {
@@ -130,7 +130,7 @@ impl Transaction {
     ) -> PyResult<()> {
         call::guarded(py, || {
             let filter = filters::from_py(r#where, params)?;
-            let ids = ids.map(keys::from_py).transpose()?;
+            let ids = ids.map(|ids| keys::from_py(ids, None)).transpose()?;
             let collection = collection.inner();
             self.push(py, |inner| match (&ids, &filter) {
                 (Some(ids), None) => inner.delete(collection, ids),

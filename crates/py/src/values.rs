@@ -21,7 +21,16 @@ pub(crate) fn records(metadata: &Bound<'_, PyAny>, rows: usize) -> PyResult<Vec<
         return Err(needed());
     }
     let records = metadata.try_iter().map_err(|_| needed())?;
-    (records.enumerate())
+    if let Ok(metadata) = metadata.len()
+        && metadata != rows
+    {
+        return Err(error::from_db(
+            records.py(),
+            &Error::MetadataCount { rows, metadata },
+        ));
+    }
+    // What does not say how long it is may have no end.
+    (records.take(rows + 1).enumerate())
         .map(|(row, record)| {
             let record = record?;
             if record.is_none() {

@@ -11,7 +11,7 @@ import proxime
 from conftest import DIM, vectors
 from proxime import aio
 
-MANY = 20_000
+MANY = 10_000
 
 
 @pytest.mark.parametrize("synchronous", [proxime.Database, proxime.Collection, proxime.Transaction])

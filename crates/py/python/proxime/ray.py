@@ -139,8 +139,8 @@ class _Server:
             self._collection(number, shard)
         self._manifests = {n: manifest for n, manifest in self._manifests.items() if n >= number}
         needed = {shard for manifest in self._manifests.values() for shard in manifest.shards}
-        for shard in [shard for shard in self._opened if shard not in needed]:
-            del self._opened[shard]  # closed when the last search is done with it
+        for old in [shard for shard in self._opened if shard not in needed]:
+            del self._opened[old]  # closed when the last search is done with it
 
     def search(self, request: tuple[int, Sequence[int], Any, int, Any]) -> list[Part | None]:
         """What each shard has; None for one that cannot be read. One argument, because each is packed for itself."""
@@ -189,6 +189,7 @@ class RayIndex:
         self._calls = 0
         self._answers = 0
         self._hedges = 0
+        self._replicas = replicas
         self.refresh()
         self.scale(replicas=replicas, servers=servers)
 
