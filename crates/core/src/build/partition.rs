@@ -16,7 +16,7 @@ use super::view::View;
 use super::{LEAF_MAX, LEAF_MEAN};
 use crate::level::node_hash;
 use crate::pool::Pool;
-use crate::progress::Watch;
+use crate::progress::{Step, Watch};
 
 /// Leaders at most: their places are 16 bits.
 const LEADERS_MAX: usize = 1 << 15;
@@ -91,6 +91,7 @@ fn carve(
     let norms = Norms::of(view, &leading);
     let scratches = Pool::<(Gathered, Products)>::default();
     let assign = |rows: &[u32]| {
+        watch.report(Step::Partition);
         if watch.stopped() {
             return vec![0; rows.len() * fan];
         }
