@@ -32,37 +32,12 @@ struct Place {
 /// One list for every row of `codes` from the lists of its leaves: at most `cap` links in `stride` slots.
 pub(crate) fn merge(
     codes: &Codes,
-    leaves: &[Vec<u32>],
-    lists: &[Lists<u32>],
+    leaves: Vec<Vec<u32>>,
+    lists: Vec<Lists<u32>>,
     cap: usize,
     stride: usize,
 ) -> Links {
-    let places = Lists::sorted_out(codes.n(), || {
-        leaves.iter().zip(0..).flat_map(|(rows, leaf)| {
-            rows.iter()
-                .zip(0..)
-                .map(move |(&row, list)| (row, Place { leaf, list }))
-        })
-    });
-    let order = in_home_order(leaves, &places);
-    let gathered = |row: u32, gathered: &mut Vec<Tagged>| {
-        for (place, bit) in places.get(row as usize).iter().zip(0..) {
-            let list = lists[place.leaf as usize].get(place.list as usize);
-            let from = 1 << bit;
-            gathered.extend(list.iter().map(|&node| Tagged::new(node, from)));
-        }
-    };
-    let pruned: Vec<Lists<Candidate>> = order
-        .par_chunks(CHUNK_ROWS)
-        .map(|rows| {
-            Level::detect().dispatch(PruneChunk {
-                codes,
-                rows,
-                cap,
-                gathered,
-            })
-        })
-        .collect();
+    let (order, pruned) = prune(codes, leaves, lists, cap);
     let mut turns = vec![0; codes.n()];
     for (&row, turn) in order.iter().zip(0..) {
         turns[row as usize] = turn;
@@ -101,6 +76,42 @@ pub(crate) fn merge(
             });
         });
     Links::from_slots(slots, stride)
+}
+
+/// The rows in an order of their own, and the list of each in chunks of that order. What the leaves have found is gone then: the
+/// links offered take its place in memory.
+fn prune(
+    codes: &Codes,
+    leaves: Vec<Vec<u32>>,
+    lists: Vec<Lists<u32>>,
+    cap: usize,
+) -> (Vec<u32>, Vec<Lists<Candidate>>) {
+    let places = Lists::sorted_out(codes.n(), || {
+        leaves.iter().zip(0..).flat_map(|(rows, leaf)| {
+            rows.iter()
+                .zip(0..)
+                .map(move |(&row, list)| (row, Place { leaf, list }))
+        })
+    });
+    let order = in_home_order(&leaves, &places);
+    drop(leaves);
+    let gathered = |row: u32, gathered: &mut Vec<Tagged>| {
+        for (place, bit) in places.get(row as usize).iter().zip(0..) {
+            let list = lists[place.leaf as usize].get(place.list as usize);
+            let from = 1 << bit;
+            gathered.extend(list.iter().map(|&node| Tagged::new(node, from)));
+        }
+    };
+    let chunks = order.par_chunks(CHUNK_ROWS).map(|rows| {
+        Level::detect().dispatch(PruneChunk {
+            codes,
+            rows,
+            cap,
+            gathered,
+        })
+    });
+    let pruned = chunks.collect();
+    (order, pruned)
 }
 
 /// All rows, those of one leaf beside each other: their candidates are mostly the same, and stay in cache.

@@ -113,10 +113,12 @@ fn build(codes: &Codes, params: &Params, progress: Progress<'_>) -> Result<Graph
     watch.report(Step::Partition);
     let sketches = Sketches::of(codes, params.seed(), &watch);
     let silent = Watch::new(&|_| ControlFlow::Continue(()), FAN_ABOVE);
+    let select = |upper: &UpperLevel| sketches.as_ref().map(|all| all.select(upper.nodes()));
+    let sketches_above: Vec<_> = graph.upper.iter().map(select).collect();
     let base = || {
         link(
             codes,
-            sketches.as_ref(),
+            sketches,
             params,
             fan,
             degree_cap(m, 0),
@@ -124,12 +126,11 @@ fn build(codes: &Codes, params: &Params, progress: Progress<'_>) -> Result<Graph
             &watch,
         )
     };
-    let link_above = |(upper, level): (&mut UpperLevel, usize)| {
+    let link_above = |((upper, sketches), level): ((&mut UpperLevel, _), usize)| {
         let codes = codes.select(upper.nodes());
-        let sketches = sketches.as_ref().map(|all| all.select(upper.nodes()));
         upper.set_links(link(
             &codes,
-            sketches.as_ref(),
+            sketches,
             params,
             fan_among(codes.n(), FAN_ABOVE),
             degree_cap(m, level),
@@ -137,7 +138,7 @@ fn build(codes: &Codes, params: &Params, progress: Progress<'_>) -> Result<Graph
             &silent,
         ));
     };
-    let upper = graph.upper.iter_mut().zip(1..);
+    let upper = graph.upper.iter_mut().zip(sketches_above).zip(1..);
     // Beside each other, so that no thread is idle where one has a step of its own.
     (graph.base, _) = rayon::join(base, || upper.for_each(link_above));
     watch.report(Step::Connect);
@@ -151,14 +152,14 @@ fn build(codes: &Codes, params: &Params, progress: Progress<'_>) -> Result<Graph
 /// Links all rows of `codes`: at most `cap` links a row, in `stride` slots.
 fn link(
     codes: &Codes,
-    sketches: Option<&Sketches>,
+    sketches: Option<Sketches>,
     params: &Params,
     fan: usize,
     cap: usize,
     stride: usize,
     watch: &Watch<'_>,
 ) -> Links {
-    let view = View::of(codes, sketches);
+    let view = View::of(codes, sketches.as_ref());
     let leaves = partition(view, codes.n(), fan, params.seed(), watch);
     watch.report(Step::Leaves);
     let scratches = Pool::<LeafScratch>::default();
@@ -181,9 +182,10 @@ fn link(
         lists
     };
     let lists: Vec<_> = leaves.par_iter().map(link_leaf).collect();
+    drop(sketches);
     watch.report(Step::Merge);
     match watch.stopped() {
         true => Links::empty(codes.n(), stride),
-        false => merge(codes, &leaves, &lists, cap, stride),
+        false => merge(codes, leaves, lists, cap, stride),
     }
 }
