@@ -52,7 +52,7 @@ pub use pool::Pool;
 pub use progress::{Done, Progress, Step};
 pub use scorer::WalkCodes;
 pub use search::{
-    Candidate, FilteredRoute, Matches, Scratch, ScratchPool, rerank, search, search_among,
-    search_filtered,
+    Candidate, FilteredRoute, Matches, Scratch, ScratchPool, contenders, rerank, search,
+    search_among, search_filtered,
 };
 pub use stats::GraphStats;

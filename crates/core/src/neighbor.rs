@@ -18,7 +18,8 @@ pub(crate) fn ordered(distance: f32) -> u32 {
     bits ^ (((bits as i32) >> 31) as u32 | 0x8000_0000)
 }
 
-fn from_ordered(key: u32) -> f32 {
+/// What [`ordered`] was made of.
+pub(crate) fn from_ordered(key: u32) -> f32 {
     let mask = if key & 0x8000_0000 != 0 {
         0x8000_0000
     } else {

@@ -255,7 +255,7 @@ impl PartSearch<'_> {
         }
     }
 
-    /// Codes order well enough that the true nearest are among twice as many.
+    /// Codes order well enough that the true nearest are among twice as many; how many of these can be, is asked of each query.
     fn depth(&self) -> usize {
         (2 * self.plan.k).max(self.plan.k + 10)
     }
@@ -276,38 +276,34 @@ impl PartSearch<'_> {
             .prepare(codec, query)
             .map_err(proxime_core::Error::from)?;
         let (ef, depth) = (self.ef(available), self.depth());
-        match self.chosen {
-            None => proxime_core::search(graph, codes, &prepared, ef, scratch),
-            Some(chosen) => {
-                proxime_core::search_filtered(graph, codes, &prepared, ef, chosen, scratch);
-            }
-        }
-        self.by_vectors(query, depth, scratch)
+        let Some(chosen) = self.chosen else {
+            proxime_core::search(graph, codes, &prepared, ef, scratch);
+            let error = |row| codes.error(&prepared, row as usize);
+            let found = scratch.candidates().filter(|c| self.part.is_live(c.node));
+            let found = proxime_core::contenders(found, self.plan.k, depth, error);
+            return self.by_vectors(query, found.iter().copied());
+        };
+        proxime_core::search_filtered(graph, codes, &prepared, ef, chosen, scratch);
+        self.matches_by_vectors(query, depth, scratch)
     }
 
-    /// The nearest of a search's candidates by their vectors. Where rows are all about as far from the query, codes order them
-    /// badly: of a filter's matches, which may lie anywhere, twice as many are looked at until that changes nothing.
-    fn by_vectors(
+    /// The nearest matches of a search's candidates. Where rows are all about as far from the query, codes order them badly: of
+    /// a filter's matches, which may lie anywhere, twice as many are looked at until that changes nothing.
+    fn matches_by_vectors(
         &self,
         query: &[f32],
         depth: usize,
         scratch: &mut Scratch,
     ) -> Result<Vec<Neighbor>> {
-        let (segment, metric) = (&self.part.segment, self.view.config.metric);
-        let found =
-            |candidate: &Candidate| self.chosen.is_some() || self.part.is_live(candidate.node);
         let mut nearest: Vec<Neighbor> = Vec::new();
         let (mut from, mut to) = (0, depth);
         loop {
             scratch.widen(to);
-            let some = || scratch.candidates().filter(found).take(to).skip(from);
-            let nodes = some().map(|candidate| candidate.node);
-            let vectors = segment.vectors_of(nodes)?;
-            let more = rerank(metric, query, vectors, some(), depth);
+            let some = || scratch.candidates().take(to).skip(from);
+            let more = self.by_vectors(query, some())?;
             let is_nearer =
                 |kth: &Neighbor| more.first().is_some_and(|n| n.distance < kth.distance);
-            let goes_on =
-                self.chosen.is_some() && nearest.get(self.plan.k - 1).is_none_or(is_nearer);
+            let goes_on = nearest.get(self.plan.k - 1).is_none_or(is_nearer);
             nearest.extend(more);
             nearest.sort_unstable_by(|a, b| a.distance.total_cmp(&b.distance));
             nearest.truncate(depth);
@@ -316,6 +312,18 @@ impl PartSearch<'_> {
             }
             (from, to) = (to, 2 * to);
         }
+    }
+
+    /// Candidates by their vectors, nearest first.
+    fn by_vectors(
+        &self,
+        query: &[f32],
+        candidates: impl Iterator<Item = Candidate> + Clone,
+    ) -> Result<Vec<Neighbor>> {
+        let nodes = candidates.clone().map(|candidate| candidate.node);
+        let vectors = self.part.segment.vectors_of(nodes)?;
+        let (metric, all) = (self.view.config.metric, usize::MAX);
+        Ok(rerank(metric, query, vectors, candidates, all))
     }
 
     /// By looking at every vector. Rows at the same distance as the `k`-th come along: which of them counts is decided by id,

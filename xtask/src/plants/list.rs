@@ -254,8 +254,8 @@ pub(crate) const PLANTS: [Plant; 32] = [
         "what a search finds is not checked",
         [
             "crates/db/src/search.rs",
-            "let vectors = segment.vectors_of(nodes)?;",
-            "let vectors = segment.vectors_of(nodes.take(0))?;",
+            "let vectors = self.part.segment.vectors_of(nodes)?;",
+            "let vectors = self.part.segment.vectors_of(nodes.take(0))?;",
         ],
         [DB, "lazy"],
     ),

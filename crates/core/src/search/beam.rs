@@ -74,7 +74,7 @@ impl Beam {
     }
 
     /// Nearest first.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = Candidate> + '_ {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = Candidate> + Clone + '_ {
         self.entries.iter().map(|&entry| Candidate {
             key: (entry >> 32) as u32,
             node: node_of(entry),

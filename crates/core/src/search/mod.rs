@@ -13,7 +13,7 @@ mod visited;
 
 pub use filtered::{FilteredRoute, Matches, search_among, search_filtered};
 pub(crate) use layer::{descend, search_layer};
-pub use rerank::rerank;
+pub use rerank::{contenders, rerank};
 pub use scratch::{Scratch, ScratchPool};
 
 use proxime_simd::{Isa, Level, WithIsa};

@@ -38,7 +38,7 @@ impl Scratch {
     }
 
     /// What the last search found, nearest first.
-    pub fn candidates(&self) -> impl Iterator<Item = Candidate> + '_ {
+    pub fn candidates(&self) -> impl Iterator<Item = Candidate> + Clone + '_ {
         self.beam.iter()
     }
 

@@ -71,3 +71,37 @@ fn rows_without_direction_have_distances() {
         }
     }
 }
+
+/// Against the distances of the int8 codes that were rounded.
+#[test]
+fn errors_are_as_large_as_is_said() {
+    let (n, dim) = (400, 300);
+    let value = |i: usize| {
+        let bits = (i as u64 + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+        let bits = (bits ^ (bits >> 31)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        ((bits >> 40) as f32 / (1 << 24) as f32 - 0.3) / (1 + i % 7) as f32
+    };
+    let data: Vec<f32> = (0..n * dim).map(value).collect();
+    let rows = Rows::new(&data, dim).unwrap();
+    for metric in [Metric::L2, Metric::Cosine, Metric::Dot] {
+        let codec = ScalarI8::train(rows, metric).unwrap();
+        let codes = Codes::encode(&codec, rows).unwrap();
+        let rounded = CodesU4::new(&codes);
+        let (exact, query) = (
+            codec.prepare(rows.row(0)).unwrap(),
+            rounded.prepare(&codec, rows.row(0)).unwrap(),
+        );
+        let in_errors = |row| {
+            let [dot] = Level::detect().dispatch(Dot(query.codes(), rounded.row(row)));
+            let distance = exact.distance_from_dot(exact.dot(codes.row(row)), codes.term(row));
+            let off = rounded.distance_from_dot(&query, dot, row) - distance;
+            f64::from(off / rounded.error(&query, row))
+        };
+        let square = (1..n).map(|row| in_errors(row).powi(2)).sum::<f64>() / (n - 1) as f64;
+        assert!(
+            (0.8..1.2).contains(&square.sqrt()),
+            "{metric}: {}",
+            square.sqrt()
+        );
+    }
+}
