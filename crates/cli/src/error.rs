@@ -82,6 +82,8 @@ pub(crate) enum Error {
     Write { file: PathBuf, source: io::Error },
     #[error("{collection:?} holds {records} records, which would be lost; add --yes to drop it")]
     Unconfirmed { collection: String, records: usize },
+    #[error("there are no queries, or no records: nothing can be measured")]
+    NothingToMeasure,
     #[error("{0}")]
     Id(String),
     #[error("{0}")]
@@ -200,6 +202,7 @@ impl Error {
             | Error::Unconfirmed { .. }
             | Error::UnknownFormat { .. }
             | Error::Header { .. }
+            | Error::NothingToMeasure
             | Error::IdLine { .. }
             | Error::Row { .. }
             | Error::Input { .. } => Exit::Refused,

@@ -21,7 +21,7 @@ use crate::update::Absent;
 use crate::writer::{Checked, check_vectors};
 use crate::{
     CollectionConfig, Error, Filter, GraphStats, Input, Key, Metadata, Progress, Recall, Result,
-    Results, Rows, SearchOptions, Stats, digest, frame, merge, recall,
+    Results, Rows, SearchOptions, Stats, digest, frame, merge,
 };
 
 /// A handle to a collection. Clones are the same collection.
@@ -259,7 +259,7 @@ impl Collection {
                 ..options.clone()
             },
         )?;
-        Ok(recall::compare(&found, &exact))
+        Ok(Recall::of(&found, &exact))
     }
 
     /// The collection in numbers. Cost: a walk over the graphs.

@@ -79,7 +79,7 @@ pub use value::{
 
 /// Graph parameters, and what "near" and "rows" mean: from the floors below.
 pub use proxime_core::{Params, Preset};
-pub use proxime_simd::{IsaError, Level, Metric, MetricError, Rows, ShapeError};
+pub use proxime_simd::{IsaError, Level, Metric, MetricError, Rows, ShapeError, self_test};
 /// The storage layer's errors, inside [`Error::Storage`].
 pub use proxime_storage::Error as StorageError;
 /// What a store stands on: the system's files, memory, or a disk for tests, as bad as it may be.

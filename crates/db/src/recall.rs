@@ -188,24 +188,26 @@ pub struct Recall {
     pub interval: f64,
 }
 
-/// Compares answers with exact ones. A hit as near as the last true one counts, whichever of equals it is.
-pub(crate) fn compare(found: &Results, exact: &Results) -> Recall {
-    let distances = |results: &Results, query| -> Vec<f32> {
-        results.hits(query).map(|hit| hit.distance()).collect()
-    };
-    let shares: Vec<f64> = (0..exact.queries())
-        .map(|query| {
-            share(
-                distances(found, query).into_iter(),
-                distances(exact, query).into_iter(),
-            )
-        })
-        .collect();
-    let (recall, error) = mean_and_error(&shares);
-    Recall {
-        queries: shares.len(),
-        recall,
-        interval: 1.96 * error,
+impl Recall {
+    /// Compares answers with exact ones to the same queries. A hit as near as the last true one counts, whichever of equals it is.
+    pub fn of(found: &Results, exact: &Results) -> Recall {
+        let distances = |results: &Results, query| -> Vec<f32> {
+            results.hits(query).map(|hit| hit.distance()).collect()
+        };
+        let shares: Vec<f64> = (0..exact.queries())
+            .map(|query| {
+                share(
+                    distances(found, query).into_iter(),
+                    distances(exact, query).into_iter(),
+                )
+            })
+            .collect();
+        let (recall, error) = mean_and_error(&shares);
+        Recall {
+            queries: shares.len(),
+            recall,
+            interval: 1.96 * error,
+        }
     }
 }
 

@@ -27,6 +27,7 @@
 //! | `block`, `transpose` | many `int8` rows against many |
 //! | `topk` | the smallest few of many keys |
 //! | `reference` | the definitions, in `f64` and `i64`: the oracle of the tests |
+//! | `self_test` | the kernels against them, on the machine at hand |
 //! | `memory` | large matrices on huge pages |
 //! | `raw` | prefetch and the cache line type |
 //!
@@ -77,12 +78,14 @@ pub mod batch;
 pub mod block;
 mod raw;
 pub mod reference;
+mod self_test;
 pub mod topk;
 
 pub use codes::I8Query;
 pub use isa::{Isa, IsaError, Level, Scalar, WithIsa};
 pub use metric::{Metric, MetricError};
 pub use rows::{AlignedRows, Rows, ShapeError};
+pub use self_test::self_test;
 
 #[cfg(target_arch = "x86_64")]
 pub use {amx::Amx, pulp::x86::V3, x86::V4x};

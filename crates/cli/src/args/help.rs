@@ -118,6 +118,31 @@ Examples:
 
 --json prints {collection, records}: how many are gone.";
 
+pub(super) const BENCH_HELP: &str = "\
+Examples:
+  proxime bench docs.db --query q.npy
+  proxime bench docs.db --query q.npy -k 100 --ef 100,200,400 --json
+
+Queries/s are of all queries in one call, on all threads; latencies of one query at a time.
+The last line is an exact search. --json prints {ef, recall, interval, queries_per_s, p50_us,
+p99_us} for each setting.";
+
+pub(super) const TUNE_HELP: &str = "\
+Examples:
+  proxime tune docs.db --query q.npy --recall 0.95
+  proxime tune docs.db --query q.npy --recall 0.99 --p99-us 500
+
+Exit code 1 if no beam does. --json prints {tried, ef}: what bench prints for each beam, and
+the one to use.";
+
+pub(super) const DOCTOR_HELP: &str = "\
+Examples:
+  proxime doctor
+  proxime doctor /var/lib/docs --json
+
+Writes about 70 MB to DIR for a moment. Exit code 1 if a kernel computes what it should not.
+--json prints {ok, version, findings: [{topic, ok, found, advice}]}.";
+
 pub(super) const COMPLETIONS_HELP: &str = "\
 Examples:
   proxime completions bash > ~/.local/share/bash-completion/completions/proxime

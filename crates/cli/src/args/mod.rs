@@ -10,7 +10,7 @@ use std::path::PathBuf;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{ArgGroup, Parser, Subcommand, ValueEnum};
-use proxime::{Filter, FilterError, Metadata, Metric, Preset};
+use proxime::{Filter, FilterError, Metadata, Metric, Preset, SearchOptions};
 
 use crate::format::Format;
 use help::*;
@@ -76,6 +76,15 @@ pub(crate) enum Verb {
     /// Copy a backup to a new place, checking it on the way
     #[command(after_help = RESTORE_HELP)]
     Restore(Copy),
+    /// Measure recall and speed of the collection's own graph on queries of your own
+    #[command(after_help = BENCH_HELP)]
+    Bench(Bench),
+    /// Find the narrowest beam that gives a recall on queries of your own
+    #[command(after_help = TUNE_HELP)]
+    Tune(Tune),
+    /// Look at the processor, the memory and the disk, and test the kernels
+    #[command(after_help = DOCTOR_HELP)]
+    Doctor(Doctor),
     /// Print what a shell needs to complete commands
     #[command(after_help = COMPLETIONS_HELP)]
     Completions {
@@ -327,6 +336,71 @@ pub(crate) struct Delete {
     pub(crate) json: bool,
 }
 
+/// What is measured, and on what.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Measured {
+    /// The database
+    pub(crate) db: PathBuf,
+    /// Queries in .npy, or in another array that import reads
+    #[arg(long, value_name = "FILE.npy")]
+    pub(crate) query: PathBuf,
+    /// Use so many of them: each is answered exactly once, too
+    #[arg(long, value_name = "N", default_value = "1000")]
+    pub(crate) queries: NonZeroUsize,
+    /// How many records to find for each query
+    #[arg(short, value_name = "K", default_value = "10")]
+    pub(crate) k: NonZeroUsize,
+    /// Find only records whose metadata this is true of; see search --help
+    #[arg(long = "where", value_name = "FILTER", value_parser = filter)]
+    pub(crate) filter: Option<Filter>,
+    /// Where to search
+    #[arg(long, value_name = "NAME", default_value = "default")]
+    pub(crate) collection: String,
+    /// One JSON object per setting for bench, one in all for tune
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+impl Measured {
+    pub(crate) fn options(&self) -> SearchOptions {
+        SearchOptions {
+            filter: self.filter.clone(),
+            ..SearchOptions::k(self.k.get())
+        }
+    }
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Bench {
+    #[command(flatten)]
+    pub(crate) measured: Measured,
+    /// Beam widths [default: k times 1, 2, 4, 8, 16, 32]
+    #[arg(long, value_name = "N,N", value_delimiter = ',')]
+    pub(crate) ef: Vec<NonZeroUsize>,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Tune {
+    #[command(flatten)]
+    pub(crate) measured: Measured,
+    /// Share of the nearest to find, above 0 and up to 1
+    #[arg(long, value_name = "SHARE", default_value_t = 0.95, value_parser = share)]
+    pub(crate) recall: f64,
+    /// Longest time that 99 % of single queries may take, in microseconds
+    #[arg(long, value_name = "US")]
+    pub(crate) p99_us: Option<f64>,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Doctor {
+    /// Where databases are to be: its disk is tried, with a file that is gone afterwards
+    #[arg(default_value = ".")]
+    pub(crate) dir: PathBuf,
+    /// Report as one JSON object
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
 #[derive(Debug, clap::Args)]
 pub(crate) struct Compact {
     #[command(flatten)]
@@ -380,6 +454,14 @@ fn metric() -> impl TypedValueParser<Value = Metric> {
 
 fn preset() -> impl TypedValueParser<Value = Preset> {
     PossibleValuesParser::new(["fast", "default", "high"]).try_map(|name| name.parse::<Preset>())
+}
+
+fn share(text: &str) -> Result<f64, String> {
+    let share = text.parse().map_err(|_| "not a number".to_owned())?;
+    match share > 0.0 && share <= 1.0 {
+        true => Ok(share),
+        false => Err("above 0 and at most 1 is possible".to_owned()),
+    }
 }
 
 fn filter(text: &str) -> Result<Filter, FilterError> {

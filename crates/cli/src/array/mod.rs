@@ -14,7 +14,7 @@ use std::io;
 use std::path::Path;
 
 use half::f16;
-use proxime::VectorSource;
+use proxime::{Collection, Input, VectorSource};
 
 use crate::error::Error;
 use crate::format::Format;
@@ -201,6 +201,20 @@ impl Array {
     /// The file's name, for messages.
     pub(crate) fn name(&self) -> &str {
         &self.name
+    }
+
+    /// Whether the rows can be queries to a collection. Before any is read: a wrong one may be as long as the file.
+    pub(crate) fn check_dim(&self, collection: &Collection) -> Result<(), Error> {
+        let (expected, got) = (collection.config().dim, self.dim);
+        if got == expected {
+            return Ok(());
+        }
+        let error = proxime::Error::Dimension {
+            input: Input::Query,
+            expected,
+            got,
+        };
+        Err(Error::from_vectors(&self.name, 0, error))
     }
 
     /// Fills `out` with the rows from `first` on; `out.len()` is a whole number of rows that exist.

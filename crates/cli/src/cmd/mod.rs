@@ -1,9 +1,11 @@
 //! The verbs, one file each. Each takes its options and a writer, and says how the process ends.
 
 mod backup;
+mod bench;
 mod compact;
 mod count;
 mod delete;
+mod doctor;
 mod drop;
 mod export;
 mod generate;
@@ -11,10 +13,12 @@ mod get;
 mod import;
 mod info;
 mod list;
+mod measure;
 mod rename;
 mod repair;
 mod salvage;
 mod search;
+mod tune;
 mod update;
 mod verify;
 
@@ -47,6 +51,9 @@ pub(crate) fn run(args: &Args, out: &mut impl Write) -> Result<Exit, Error> {
         Verb::Salvage(salvage) => salvage::run(salvage, out),
         Verb::Backup(copy) => backup::back_up(copy, out),
         Verb::Restore(copy) => backup::restore(copy, out),
+        Verb::Bench(bench) => bench::run(bench, out),
+        Verb::Tune(tune) => tune::run(tune, out),
+        Verb::Doctor(doctor) => doctor::run(doctor, out),
         Verb::Completions { shell } => generate::completions(*shell, out),
         Verb::Man { dir } => generate::man(dir, out),
     }?;

@@ -6,9 +6,7 @@ use std::io::Write;
 use std::num::NonZeroUsize;
 use std::path::Path;
 
-use proxime::{
-    Collection, Input, Key, Results, Rows, SearchOptions, VectorSource, metadata_to_json,
-};
+use proxime::{Collection, Key, Results, Rows, SearchOptions, VectorSource, metadata_to_json};
 use serde::Serialize;
 
 use crate::args::Search;
@@ -48,7 +46,7 @@ pub(crate) fn run(args: &Search, out: &mut impl Write) -> Result<Exit, Error> {
         max_distance: args.max_distance,
     };
 
-    check_dim(&queries, &collection)?;
+    queries.check_dim(&collection)?;
     let hits = args.k.min(collection.len()?).max(1);
     let group = (HITS_MAX / hits)
         .min(COMPONENTS_MAX / queries.dim())
@@ -68,20 +66,6 @@ pub(crate) fn run(args: &Search, out: &mut impl Write) -> Result<Exit, Error> {
         }
     }
     Ok(Exit::Ok)
-}
-
-/// Before any is read: a wrong one may be as long as the file.
-fn check_dim(queries: &Array, collection: &Collection) -> Result<(), Error> {
-    let (expected, got) = (collection.config().dim, queries.dim());
-    if got == expected {
-        return Ok(());
-    }
-    let error = proxime::Error::Dimension {
-        input: Input::Query,
-        expected,
-        got,
-    };
-    Err(Error::from_vectors(queries.name(), 0, error))
 }
 
 fn search(

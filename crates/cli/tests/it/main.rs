@@ -11,6 +11,7 @@ mod filters;
 mod formats;
 mod generate;
 mod import;
+mod measure;
 mod pipes;
 mod records;
 mod repair;
