@@ -59,7 +59,7 @@ def _rates(results: list[dict], threads: int) -> str:
     rows = []
     best: dict[bool, list[float]] = {True: [0] * len(RECALLS), False: [0] * len(RECALLS)}
     for result in results:
-        at = [_qps(result, threads, recall) for recall in RECALLS]
+        at = [rate(result["curves"][threads], recall) for recall in RECALLS]
         ours = best[result["engine"].startswith("proxime")]
         ours[:] = [max(old, new or 0) for old, new in zip(ours, at, strict=True)]
         rows.append([result["engine"], *(f"{rate:,.0f}" if rate else "" for rate in at)])
@@ -74,13 +74,13 @@ def _scaling(results: list[dict]) -> str:
     rows = []
     for result in results:
         threads = list(result["curves"])
-        ends = [(_qps(result, threads[0], recall), _qps(result, threads[-1], recall)) for recall in RECALLS]
+        ends = [(rate(result["curves"][threads[0]], recall), rate(result["curves"][threads[-1]], recall)) for recall in RECALLS]
         rows.append([result["engine"], *(f"{many / one:.2f}" if one and many else "" for one, many in ends)])
     return table(["more threads / fewer", *(f"@{recall:.2f}" for recall in RECALLS)], rows)
 
 
-def _qps(result: dict, threads: int, recall: float) -> float | None:
-    points = result["curves"][threads]
+def rate(points: list[dict], recall: float) -> float | None:
+    """Queries/s at a recall; None if the sweep did not get there."""
     if points[0]["recall"] > recall:
         return points[0]["qps"]
     return cross(points, "recall", recall, "qps")

@@ -54,7 +54,8 @@ def measure(data: datasets.Dataset, engines: list[str], args: argparse.Namespace
         {
             "engine": engine,
             "settings": ENGINES[engine].settings,
-            "memory": child.ask("load", engine=engine, folder=str(folders[engine]), threads=1, **files),
+            "memory": child.ask("load", engine=engine, folder=str(folders[engine]), threads=1, **files)
+            | {"disk": sum(file.stat().st_size for file in folders[engine].rglob("*") if file.is_file())},
             "curves": {},
         }
         for engine, child in children.items()

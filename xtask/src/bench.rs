@@ -4,16 +4,30 @@
 //! Here is only what must not be forgotten: an environment with the pinned peers, and Proxime's wheel built from the tree as it
 //! is.
 
-use std::{env, path::PathBuf, process::Command};
+use std::{
+    env,
+    path::{Path, PathBuf},
+    process::Command,
+};
 
 use anyhow::{Context, Result};
 use clap::{Args, Subcommand};
 
 use crate::{python::Venv, shell, workspace::Workspace};
 
-/// What is measured.
+/// What is measured, and whether it is drawn.
+#[derive(Args)]
+#[command(arg_required_else_help = true)]
+pub(crate) struct Bench {
+    #[command(subcommand)]
+    what: Option<What>,
+    /// Draw the last results on each data set as one page, index.html in this folder; after measuring, if something is measured
+    #[arg(long, global = true, value_name = "DIR")]
+    report: Option<PathBuf>,
+}
+
 #[derive(Subcommand)]
-pub(crate) enum Bench {
+enum What {
     /// Block products: rates, beside the peak of the instruction
     Kernels,
     /// What safety costs: durable rows beside the disk's own syncs, several writers, opening a large store
@@ -22,11 +36,17 @@ pub(crate) enum Bench {
     Build(Build),
     /// Searches: queries/s at equal recall, latency, memory; tables and a picture
     Search(Search),
+    /// Arrays and lists: what `.tolist()` costs
+    Lists {
+        /// Data sets, separated by commas (see bench-compare/README.md)
+        #[arg(long, default_value = "mixture-10k")]
+        data: String,
+    },
 }
 
 /// What every comparison is told.
 #[derive(Args)]
-pub(crate) struct Comparison {
+struct Comparison {
     /// Data sets, separated by commas (see bench-compare/README.md)
     #[arg(long, default_value = "text-svd-768,mixture-100k")]
     data: String,
@@ -42,14 +62,14 @@ pub(crate) struct Comparison {
 }
 
 #[derive(Args)]
-pub(crate) struct Durable {
+struct Durable {
     /// Rows of 768 in the store that is opened; 1,000,000 take 5 GB of the target directory
     #[arg(long, default_value_t = 100_000)]
     rows: usize,
 }
 
 #[derive(Args)]
-pub(crate) struct Build {
+struct Build {
     #[command(flatten)]
     comparison: Comparison,
     /// Also build the first 1K, 5K, 10K, 25K and 50K rows
@@ -58,7 +78,7 @@ pub(crate) struct Build {
 }
 
 #[derive(Args)]
-pub(crate) struct Search {
+struct Search {
     #[command(flatten)]
     comparison: Comparison,
     /// Numbers of threads, separated by commas
@@ -66,18 +86,38 @@ pub(crate) struct Search {
     threads: String,
 }
 
-/// Sets everything up and runs the comparison.
+/// Measures what is to be measured, then draws what is to be drawn.
 pub(crate) fn run(workspace: &Workspace, bench: &Bench) -> Result<()> {
-    match bench {
-        Bench::Kernels => kernels(workspace),
-        Bench::Durable(durable) => cost_of_safety(workspace, durable),
-        Bench::Build(build) => compare(workspace, "build.py", &build.comparison, |command| {
+    match &bench.what {
+        None => {}
+        Some(What::Kernels) => kernels(workspace)?,
+        Some(What::Durable(durable)) => cost_of_safety(workspace, durable)?,
+        Some(What::Build(build)) => compare(workspace, "build.py", &build.comparison, |command| {
             command.args(build.scale.then_some("--scale"));
-        }),
-        Bench::Search(search) => compare(workspace, "search.py", &search.comparison, |command| {
-            command.args(["--threads", &search.threads]);
-        }),
+        })?,
+        Some(What::Search(search)) => {
+            compare(workspace, "search.py", &search.comparison, |command| {
+                command.args(["--threads", &search.threads]);
+            })?
+        }
+        Some(What::Lists { data }) => {
+            let venv = Venv::for_benchmarks(workspace)?;
+            venv.install_package()?;
+            let mut lists = venv.python("bench-compare/lists.py --data");
+            shell::run(lists.arg(data))?;
+        }
     }
+    match &bench.report {
+        Some(out) => report(workspace, out),
+        None => Ok(()),
+    }
+}
+
+fn report(workspace: &Workspace, out: &Path) -> Result<()> {
+    let folder = env::current_dir().context("the current folder is gone")?;
+    let venv = Venv::for_benchmarks(workspace)?;
+    let mut report = venv.python("bench-compare/report.py");
+    shell::run(report.arg(folder.join(out)))
 }
 
 fn kernels(workspace: &Workspace) -> Result<()> {

@@ -59,7 +59,6 @@ enum Chore {
     /// Check the house rules: layers, module docs, unsafe, paths in the documents
     Tidy,
     /// Measure, beside other libraries on the same data
-    #[command(subcommand)]
     Bench(bench::Bench),
     /// Crash, kill and damage stores for some minutes, and count
     Torture {
