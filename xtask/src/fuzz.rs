@@ -8,7 +8,10 @@ use std::fs;
 
 use anyhow::{Context, Result, bail};
 
-use crate::{shell, workspace::Workspace};
+use crate::{
+    shell,
+    workspace::{Workspace, checked},
+};
 
 /// Counters for each edge, and the operands of comparisons.
 const COVERAGE: &str = "--cfg fuzzing -Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 \
@@ -63,11 +66,8 @@ fn build(workspace: &Workspace, host: &str) -> Result<()> {
     command
         .arg("--target-dir")
         .arg(workspace.target.join("fuzz"))
-        .env("RUSTFLAGS", COVERAGE)
-        .env("CARGO_PROFILE_RELEASE_LTO", "off")
-        .env("CARGO_PROFILE_RELEASE_DEBUG_ASSERTIONS", "true")
-        .env("CARGO_PROFILE_RELEASE_OVERFLOW_CHECKS", "true");
-    shell::run(command)
+        .env("RUSTFLAGS", COVERAGE);
+    shell::run(checked(&mut command))
 }
 
 /// Named, so that programs which only run during the build are not instrumented.

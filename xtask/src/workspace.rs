@@ -75,6 +75,14 @@ impl Workspace {
     }
 }
 
+/// Has cargo's release builds made without what only makes them smaller, but with what the debug profile checks.
+pub(crate) fn checked(command: &mut Command) -> &mut Command {
+    command
+        .env("CARGO_PROFILE_RELEASE_LTO", "off")
+        .env("CARGO_PROFILE_RELEASE_DEBUG_ASSERTIONS", "true")
+        .env("CARGO_PROFILE_RELEASE_OVERFLOW_CHECKS", "true")
+}
+
 fn cargo(args: &str, folder: &Path) -> Command {
     let program = env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo"));
     shell::command(program, args, folder)

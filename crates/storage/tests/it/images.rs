@@ -1,9 +1,10 @@
 //! Every disk that a crash can leave: all subsets of what was unsynced when that is little, else none, all, each alone, all but
 //! one, every prefix and pseudo-random ones; and files that grew filled with nothing, zeros or garbage.
 
-use std::hash::{DefaultHasher, Hash, Hasher};
+use std::hash::{Hash, Hasher};
 
 use proxime_storage::{Disk, Fill};
+use xxhash_rust::xxh3::Xxh3;
 
 /// Up to so many choices are tried in all combinations.
 const EXHAUSTIVE_CHOICES_MAX: usize = 10;
@@ -27,7 +28,7 @@ pub(crate) fn power_losses(disk: &Disk) -> Vec<Disk> {
 
 /// Of what programs see.
 pub(crate) fn fingerprint(disk: &Disk) -> u64 {
-    let mut hasher = DefaultHasher::new();
+    let mut hasher = Xxh3::new();
     disk.files().for_each(|file| file.hash(&mut hasher));
     hasher.finish()
 }

@@ -81,36 +81,39 @@ impl NameOp {
 }
 
 impl Change {
-    /// The pieces of it that make it to the disk or do not, each by itself.
-    fn pieces(&self) -> Vec<Change> {
+    /// In pieces, each of which makes it to the disk or does not, by itself.
+    fn apply_pieces(&self, file: &mut Vec<u8>, mut keep: impl FnMut() -> bool) {
         let Change::Write { offset, bytes } = self else {
-            return vec![self.clone()];
+            if keep() {
+                self.apply(file);
+            }
+            return;
         };
-        let (mut offset, mut rest, mut pieces) = (*offset, bytes.as_slice(), Vec::new());
+        let (mut offset, mut rest) = (*offset, bytes.as_slice());
         while !rest.is_empty() {
             let room = SECTOR_BYTES - offset % SECTOR_BYTES;
             let (piece, after) = rest.split_at(room.min(rest.len()));
-            pieces.push(Change::Write {
-                offset,
-                bytes: piece.to_vec(),
-            });
+            if keep() {
+                write(file, offset, piece);
+            }
             offset += piece.len();
             rest = after;
         }
-        pieces
     }
 
     fn apply(&self, file: &mut Vec<u8>) {
         match self {
             Change::Truncate(len) => file.resize(*len, 0),
-            Change::Write { offset, bytes } => {
-                let end = offset + bytes.len();
-                file.resize(file.len().max(end), 0);
-                if let Some(place) = file.get_mut(*offset..end) {
-                    place.copy_from_slice(bytes);
-                }
-            }
+            Change::Write { offset, bytes } => write(file, *offset, bytes),
         }
+    }
+}
+
+fn write(file: &mut Vec<u8>, offset: usize, bytes: &[u8]) {
+    let end = offset + bytes.len();
+    file.resize(file.len().max(end), 0);
+    if let Some(place) = file.get_mut(offset..end) {
+        place.copy_from_slice(bytes);
     }
 }
 
@@ -147,11 +150,7 @@ impl Inode {
             Fill::Garbage => bytes.resize(len, 0xa7),
         }
         for (change, state) in &self.changes {
-            for piece in change.pieces() {
-                if *state == State::Synced || keep() {
-                    piece.apply(&mut bytes);
-                }
-            }
+            change.apply_pieces(&mut bytes, || *state == State::Synced || keep());
         }
         Inode {
             now: bytes.clone(),
