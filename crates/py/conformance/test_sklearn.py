@@ -1,66 +1,86 @@
-"""scikit-learn's own checks of estimators, as they are, and its own transformer as oracle."""
+"""scikit-learn's own checks of estimators, and that the transformer stands where `KNeighborsTransformer` does."""
 
+import doctest
 import pickle
 
 import numpy as np
 import pytest
+from scipy.sparse import issparse
+from sklearn.base import clone
 from sklearn.cluster import DBSCAN
-from sklearn.datasets import load_digits
+from sklearn.datasets import make_blobs
+from sklearn.manifold import Isomap
 from sklearn.neighbors import KNeighborsClassifier, KNeighborsTransformer
 from sklearn.pipeline import make_pipeline
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from proxime.sklearn import ProximeNeighborsTransformer
+import proxime.sklearn
+from proxime.sklearn import ProximeTransformer
 
-DIGITS, LABELS = load_digits(return_X_y=True)
 
-
-@parametrize_with_checks([ProximeNeighborsTransformer(), ProximeNeighborsTransformer(recall=None, mode="connectivity")])
-def test_what_is_expected_of_estimators(estimator, check):
+@parametrize_with_checks([ProximeTransformer(), ProximeTransformer(mode="connectivity", metric="euclidean", exact=True)])
+def test_checks_of_estimators(estimator, check):
     check(estimator)
+
+
+def test_examples():
+    assert doctest.testmod(proxime.sklearn).failed == 0
+
+
+@pytest.fixture(scope="module")
+def rows():
+    return np.random.default_rng(0).standard_normal((1_500, 16))
 
 
 @pytest.mark.parametrize("metric", ["euclidean", "cosine"])
 @pytest.mark.parametrize("mode", ["distance", "connectivity"])
-def test_the_graph_is_that_of_scikit_learn(metric, mode):
-    X = np.random.default_rng(0).standard_normal((1_500, 10)).astype(np.float32)
-    ours = ProximeNeighborsTransformer(mode=mode, n_neighbors=7, metric=metric, recall=None).fit(X[:1_400])
-    theirs = KNeighborsTransformer(mode=mode, n_neighbors=7, metric=metric).fit(X[:1_400])
-    np.testing.assert_allclose(ours.transform(X[1_400:]).toarray(), theirs.transform(X[1_400:]).toarray(), atol=1e-5)
-    for Q in [None, X[1_400:]]:
-        np.testing.assert_array_equal(ours.kneighbors(Q, return_distance=False), theirs.kneighbors(Q, return_distance=False))
+def test_the_same_graph(rows, metric, mode):
+    fitted, others = rows[:1_200], rows[1_200:]
+    theirs = KNeighborsTransformer(mode=mode, n_neighbors=7, metric=metric).fit(fitted)
+    ours = ProximeTransformer(mode=mode, n_neighbors=7, metric=metric, exact=True).fit(fitted)
+    for queries in [fitted, others]:
+        expected, graph = theirs.transform(queries), ours.transform(queries)
+        assert issparse(graph) and graph.shape == expected.shape and graph.nnz == expected.nnz
+        # A cosine distance of 0 may be 1e-8 here and -1e-8 there.
+        np.testing.assert_allclose(graph.toarray(), expected.toarray(), atol=2e-3 if mode == "distance" else 0)
+    for expected, found in zip(theirs.kneighbors(), ours.kneighbors()):
+        np.testing.assert_allclose(found, expected, rtol=1e-4)
+    assert (theirs.get_feature_names_out()[-1], ours.get_feature_names_out()[-1]) == ("kneighborstransformer1199", "proximetransformer1199")
 
 
-def test_neighbours_of_equal_rows_leave_oneself_out():
-    ours = ProximeNeighborsTransformer(n_neighbors=2, recall=None).fit(np.ones((6, 3)))
-    ids = ours.kneighbors(return_distance=False)
-    assert ids.shape == (6, 2)
-    assert not (ids == np.arange(6)[:, None]).any()
+def test_approximate_neighbours_are_nearly_all(rows):
+    _, expected = KNeighborsTransformer(n_neighbors=10).fit(rows).kneighbors()
+    found = ProximeTransformer(n_neighbors=10, recall=0.99).fit(rows).kneighbors(None, None, False)
+    assert np.mean([np.isin(t, f).mean() for t, f in zip(expected, found)]) > 0.97
 
 
-def test_a_copy_finds_the_same():
-    ours = ProximeNeighborsTransformer().fit(DIGITS)
-    before = ours.kneighbors(DIGITS[:50])
-    copy = pickle.loads(pickle.dumps(ours))
-    for a, b in zip(before, copy.kneighbors(DIGITS[:50])):
-        np.testing.assert_array_equal(a, b)
+def test_equal_rows_are_neighbours_of_each_other_and_not_of_themselves():
+    rows = np.repeat(np.eye(3), 8, axis=0)
+    distances, ids = ProximeTransformer(n_neighbors=4).fit(rows).kneighbors()
+    assert (distances == 0).all()
+    assert (ids // 8 == np.arange(24)[:, None] // 8).all()
+    assert (ids != np.arange(24)[:, None]).all()
 
 
-def test_digits_are_classified_and_clustered():
-    classifier = KNeighborsClassifier(n_neighbors=5, metric="precomputed")
-    model = make_pipeline(ProximeNeighborsTransformer(n_neighbors=10), classifier).fit(DIGITS[:1_500], LABELS[:1_500])
-    assert model.score(DIGITS[1_500:], LABELS[1_500:]) > 0.95
-    ours, theirs = (
-        DBSCAN(eps=20, metric="precomputed").fit(graph.fit_transform(DIGITS)).labels_
-        for graph in [ProximeNeighborsTransformer(n_neighbors=30), KNeighborsTransformer(n_neighbors=30)]
-    )
-    assert np.mean(ours == theirs) > 0.99
+def test_pickled_it_is_the_same(rows):
+    fitted = ProximeTransformer(n_neighbors=3).fit(rows)
+    copy = pickle.loads(pickle.dumps(fitted))
+    assert copy.collection_.digest() == fitted.collection_.digest()
+    assert (copy.transform(rows[:50]) != fitted.transform(rows[:50])).nnz == 0
+    assert not hasattr(pickle.loads(pickle.dumps(clone(fitted))), "collection_")
 
 
-def test_wrong_parameters_are_named():
-    with pytest.raises(ValueError, match="metric is one of"):
-        ProximeNeighborsTransformer(metric="manhattan").fit(DIGITS)
-    with pytest.raises(ValueError, match="mode is"):
-        ProximeNeighborsTransformer(mode="both").fit(DIGITS)
-    with pytest.raises(ValueError, match="n_samples_fit = 3 rows"):
-        ProximeNeighborsTransformer(n_neighbors=4).fit(DIGITS[:3]).kneighbors(DIGITS[:1])
+def test_in_pipelines():
+    blobs, labels = make_blobs(1_200, centers=4, cluster_std=0.5, random_state=3)
+    classifier = make_pipeline(ProximeTransformer(n_neighbors=20), KNeighborsClassifier(5, metric="precomputed"))
+    assert classifier.fit(blobs[:1_000], labels[:1_000]).score(blobs[1_000:], labels[1_000:]) > 0.95
+    found = make_pipeline(ProximeTransformer(n_neighbors=20), DBSCAN(metric="precomputed", min_samples=3)).fit_predict(blobs)
+    assert len(set(found) - {-1}) >= 4
+    one, _ = make_blobs(300, centers=1, random_state=3)
+    assert make_pipeline(ProximeTransformer(n_neighbors=20), Isomap(n_neighbors=10, metric="precomputed")).fit_transform(one).shape == (300, 2)
+
+
+@pytest.mark.parametrize("wrong", [dict(mode="graph"), dict(metric="manhattan"), dict(n_neighbors=0), dict(n_neighbors=1_501), dict(preset="best"), dict(recall=2)])
+def test_parameters_that_make_no_sense(rows, wrong):
+    with pytest.raises(ValueError):
+        ProximeTransformer(**wrong).fit(rows).transform(rows)
