@@ -14,7 +14,7 @@ use crate::entry::Entry;
 use crate::pool::Workers;
 use crate::record::ids::{Ids, Kept, keep_last};
 use crate::record::payload;
-use crate::search::{self, Chosen, Plan};
+use crate::search::{self, Chosen, Place, Plan};
 use crate::segment::{Index, LoggedRows};
 use crate::snapshot::{Snapshot, View};
 use crate::update::Absent;
@@ -194,6 +194,27 @@ impl Collection {
     /// Errors: queries of another dimension, not finite, or zero under cosine; `ef` out of range; a filter that is wrong.
     pub fn search(&self, queries: Rows<'_, f32>, options: &SearchOptions) -> Result<Results> {
         let view = self.view()?;
+        let found = self.search_in(&view, queries, options)?;
+        Ok(Results::new(view, found))
+    }
+
+    /// The same in one snapshot.
+    pub(crate) fn search_in(
+        &self,
+        view: &View,
+        queries: Rows<'_, f32>,
+        options: &SearchOptions,
+    ) -> Result<Vec<Vec<Place>>> {
+        let plan = self.plan(queries, options)?;
+        let chosen = options.filter.as_ref().map(|filter| choose(view, filter));
+        let chosen = chosen.transpose()?;
+        self.run(view, queries, plan, options.recall, chosen.as_deref())
+    }
+
+    /// What the options ask for, of these queries.
+    ///
+    /// Errors: those of [`Collection::search`], but for the filter's.
+    pub(crate) fn plan(&self, queries: Rows<'_, f32>, options: &SearchOptions) -> Result<Plan> {
         if queries.dim() != self.config.dim {
             return Err(Error::Dimension {
                 input: Input::Query,
@@ -219,27 +240,33 @@ impl Collection {
                 limit: "a number".to_owned(),
             });
         }
-        let chosen = options.filter.as_ref().map(|filter| choose(&view, filter));
-        let chosen = chosen.transpose()?;
-        let available = match &chosen {
-            None => view.live(),
-            Some(chosen) => chosen.iter().map(Matches::count).sum(),
-        };
-        let plan = Plan {
-            k: options.k.min(available),
+        Ok(Plan {
+            k: options.k,
             ef,
             exact: options.exact,
             max_distance,
+        })
+    }
+
+    /// The nearest of each query, of the chosen rows of each part if any were: as many as the plan says where there are so many.
+    pub(crate) fn run(
+        &self,
+        view: &View,
+        queries: Rows<'_, f32>,
+        plan: Plan,
+        recall: Option<f64>,
+        chosen: Option<&[Chosen]>,
+    ) -> Result<Vec<Vec<Place>>> {
+        let available = match chosen {
+            None => view.live(),
+            Some(chosen) => chosen.iter().map(Matches::count).sum(),
         };
-        let found = match plan.k {
-            0 => queries.iter().map(|_| Vec::new()).collect(),
-            _ => {
-                let workers = self.database.pool.workers()?;
-                let chosen = chosen.as_deref();
-                search::search(&view, &workers, queries, plan, options.recall, chosen)?
-            }
-        };
-        Ok(Results::new(view, found))
+        let plan = plan.with_k(plan.k.min(available));
+        if plan.k == 0 {
+            return Ok(queries.iter().map(|_| Vec::new()).collect());
+        }
+        let workers = self.database.pool.workers()?;
+        search::search(view, &workers, queries, plan, recall, chosen)
     }
 
     /// What share of the true nearest these queries get from a search with these options: each is answered twice, the second

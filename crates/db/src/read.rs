@@ -75,7 +75,7 @@ impl Collection {
     }
 }
 
-fn record(part: &Part, row: u32) -> Result<Record> {
+pub(crate) fn record(part: &Part, row: u32) -> Result<Record> {
     Ok(Record {
         id: part.segment.id(row).to_key(),
         vector: part.segment.vector(row)?.to_vec(),

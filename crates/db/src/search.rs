@@ -43,14 +43,18 @@ impl Chosen {
     ///
     /// Errors: a filter that is wrong; damaged metadata.
     pub(crate) fn by(filter: &Filter, part: &Part) -> Result<Chosen> {
-        let rows = part.select(filter)?;
+        Ok(Chosen::new(part.select(filter)?))
+    }
+
+    /// These rows, all of which count.
+    pub(crate) fn new(rows: FixedBitSet) -> Chosen {
         let count = rows.count_ones(..);
         let seeds = rows.ones().step_by((count / SEEDS).max(1));
-        Ok(Chosen {
+        Chosen {
             count,
             seeds: seeds.map(|row| row as u32).collect(),
             rows,
-        })
+        }
     }
 }
 
@@ -80,6 +84,10 @@ impl Plan {
             exact: false,
             max_distance: f32::INFINITY,
         }
+    }
+
+    pub(crate) fn with_k(self, k: usize) -> Plan {
+        Plan { k, ..self }
     }
 
     pub(crate) fn exact(k: usize) -> Plan {

@@ -138,11 +138,21 @@ impl Part {
 
     /// One bit a row: those that count and that the filter is true of.
     pub(crate) fn select(&self, filter: &Filter) -> Result<FixedBitSet> {
-        let mut found = self.segment.select(filter)?;
+        Ok(self.less_hidden(self.segment.select(filter)?))
+    }
+
+    /// One bit a row: those that count.
+    pub(crate) fn live_bits(&self) -> FixedBitSet {
+        let mut all = FixedBitSet::with_capacity(self.segment.rows() as usize);
+        all.insert_range(..);
+        self.less_hidden(all)
+    }
+
+    fn less_hidden(&self, mut rows: FixedBitSet) -> FixedBitSet {
         for row in self.hidden.iter() {
-            found.set(row as usize, false);
+            rows.set(row as usize, false);
         }
-        Ok(found)
+        rows
     }
 
     pub(crate) fn live_rows(&self) -> impl Iterator<Item = u32> + '_ {

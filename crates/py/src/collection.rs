@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use numpy::{PyArray1, PyUntypedArray};
-use proxime::{Batch, Key, Progress, Record, SearchOptions, Update};
+use proxime::{Batch, GroupBy, Key, OrderBy, Progress, Record, Results, SearchOptions, Update};
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyDict, PyList, PyString, PyTuple};
 
@@ -12,7 +12,7 @@ use crate::arrays::Given;
 use crate::hits::{Answers, Hits, Include};
 use crate::origin::Origin;
 use crate::progress::Listener;
-use crate::{args, arrays, call, error, filters, keys, text, values};
+use crate::{args, arrays, call, error, filters, keys, options, text, values};
 
 /// Whether a batch was stored, for who interrupts.
 const STORED: [&str; 2] = [
@@ -137,6 +137,14 @@ impl Collection {
         })
     }
 
+    /// `Hits` for each query.
+    fn all_hits<'py>(&self, py: Python<'py>, results: Results) -> PyResult<Vec<Bound<'py, PyAny>>> {
+        let (results, dim) = (Arc::new(results), self.dim());
+        let hits =
+            |query| Ok(Bound::new(py, Hits::new(Arc::clone(&results), query, dim))?.into_any());
+        (0..results.queries()).map(hits).collect()
+    }
+
     fn answer<'py>(
         &self,
         queries: &Bound<'py, PyAny>,
@@ -147,15 +155,8 @@ impl Collection {
         let queries = arrays::queries(queries, dim)?;
         let rows = queries.rows(py, dim)?;
         if queries.single || options.max_distance.is_some() {
-            let results = Arc::new(call::detached(py, || self.inner.search(rows, options))?);
-            let hits = |query| Bound::new(py, Hits::new(Arc::clone(&results), query, dim));
-            if queries.single {
-                return Ok(hits(0)?.into_any());
-            }
-            let all = (0..results.queries())
-                .map(hits)
-                .collect::<PyResult<Vec<_>>>()?;
-            return Ok(PyList::new(py, all)?.into_any());
+            let results = call::detached(py, || self.inner.search(rows, options))?;
+            return unwrapped(py, self.all_hits(py, results)?, queries.single);
         }
         let answers = call::detached(py, || {
             let results = self.inner.search(rows, options)?;
@@ -169,7 +170,7 @@ impl Collection {
     }
 }
 
-fn options(
+fn plain_options(
     k: Option<&Bound<'_, PyAny>>,
     ef: Option<&Bound<'_, PyAny>>,
     recall: Option<&Bound<'_, PyAny>>,
@@ -402,14 +403,145 @@ impl Collection {
         unwrapped(py, found.collect(), single)
     }
 
+    /// The records nearest to a stored one, which itself is left out: `Hits`. For a list of ids a list of these.
+    ///
+    /// `k` and the keywords: as for `search`. An id that is not there is a `NotFoundError`.
+    #[pyo3(
+        signature = (id, k=None, **options),
+        text_signature = "($self, id, k=10, *, where=None, params=None, ef=None, recall=None, exact=False, max_distance=None)"
+    )]
+    fn search_by_id<'py>(
+        &self,
+        id: &Bound<'py, PyAny>,
+        k: Option<&Bound<'py, PyAny>>,
+        options: Option<&Bound<'py, PyDict>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let py = id.py();
+        call::guarded(py, || {
+            let options = options::from_keywords(k, options)?;
+            let (ids, single) = one_or_more(id)?;
+            let found = call::detached(py, || self.inner.search_by_id(&ids, &options))?;
+            unwrapped(py, self.all_hits(py, found)?, single)
+        })
+    }
+
+    /// The records that are like the `positive` ones and unlike the `negative` ones, none of which comes back: `Hits`.
+    ///
+    /// The query is the mean of the positive ones' vectors, and as far again away from that of the negative ones'; with "cosine" each
+    /// counts with length 1. `positive`, `negative`: ids, as for `upsert`. `k` and the keywords: as for `search`.
+    #[pyo3(
+        signature = (positive, negative=None, k=None, **options),
+        text_signature = "($self, positive, negative=(), k=10, *, where=None, params=None, ef=None, recall=None, exact=False, max_distance=None)"
+    )]
+    fn recommend(
+        &self,
+        positive: &Bound<'_, PyAny>,
+        negative: Option<&Bound<'_, PyAny>>,
+        k: Option<&Bound<'_, PyAny>>,
+        options: Option<&Bound<'_, PyDict>>,
+    ) -> PyResult<Hits> {
+        let py = positive.py();
+        call::guarded(py, || {
+            let options = options::from_keywords(k, options)?;
+            let positive = keys::from_py(positive)?;
+            let negative = negative.map(keys::from_py).transpose()?.unwrap_or_default();
+            let found =
+                call::detached(py, || self.inner.recommend(&positive, &negative, &options))?;
+            Ok(Hits::new(Arc::new(found), 0, self.dim()))
+        })
+    }
+
+    /// The `k` groups nearest to one query, by the nearest record of each: a list of tuples of a value and `Hits`. A group is the
+    /// records with one value in the field `group_by`; those without a single value are in none.
+    ///
+    /// There are always `k` groups where there are so many values, however many records the nearest have. `group_size`: hits of
+    /// each at most. The keywords: as for `search`.
+    ///
+    /// >>> import numpy as np, proxime
+    /// >>> docs = proxime.open(":memory:").create_collection("docs", dim=2)
+    /// >>> docs.upsert(["a1", "a2", "b1"], [[1, 0], [1, 0.1], [0, 1]], {"doc": ["a", "a", "b"]})
+    /// >>> [(doc, list(hits.ids)) for doc, hits in docs.search_groups([1, 0], "doc")]
+    /// [('a', ['a1']), ('b', ['b1'])]
+    #[pyo3(
+        signature = (query, group_by, k=None, *, group_size=None, **options),
+        text_signature = "($self, query, group_by, k=10, *, group_size=1, where=None, params=None, ef=None, recall=None, exact=False, max_distance=None)"
+    )]
+    fn search_groups<'py>(
+        &self,
+        query: &Bound<'py, PyAny>,
+        group_by: &Bound<'py, PyAny>,
+        k: Option<&Bound<'py, PyAny>>,
+        group_size: Option<&Bound<'py, PyAny>>,
+        options: Option<&Bound<'py, PyDict>>,
+    ) -> PyResult<Vec<(Bound<'py, PyAny>, Bound<'py, PyAny>)>> {
+        let (py, dim) = (query.py(), self.dim());
+        call::guarded(py, || {
+            let options = options::from_keywords(k, options)?;
+            let by = GroupBy {
+                field: args::text("group_by", group_by)?,
+                size: args::optional_count("group_size", group_size)?.unwrap_or(1),
+            };
+            let queries = arrays::queries(query, dim)?;
+            if !queries.single {
+                return Err(error::wrong_type("query", "one vector", query));
+            }
+            let rows = queries.rows(py, dim)?;
+            let found = call::detached(py, || {
+                let row = rows.iter().next().unwrap_or_default();
+                self.inner.search_groups(row, &by, &options)
+            })?;
+            let values = found
+                .values
+                .iter()
+                .map(|value| values::value_to_py(py, value));
+            let hits = self.all_hits(py, found.hits)?;
+            values
+                .zip(hits)
+                .map(|(value, hits)| Ok((value?, hits)))
+                .collect()
+        })
+    }
+
+    /// The different values of a field, and how many records have each: a list of tuples, the most frequent first. Of a list in
+    /// the metadata each different value counts; null does not. `where` as in `search`.
+    ///
+    /// >>> import numpy as np, proxime
+    /// >>> docs = proxime.open(":memory:").create_collection("docs", dim=2)
+    /// >>> docs.upsert([1, 2, 3], np.eye(3, 2) + 1, {"lang": ["en", "de", "en"]})
+    /// >>> docs.facets("lang")
+    /// [('en', 2), ('de', 1)]
+    #[pyo3(signature = (field, *, r#where=None, params=None))]
+    fn facets<'py>(
+        &self,
+        field: &Bound<'py, PyAny>,
+        r#where: Option<&Bound<'py, PyAny>>,
+        params: Option<&Bound<'py, PyAny>>,
+    ) -> PyResult<Vec<(Bound<'py, PyAny>, usize)>> {
+        let py = field.py();
+        let field = args::text("field", field)?;
+        let filter = filters::from_py(r#where, params)?;
+        let facets = call::detached(py, || self.inner.facets(&field, filter.as_ref()))?;
+        let facets = facets.iter();
+        let facets = facets.map(|(value, count)| Ok((values::value_to_py(py, value)?, *count)));
+        facets.collect()
+    }
+
     /// The next `limit` records in the order of their ids, integers before texts before UUIDs before bytes, behind the id `after`; a list of dicts as
     /// from `get`, shorter only at the end. `where` as in `search`.
     ///
     /// Pass the last id of a page as `after` for the next one. A record that is there all the time comes exactly once,
     /// whatever is written in between.
+    ///
+    /// `order_by`: the name of a field whose value is the order instead, `descending=True` for the largest first; records without a
+    /// single value come last either way, and those of one value in the order of their ids. A page then goes on behind the place that
+    /// the record `after` has now.
     #[pyo3(
-        signature = (after=None, limit=None, *, r#where=None, params=None),
-        text_signature = "($self, after=None, limit=1000, *, where=None, params=None)"
+        signature = (after=None, limit=None, *, r#where=None, params=None, order_by=None, descending=false),
+        text_signature = "($self, after=None, limit=1000, *, where=None, params=None, order_by=None, descending=False)"
+    )]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "each is one of Python's keywords"
     )]
     fn scroll<'py>(
         &self,
@@ -418,12 +550,20 @@ impl Collection {
         limit: Option<&Bound<'py, PyAny>>,
         r#where: Option<&Bound<'py, PyAny>>,
         params: Option<&Bound<'py, PyAny>>,
+        order_by: Option<&Bound<'py, PyAny>>,
+        descending: bool,
     ) -> PyResult<Bound<'py, PyList>> {
+        let field = order_by.map(|field| args::text("order_by", field));
+        let order = field
+            .transpose()?
+            .map(|field| OrderBy { field, descending });
         let after = after.map(|id| keys::one(id, None)).transpose()?;
         let limit = args::optional_count("limit", limit)?.unwrap_or(SCROLL_LIMIT);
         let filter = filters::from_py(r#where, params)?;
-        let page = call::detached(py, || {
-            self.inner.scroll(after.as_ref(), limit, filter.as_ref())
+        let (after, filter) = (after.as_ref(), filter.as_ref());
+        let page = call::detached(py, || match &order {
+            None => self.inner.scroll(after, limit, filter),
+            Some(order) => self.inner.sorted(order, after, limit, filter),
         })?;
         let page = page.into_iter().map(|record| record_to_py(py, record));
         PyList::new(py, page.collect::<PyResult<Vec<_>>>()?)
@@ -467,7 +607,7 @@ impl Collection {
         let options = SearchOptions {
             filter: filters::from_py(r#where, params)?,
             max_distance: max_distance.map(|max| max as f32),
-            ..options(k, ef, recall, exact)?
+            ..plain_options(k, ef, recall, exact)?
         };
         let include = Include::from_py(include)?;
         call::guarded(py, || self.answer(queries, &options, &include))
@@ -503,7 +643,7 @@ impl Collection {
         ef: Option<&Bound<'py, PyAny>>,
         recall: Option<&Bound<'py, PyAny>>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        let options = options(k, ef, recall, false)?;
+        let options = plain_options(k, ef, recall, false)?;
         call::guarded(py, || {
             let queries = arrays::queries(queries, self.dim())?;
             let rows = queries.rows(py, self.dim())?;

@@ -2,7 +2,7 @@
 //!
 //! No logic of a database lives here; the classes forward to the crate `proxime`. What does live here is the border:
 //! `arrays`, `convert` and `lists` (vectors in), `arrow` (both ways), `keys` and `values` (ids and metadata, both ways), `hits` (answers out),
-//! `filters` (conditions on metadata), `args` (numbers and names), `progress` (how far a call is), `origin` (pickling), `call` (the interpreter's lock, Ctrl-C, panics) and `error` (exceptions).
+//! `filters` (conditions on metadata), `args` and `options` (numbers, names, keywords), `progress` (how far a call is), `origin` (pickling), `call` (the interpreter's lock, Ctrl-C, panics) and `error` (exceptions).
 //!
 //! `python/proxime` holds what reads better in Python: the exception classes, the process-wide default collection, and
 //! the type stub of this module.
@@ -19,6 +19,7 @@ mod filters;
 mod hits;
 mod keys;
 mod lists;
+mod options;
 mod origin;
 mod progress;
 mod text;

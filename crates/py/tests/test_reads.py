@@ -35,3 +35,15 @@ def test_scroll_sees_every_record_once_in_order(docs):
     assert len(docs.scroll(after=40)) == 11 and docs.scroll(limit=0) == []
     with pytest.raises(proxime.FilterError):
         docs.scroll(where={})
+
+
+def test_sorted_pages_and_facets(docs):
+    years = [2021, None, 2019, 2021, 2020.5, "old", True]
+    docs.upsert(range(7), vectors(7), [{} if year is None else {"year": year} for year in years])
+    assert [record["id"] for record in docs.scroll(order_by="year")] == [6, 2, 4, 0, 3, 5, 1]
+    assert [record["id"] for record in docs.scroll(order_by="year", descending=True)] == [5, 0, 3, 4, 2, 6, 1]
+    assert [record["id"] for record in docs.scroll(4, 2, order_by="year", where="year >= 2021")] == [0, 3]
+    assert docs.facets("year") == [(2021, 2), (True, 1), (2019, 1), (2020.5, 1), ("old", 1)]
+    assert docs.facets("year", where={"year": {"$lt": 2020}}) == [(2019, 1)] and docs.facets("none") == []
+    with pytest.raises(proxime.NotFoundError):
+        docs.scroll(9, order_by="year")

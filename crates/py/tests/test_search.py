@@ -120,3 +120,37 @@ def test_get_of_an_id_that_is_not_there(docs):
     docs.upsert([1], vectors(1))
     assert docs.get(2) is None
     assert docs.get("1") is None
+
+
+def test_from_stored_records(docs):
+    rows = vectors(40)
+    docs.upsert(range(40), rows, {"even": [i % 2 == 0 for i in range(40)]})
+    near = docs.search_by_id(7, 3, exact=True)
+    assert list(near.ids) == list(docs.search(rows[7], 4, exact=True).ids)[1:]
+    several = docs.search_by_id(np.array([7, 8]), 3, where={"even": True}, exact=True)
+    assert [len(hits) for hits in several] == [3, 3] and all(hit.id % 2 == 0 and hit.id != 8 for hit in several[1])
+    assert list(docs.recommend([7], k=3, exact=True).ids) == list(near.ids)
+    liked = docs.recommend([1, 2], [3], 5, exact=True)
+    asked = docs.search(rows[1] + rows[2] - rows[3], 8, exact=True)
+    assert list(liked.ids) == [id for id in asked.ids if id not in (1, 2, 3)][:5]
+    with pytest.raises(proxime.NotFoundError):
+        docs.search_by_id([1, 99])
+    with pytest.raises(proxime.ParameterError, match="positive"):
+        docs.recommend([])
+    with pytest.raises(TypeError, match="whre"):
+        docs.search_by_id(1, whre={})
+    with pytest.raises(proxime.ArgumentTypeError, match="exact"):
+        docs.search_by_id(1, exact=3)
+
+
+def test_groups(docs):
+    rows = vectors(60)
+    docs.upsert(range(60), rows, [{"doc": i // 20} for i in range(40)] + [{}] * 20)
+    found = docs.search_groups(rows[25], "doc", 5, group_size=3)
+    assert [doc for doc, _ in found] == [1, 0]
+    for doc, hits in found:
+        assert list(hits.ids) == list(docs.search(rows[25], 3, where={"doc": doc}, exact=True).ids)
+    with pytest.raises(proxime.ParameterError, match="group_size"):
+        docs.search_groups(rows[0], "doc", group_size=0)
+    with pytest.raises(proxime.ArgumentTypeError, match="query"):
+        docs.search_groups(rows, "doc")

@@ -72,6 +72,25 @@ impl FieldIndex {
         &self.present
     }
 
+    /// The single values of the field, ascending, and the rows of each, ascending.
+    pub(crate) fn values(&self) -> impl Iterator<Item = (&Scalar<'static>, &[u32])> {
+        self.values.iter()
+    }
+
+    /// The same of the single values in lists. A row stands there as often as its list has the value.
+    pub(crate) fn elements(&self) -> impl Iterator<Item = (&Scalar<'static>, &[u32])> {
+        self.elements.iter()
+    }
+
+    /// Rows whose field is a single value and not null.
+    pub(crate) fn single(&self) -> FixedBitSet {
+        let mut found = FixedBitSet::with_capacity(self.present.len());
+        for (_, rows) in self.values().filter(|(value, _)| **value != Scalar::Null) {
+            rows.iter().for_each(|&row| found.insert(row as usize));
+        }
+        found
+    }
+
     /// Rows whose value is one of these; null stands for a missing field, too.
     pub(crate) fn among(&self, wanted: &[Scalar<'_>]) -> FixedBitSet {
         let mut found = FixedBitSet::with_capacity(self.present.len());
@@ -137,6 +156,11 @@ impl Postings {
         }
     }
 
+    fn iter(&self) -> impl Iterator<Item = (&Scalar<'static>, &[u32])> {
+        let keys = self.keys.iter().enumerate();
+        keys.map(|(i, key)| (key, self.rows_of(i..i + 1)))
+    }
+
     /// The rows of a run of keys.
     fn rows_of(&self, keys: std::ops::Range<usize>) -> &[u32] {
         let start = |i: usize| self.starts.get(i).copied().unwrap_or(self.rows.len());
@@ -149,6 +173,22 @@ impl Postings {
         let heap: usize = self.keys.iter().map(Scalar::heap_bytes).sum();
         heap + size_of_val(&*self.keys) + size_of_val(&*self.starts) + 4 * self.rows.len()
     }
+}
+
+/// The single value of a row's field, if it has one.
+pub(crate) fn value_at<'a>(
+    field: &Field,
+    part: &'a impl Payloads,
+    row: u32,
+) -> Result<Option<Scalar<'a>>> {
+    let read = |payload: &'a [u8]| -> Result<_, PayloadError> {
+        let Some(mut tokens) = Tokens::at(payload, field)? else {
+            return Ok(None);
+        };
+        Ok(scalar(&tokens.next()?).ok())
+    };
+    let payload = part.metadata_bytes(row)?;
+    read(payload).map_err(|e| part.damaged(row, &e.to_string()))
 }
 
 /// The single value that a token is; or how many values lie inside of it.

@@ -33,7 +33,7 @@ use std::ops::{BitAnd, BitOr, Not};
 pub use dictionary::FILTER_NESTING_MAX;
 pub use error::{FilterError, FilterProblem};
 pub(crate) use field::Field;
-pub(crate) use index::{FieldIndex, Payloads};
+pub(crate) use index::{FieldIndex, Payloads, value_at};
 pub(crate) use scalar::Scalar;
 pub(crate) use select::{Indexes, select};
 

@@ -114,6 +114,20 @@ impl From<f64> for Scalar<'_> {
     }
 }
 
+impl From<&Scalar<'_>> for Value {
+    fn from(scalar: &Scalar<'_>) -> Value {
+        match scalar {
+            Scalar::Null => Value::Null,
+            Scalar::Bool(value) => Value::Bool(*value),
+            Scalar::Number(Number::Int(value)) => Value::Int(*value),
+            Scalar::Number(Number::Float(value)) => Value::Float(*value),
+            Scalar::Text(text) => Value::Text(text.clone().into_owned()),
+            Scalar::Time(micros) => Value::Time(*micros),
+            Scalar::Bytes(bytes) => Value::Bytes(bytes.clone().into_owned()),
+        }
+    }
+}
+
 /// What a value is, for messages.
 pub(crate) fn kind(value: &Value) -> &'static str {
     match value {

@@ -133,7 +133,65 @@ class Collection:
         *,
         where: Where | None = None,
         params: Mapping[str, Any] | None = None,
+        order_by: str | None = None,
+        descending: bool = False,
     ) -> list[dict[str, Any]]: ...
+    def facets(
+        self, field: str, *, where: _Where | None = None, params: Mapping[str, Any] | None = None
+    ) -> list[tuple[Any, int]]: ...
+    @overload
+    def search_by_id(
+        self,
+        id: _Id,
+        k: int = 10,
+        *,
+        where: _Where | None = None,
+        params: Mapping[str, Any] | None = None,
+        ef: int | None = None,
+        recall: float | None = None,
+        exact: bool = False,
+        max_distance: float | None = None,
+    ) -> Hits: ...
+    @overload
+    def search_by_id(
+        self,
+        id: list[int] | list[str] | list[UUID] | list[bytes] | list[_Id] | NDArray[np.integer[Any]],
+        k: int = 10,
+        *,
+        where: _Where | None = None,
+        params: Mapping[str, Any] | None = None,
+        ef: int | None = None,
+        recall: float | None = None,
+        exact: bool = False,
+        max_distance: float | None = None,
+    ) -> list[Hits]: ...
+    def recommend(
+        self,
+        positive: _Ids,
+        negative: _Ids = (),
+        k: int = 10,
+        *,
+        where: _Where | None = None,
+        params: Mapping[str, Any] | None = None,
+        ef: int | None = None,
+        recall: float | None = None,
+        exact: bool = False,
+        max_distance: float | None = None,
+    ) -> Hits: ...
+    def search_groups(
+        self,
+        query: ArrayLike,
+        group_by: str,
+        k: int = 10,
+        *,
+        group_size: int = 1,
+        where: _Where | None = None,
+        params: Mapping[str, Any] | None = None,
+        ef: int | None = None,
+        recall: float | None = None,
+        exact: bool = False,
+        max_distance: float | None = None,
+    ) -> list[tuple[Any, Hits]]: ...
     @overload  # one query
     def search(
         self,

@@ -5,4 +5,5 @@ mod naive;
 mod reads;
 mod records;
 mod search;
+mod stored;
 mod ways_in;
