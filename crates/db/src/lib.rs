@@ -60,6 +60,7 @@ mod transaction;
 mod update;
 mod value;
 mod verify;
+mod why_not;
 mod writer;
 
 pub use batch::{Batch, Progress, Stage, VectorSource};
@@ -81,6 +82,7 @@ pub use update::Update;
 pub use value::{
     DEPTH_MAX, Metadata, Problem, Value, ValueError, metadata_from_json, metadata_to_json,
 };
+pub use why_not::{Presence, WhyNot};
 
 /// Graph parameters, and what "near" and "rows" mean: from the floors below.
 pub use proxime_core::{Params, Preset};

@@ -4,7 +4,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use numpy::{PyArray1, PyUntypedArray};
-use proxime::{Batch, GroupBy, Key, OrderBy, Progress, Record, Results, SearchOptions, Update};
+use proxime::{
+    Batch, Filter, GroupBy, Key, OrderBy, Presence, Progress, Record, Results, SearchOptions,
+    Update,
+};
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyDict, PyList, PyString, PyTuple};
 
@@ -135,6 +138,16 @@ impl Collection {
             }
             call::interruptible(py, listener, STORED, |progress| store(Some(progress)))
         })
+    }
+
+    /// Of one vector alone.
+    fn one_query(&self, query: &Bound<'_, PyAny>) -> PyResult<Vec<f32>> {
+        let queries = arrays::queries(query, self.dim())?;
+        if !queries.single {
+            return Err(error::wrong_type("query", "one vector", query));
+        }
+        let rows = queries.rows(query.py(), self.dim())?;
+        Ok(rows.iter().flatten().copied().collect())
     }
 
     /// `Hits` for each query.
@@ -474,22 +487,15 @@ impl Collection {
         group_size: Option<&Bound<'py, PyAny>>,
         options: Option<&Bound<'py, PyDict>>,
     ) -> PyResult<Vec<(Bound<'py, PyAny>, Bound<'py, PyAny>)>> {
-        let (py, dim) = (query.py(), self.dim());
+        let py = query.py();
         call::guarded(py, || {
             let options = options::from_keywords(k, options)?;
             let by = GroupBy {
                 field: args::text("group_by", group_by)?,
                 size: args::optional_count("group_size", group_size)?.unwrap_or(1),
             };
-            let queries = arrays::queries(query, dim)?;
-            if !queries.single {
-                return Err(error::wrong_type("query", "one vector", query));
-            }
-            let rows = queries.rows(py, dim)?;
-            let found = call::detached(py, || {
-                let row = rows.iter().next().unwrap_or_default();
-                self.inner.search_groups(row, &by, &options)
-            })?;
+            let query = self.one_query(query)?;
+            let found = call::detached(py, || self.inner.search_groups(&query, &by, &options))?;
             let values = found
                 .values
                 .iter()
@@ -499,6 +505,53 @@ impl Collection {
                 .zip(hits)
                 .map(|(value, hits)| Ok((value?, hits)))
                 .collect()
+        })
+    }
+
+    /// Why a search for `query` does not return the record `id`: a dict.
+    ///
+    /// "found": whether it does. "presence": "stored", "deleted" (what is left of it is on disk), or "unknown" (never there, or long
+    /// gone). "rejected_by": the parts of `where` that are false of it, as text. "rank": its true place, from 1, among the records that
+    /// match; among all if it does not; `k` must be at least that. "distance", "too_far": how far it is, and whether that is beyond
+    /// `max_distance`. "ef": a beam that finds it; None if only `exact=True` does. `k` and the keywords: as for `search`.
+    ///
+    /// >>> import numpy as np, proxime
+    /// >>> docs = proxime.open(":memory:").create_collection("docs", dim=2)
+    /// >>> docs.upsert(["a", "b"], np.eye(2), {"lang": ["en", "de"]})
+    /// >>> docs.why_not([1, 0], "b", where={"lang": "en"})["rejected_by"]
+    /// ["lang = 'en'"]
+    #[pyo3(
+        signature = (query, id, k=None, **options),
+        text_signature = "($self, query, id, k=10, *, where=None, params=None, ef=None, recall=None, exact=False, max_distance=None)"
+    )]
+    fn why_not<'py>(
+        &self,
+        query: &Bound<'py, PyAny>,
+        id: &Bound<'py, PyAny>,
+        k: Option<&Bound<'py, PyAny>>,
+        options: Option<&Bound<'py, PyDict>>,
+    ) -> PyResult<Bound<'py, PyDict>> {
+        let py = query.py();
+        call::guarded(py, || {
+            let options = options::from_keywords(k, options)?;
+            let id = keys::one(id, None)?;
+            let query = self.one_query(query)?;
+            let why = call::detached(py, || self.inner.why_not(&query, &id, &options))?;
+            let dict = PyDict::new(py);
+            dict.set_item("found", why.found)?;
+            let presence = match why.presence {
+                Presence::Stored => "stored",
+                Presence::Deleted => "deleted",
+                Presence::Unknown => "unknown",
+            };
+            dict.set_item("presence", presence)?;
+            let rejected_by: Vec<String> = why.rejected_by.iter().map(Filter::to_string).collect();
+            dict.set_item("rejected_by", rejected_by)?;
+            dict.set_item("distance", why.distance)?;
+            dict.set_item("rank", why.rank)?;
+            dict.set_item("too_far", why.too_far)?;
+            dict.set_item("ef", why.ef)?;
+            Ok(dict)
         })
     }
 

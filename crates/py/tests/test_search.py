@@ -154,3 +154,16 @@ def test_groups(docs):
         docs.search_groups(rows[0], "doc", group_size=0)
     with pytest.raises(proxime.ArgumentTypeError, match="query"):
         docs.search_groups(rows, "doc")
+
+
+def test_why_not(docs):
+    rows = vectors(60)
+    docs.upsert(range(60), rows, {"even": [i % 2 == 0 for i in range(60)]})
+    order = np.argsort(((rows - rows[0]) ** 2).sum(axis=1), kind="stable").tolist()
+    ninth = docs.why_not(rows[0], order[8], 5)
+    assert (ninth["found"], ninth["presence"], ninth["rank"], ninth["rejected_by"]) == (False, "stored", 9, [])
+    assert docs.why_not(rows[0], order[8], 9)["found"] and ninth["ef"] >= 1
+    odd = docs.why_not(rows[0], 1, where={"even": True}, max_distance=0.0)
+    assert odd["rejected_by"] == ["even = TRUE"] and odd["too_far"] and odd["ef"] is None
+    docs.delete([3])
+    assert docs.why_not(rows[0], 99)["presence"] == "unknown" and docs.why_not(rows[0], 3)["rank"] is None

@@ -137,15 +137,15 @@ class Collection:
         descending: bool = False,
     ) -> list[dict[str, Any]]: ...
     def facets(
-        self, field: str, *, where: _Where | None = None, params: Mapping[str, Any] | None = None
+        self, field: str, *, where: Where | None = None, params: Mapping[str, Any] | None = None
     ) -> list[tuple[Any, int]]: ...
     @overload
     def search_by_id(
         self,
-        id: _Id,
+        id: Id,
         k: int = 10,
         *,
-        where: _Where | None = None,
+        where: Where | None = None,
         params: Mapping[str, Any] | None = None,
         ef: int | None = None,
         recall: float | None = None,
@@ -155,23 +155,36 @@ class Collection:
     @overload
     def search_by_id(
         self,
-        id: list[int] | list[str] | list[UUID] | list[bytes] | list[_Id] | NDArray[np.integer[Any]],
+        id: list[int] | list[str] | list[UUID] | list[bytes] | list[Id] | NDArray[np.integer[Any]],
         k: int = 10,
         *,
-        where: _Where | None = None,
+        where: Where | None = None,
         params: Mapping[str, Any] | None = None,
         ef: int | None = None,
         recall: float | None = None,
         exact: bool = False,
         max_distance: float | None = None,
     ) -> list[Hits]: ...
-    def recommend(
+    def why_not(
         self,
-        positive: _Ids,
-        negative: _Ids = (),
+        query: Queries,
+        id: Id,
         k: int = 10,
         *,
-        where: _Where | None = None,
+        where: Where | None = None,
+        params: Mapping[str, Any] | None = None,
+        ef: int | None = None,
+        recall: float | None = None,
+        exact: bool = False,
+        max_distance: float | None = None,
+    ) -> dict[str, Any]: ...
+    def recommend(
+        self,
+        positive: Ids,
+        negative: Ids = (),
+        k: int = 10,
+        *,
+        where: Where | None = None,
         params: Mapping[str, Any] | None = None,
         ef: int | None = None,
         recall: float | None = None,
@@ -180,12 +193,12 @@ class Collection:
     ) -> Hits: ...
     def search_groups(
         self,
-        query: ArrayLike,
+        query: Queries,
         group_by: str,
         k: int = 10,
         *,
         group_size: int = 1,
-        where: _Where | None = None,
+        where: Where | None = None,
         params: Mapping[str, Any] | None = None,
         ef: int | None = None,
         recall: float | None = None,

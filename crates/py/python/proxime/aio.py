@@ -133,6 +133,10 @@ class AsyncCollection(_Async[Collection]):
     delete = _awaited(Collection.delete)
     compact = _awaited(Collection.compact)
     scroll = _awaited(Collection.scroll)
+    facets = _awaited(Collection.facets)
+    recommend = _awaited(Collection.recommend)
+    search_groups = _awaited(Collection.search_groups)
+    why_not = _awaited(Collection.why_not)
     count = _awaited(Collection.count)
     measure_recall = _awaited(Collection.measure_recall)
     stats = _awaited(Collection.stats)
@@ -143,6 +147,10 @@ class AsyncCollection(_Async[Collection]):
     @functools.wraps(Collection.search)
     async def search(self, queries: "Queries", k: int = 10, **options: Any) -> Any:
         return await _run(functools.partial(self.sync.search, queries, k, **options), False)
+
+    @functools.wraps(Collection.search_by_id)
+    async def search_by_id(self, id: Any, k: int = 10, **options: Any) -> Any:
+        return await _run(functools.partial(self.sync.search_by_id, id, k, **options), False)
 
     @functools.wraps(Collection.get)
     async def get(self, id: Any) -> Any:

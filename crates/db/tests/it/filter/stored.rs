@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
-use proxime::{Batch, Collection, Error, GroupBy, Key, Metadata, OrderBy, SearchOptions, Value};
+use proxime::{
+    Batch, Collection, Error, GroupBy, Key, Metadata, OrderBy, Presence, SearchOptions, Value,
+};
 
 use super::naive::{Tree, metadata, tree};
 use crate::support::{ids, in_memory, int_ids, points, rows};
@@ -102,6 +104,33 @@ proptest! {
             let near = near.filter(|id| !liked.contains(id) && !disliked.contains(id)).take(k);
             let found = c.recommend(&keys(liked.clone()), &keys(disliked.clone()), &options).unwrap();
             prop_assert_eq!(ids(&found, 0), keys(near));
+        }
+    }
+
+    #[test]
+    fn why_not(batches in batches(), gone in prop::collection::vec(0..40i64, 0..5), first in tree(), second in tree(), k in 0..12usize, reach in 0..60u8) {
+        let (_db, c, model) = filled(&batches, &gone);
+        let both = Tree::And(vec![first.clone(), second.clone()]);
+        let reach = f32::from(reach);
+        let options = SearchOptions { max_distance: Some(reach), ..SearchOptions::k(k).filter(both.built()) };
+        let near = brute(&model, [1.0, 2.0], &both);
+        let all = brute(&model, [1.0, 2.0], &Tree::Or(vec![both.clone(), Tree::Not(Box::new(both.clone()))]));
+        for id in 0..40 {
+            let why = c.why_not(&[1.0, 2.0], &Key::Int(id), &options).unwrap();
+            let Some((vector, metadata)) = model.get(&id) else {
+                prop_assert!(why.presence != Presence::Stored && why.rank.is_none() && !why.found);
+                let was_there = batches.iter().flatten().any(|(other, ..)| *other == id);
+                prop_assert!(was_there || why.presence == Presence::Unknown);
+                continue;
+            };
+            let distance = (vector[0] - 1.0).powi(2) + (vector[1] - 2.0).powi(2);
+            let matches = both.matches(metadata);
+            let place = |list: &[i64]| list.iter().position(|other| *other == id).map(|at| at + 1);
+            prop_assert_eq!(why.rank, if matches { place(&near) } else { place(&all) });
+            prop_assert_eq!((why.distance, why.too_far), (Some(distance), distance > reach));
+            prop_assert_eq!(why.rejected_by.is_empty(), matches);
+            let found = matches && distance <= reach && why.rank.unwrap() <= k;
+            prop_assert_eq!((why.found, why.ef.is_some()), (found, matches && distance <= reach));
         }
     }
 
