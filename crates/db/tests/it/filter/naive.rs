@@ -51,6 +51,7 @@ fn less(a: &Value, b: &Value) -> bool {
     match (number(a), number(b), a, b) {
         (Some(a), Some(b), ..) => a < b,
         (_, _, Value::Text(a), Value::Text(b)) => a.chars().lt(b.chars()),
+        (_, _, Value::Time(a), Value::Time(b)) => a < b,
         _ => false,
     }
 }
@@ -177,11 +178,22 @@ fn single() -> impl Strategy<Value = Value> {
     ]
 }
 
+/// What neither JSON nor the text form can say without parameters.
+fn time() -> impl Strategy<Value = Value> {
+    (-2..3i64).prop_map(Value::Time)
+}
+
+/// Those, too.
+fn stored() -> impl Strategy<Value = Value> {
+    let bytes = prop::collection::vec(0..2u8, 0..2).prop_map(Value::Bytes);
+    prop_oneof![7 => single(), 1 => time(), 1 => bytes]
+}
+
 fn any_value() -> impl Strategy<Value = Value> {
     prop_oneof![
-        4 => single(),
-        2 => prop::collection::vec(single(), 0..4).prop_map(Value::List),
-        1 => prop::collection::vec(prop::collection::vec(single(), 1..2).prop_map(Value::List), 1..2)
+        4 => stored(),
+        2 => prop::collection::vec(stored(), 0..4).prop_map(Value::List),
+        1 => prop::collection::vec(prop::collection::vec(stored(), 1..2).prop_map(Value::List), 1..2)
             .prop_map(Value::List),
     ]
 }
@@ -199,7 +211,23 @@ pub(crate) fn metadata() -> impl Strategy<Value = Metadata> {
     object(value.boxed(), &["a", "b", "o"])
 }
 
+/// Filters that every notation can say.
 pub(crate) fn tree() -> impl Strategy<Value = Tree> {
+    tree_of(single().boxed(), ordered().boxed())
+}
+
+/// Filters on values of every type.
+pub(crate) fn any_tree() -> impl Strategy<Value = Tree> {
+    let ordered = prop_oneof![4 => ordered(), 1 => time()];
+    tree_of(stored().boxed(), ordered.boxed())
+}
+
+fn tree_of(
+    single: BoxedStrategy<Value>,
+    ordered: BoxedStrategy<Value>,
+) -> impl Strategy<Value = Tree> {
+    let single = || single.clone();
+    let ordered = || ordered.clone();
     let many = || prop::collection::vec(single(), 0..4);
     let leaf = prop_oneof![
         (path(), single()).prop_map(|(p, v)| Tree::Eq(p, v)),

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 use proxime::{Batch, Collection, Key, Metadata};
 
-use super::naive::{Tree, metadata, tree};
+use super::naive::{Tree, any_tree, metadata};
 use crate::support::{in_memory, points, rows};
 
 type Model = BTreeMap<Key, Metadata>;
@@ -47,7 +47,7 @@ proptest! {
     fn like_a_map(
         batches in prop::collection::vec(prop::collection::vec((key(), metadata()), 1..12), 1..5),
         asked in prop::collection::vec(key(), 0..20),
-        tree in tree(),
+        tree in any_tree(),
         limit in 1..9usize,
     ) {
         let (_db, c) = in_memory(2);

@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 use proxime::{Batch, Collection, Database, Error, Key, Metadata, Value, field};
 
-use super::naive::{Tree, metadata, tree};
+use super::naive::{Tree, any_tree, metadata};
 use crate::support::{in_memory, object, points, rows};
 
 fn upsert(c: &Collection, first: i64, metadata: &[Metadata]) {
@@ -25,7 +25,7 @@ proptest! {
     fn count_is_what_a_loop_counts(
         first in prop::collection::vec(metadata(), 1..30),
         second in prop::collection::vec(metadata(), 1..10),
-        trees in prop::collection::vec(tree(), 1..12),
+        trees in prop::collection::vec(any_tree(), 1..12),
     ) {
         let (_db, c) = in_memory(2);
         upsert(&c, 0, &first);

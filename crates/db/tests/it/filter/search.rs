@@ -4,7 +4,7 @@
 use proptest::prelude::*;
 use proxime::{Batch, Collection, Error, Key, Metadata, SearchOptions, Value, field};
 
-use super::naive::{Tree, metadata, tree};
+use super::naive::{Tree, any_tree, metadata};
 use crate::support::{fashion_mnist, ids, in_memory, int_ids, object, points, rows};
 
 const DIM: usize = 784;
@@ -32,7 +32,7 @@ proptest! {
     fn like_a_loop(
         kinds in prop::collection::vec(metadata(), 1..12),
         replaced in prop::collection::vec(metadata(), 1..20),
-        trees in prop::collection::vec(tree(), 1..8),
+        trees in prop::collection::vec(any_tree(), 1..8),
         k in prop::sample::select(vec![0usize, 1, 3, 10, 200, 3000]),
         ef in prop::sample::select(vec![None, Some(1), Some(2000)]),
         reach in prop::sample::select(vec![None, Some(1.0f32), Some(40.0)]),

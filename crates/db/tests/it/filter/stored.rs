@@ -7,7 +7,7 @@ use proxime::{
     Batch, Collection, Error, GroupBy, Key, Metadata, OrderBy, Presence, SearchOptions, Value,
 };
 
-use super::naive::{Tree, metadata, tree};
+use super::naive::{Tree, any_tree, metadata};
 use crate::support::{ids, in_memory, int_ids, points, rows};
 
 type Records = BTreeMap<i64, ([f32; 2], Metadata)>;
@@ -78,7 +78,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 200, ..ProptestConfig::default() })]
 
     #[test]
-    fn from_stored_records(batches in batches(), gone in prop::collection::vec(0..40i64, 0..5), tree in tree(), k in 0..12usize) {
+    fn from_stored_records(batches in batches(), gone in prop::collection::vec(0..40i64, 0..5), tree in any_tree(), k in 0..12usize) {
         let (_db, c, model) = filled(&batches, &gone);
         let options = SearchOptions::k(k).filter(tree.built());
         let all: Vec<i64> = model.keys().copied().collect();
@@ -108,7 +108,7 @@ proptest! {
     }
 
     #[test]
-    fn why_not(batches in batches(), gone in prop::collection::vec(0..40i64, 0..5), first in tree(), second in tree(), k in 0..12usize, reach in 0..60u8) {
+    fn why_not(batches in batches(), gone in prop::collection::vec(0..40i64, 0..5), first in any_tree(), second in any_tree(), k in 0..12usize, reach in 0..60u8) {
         let (_db, c, model) = filled(&batches, &gone);
         let both = Tree::And(vec![first.clone(), second.clone()]);
         let reach = f32::from(reach);
@@ -135,7 +135,7 @@ proptest! {
     }
 
     #[test]
-    fn in_groups(batches in batches(), gone in prop::collection::vec(0..40i64, 0..5), tree in tree(), k in 0..6usize, size in 1..4usize) {
+    fn in_groups(batches in batches(), gone in prop::collection::vec(0..40i64, 0..5), tree in any_tree(), k in 0..6usize, size in 1..4usize) {
         let (_db, c, model) = filled(&batches, &gone);
         let near = brute(&model, [1.0, 2.0], &tree);
         let mut truth: Vec<((u8, f64, String), Vec<i64>)> = Vec::new();
@@ -157,7 +157,7 @@ proptest! {
     }
 
     #[test]
-    fn sorted_and_counted(batches in batches(), gone in prop::collection::vec(0..40i64, 0..5), tree in tree(), limit in 1..9usize, descending in any::<bool>()) {
+    fn sorted_and_counted(batches in batches(), gone in prop::collection::vec(0..40i64, 0..5), tree in any_tree(), limit in 1..9usize, descending in any::<bool>()) {
         let (_db, c, model) = filled(&batches, &gone);
         let filter = tree.built();
         let matching: Vec<_> = model.iter().filter(|(_, (_, metadata))| tree.matches(metadata)).collect();
