@@ -456,8 +456,9 @@ impl Collection {
         let py = positive.py();
         call::guarded(py, || {
             let options = options::from_keywords(k, options)?;
-            let positive = keys::from_py(positive)?;
-            let negative = negative.map(keys::from_py).transpose()?.unwrap_or_default();
+            let positive = keys::from_py(positive, None)?;
+            let negative = negative.map(|ids| keys::from_py(ids, None)).transpose()?;
+            let negative = negative.unwrap_or_default();
             let found =
                 call::detached(py, || self.inner.recommend(&positive, &negative, &options))?;
             Ok(Hits::new(Arc::new(found), 0, self.dim()))
