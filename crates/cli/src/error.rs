@@ -217,7 +217,9 @@ fn database_exit(error: &proxime::Error) -> Exit {
         return Exit::Usage;
     }
     match error.kind() {
-        ErrorKind::Argument | ErrorKind::Exists | ErrorKind::Refused => Exit::Refused,
+        ErrorKind::Argument | ErrorKind::Exists | ErrorKind::Conflict | ErrorKind::Refused => {
+            Exit::Refused
+        }
         ErrorKind::NotFound => Exit::NotFound,
         ErrorKind::Damaged => Exit::Damaged,
         ErrorKind::Locked => Exit::Locked,

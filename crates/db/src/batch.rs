@@ -60,6 +60,7 @@ pub struct Batch<'a> {
     pub(crate) ids: Vec<Key>,
     pub(crate) vectors: &'a dyn VectorSource,
     pub(crate) metadata: Option<Vec<Metadata>>,
+    pub(crate) if_versions: Option<Vec<u64>>,
     pub(crate) progress: Option<Progress<'a>>,
 }
 
@@ -73,6 +74,7 @@ impl<'a> Batch<'a> {
             ids,
             vectors,
             metadata: None,
+            if_versions: None,
             progress: None,
         }
     }
@@ -81,6 +83,14 @@ impl<'a> Batch<'a> {
     #[must_use]
     pub fn metadata(mut self, metadata: Vec<Metadata>) -> Self {
         self.metadata = Some(metadata);
+        self
+    }
+
+    /// Only if each record has the version that is given for its row, 0 standing for one that is not there:
+    /// otherwise [`Error::Version`], and nothing is stored. [`Record::version`](crate::Record::version) says which it has.
+    #[must_use]
+    pub fn if_versions(mut self, versions: Vec<u64>) -> Self {
+        self.if_versions = Some(versions);
         self
     }
 

@@ -14,6 +14,7 @@ use crate::entry::Entry;
 use crate::pool::Workers;
 use crate::record::ids::{Ids, Kept, keep_last};
 use crate::record::payload;
+use crate::record::versions::Versions;
 use crate::search::{self, Chosen, Place, Plan};
 use crate::segment::{Index, LoggedRows};
 use crate::snapshot::{Snapshot, View};
@@ -21,7 +22,7 @@ use crate::update::Absent;
 use crate::writer::{Checked, check_vectors};
 use crate::{
     CollectionConfig, Error, Filter, GraphStats, Input, Key, Metadata, Progress, Recall, Result,
-    Results, Rows, SearchOptions, Stats, digest, frame, merge,
+    Results, Rows, SearchOptions, Stats, condition, digest, frame, merge,
 };
 
 /// A handle to a collection. Clones are the same collection.
@@ -42,6 +43,8 @@ pub struct Record {
     pub vector: Vec<f32>,
     /// Its metadata; empty if it was stored without.
     pub metadata: Metadata,
+    /// The number of the write that stored it last, as the log counts writes: greater than that of every earlier one.
+    pub version: u64,
 }
 
 /// What to do with ids that are there already.
@@ -120,6 +123,7 @@ impl Collection {
                 if existing == Existing::Refuse {
                     refuse_existing(view, &checked.ids, &checked.kept)?;
                 }
+                condition::check_batch(view, &checked)?;
                 self.make_durable(writing, snapshot, view, workers, checked)
             })
     }
@@ -149,6 +153,19 @@ impl Collection {
     pub fn delete(&self, ids: &[Key]) -> Result<usize> {
         let ids = keys_of(ids);
         self.delete_found(|view| there_by_id(view, &ids))
+    }
+
+    /// The same, only if each record has the version that is given for its id, 0 standing for one that is not there. Returns how many
+    /// there were.
+    ///
+    /// Errors: [`Error::Version`], and nothing is deleted; those that every write has.
+    pub fn delete_if(&self, ids: &[Key], versions: &[u64]) -> Result<usize> {
+        condition::check_count(versions, ids.len())?;
+        let keys = keys_of(ids);
+        self.delete_found(|view| {
+            condition::check_ids(view, ids, versions)?;
+            there_by_id(view, &keys)
+        })
     }
 
     /// Deletes the records that the filter is true of: all of them, durably, or none. Returns how many there were.
@@ -383,6 +400,7 @@ pub(crate) fn check<'a>(
         ids: keys,
         vectors,
         metadata,
+        if_versions,
         progress,
     } = batch;
     let rows = vectors.rows();
@@ -412,6 +430,9 @@ pub(crate) fn check<'a>(
     {
         return Err(Error::MetadataCount { rows, metadata });
     }
+    if let Some(if_versions) = &if_versions {
+        condition::check_count(if_versions, rows)?;
+    }
     check_lengths(&keys)?;
     let (kept, repeated) = keep_last(&keys);
     if let (Some(again), Existing::Refuse) = (repeated, existing) {
@@ -432,7 +453,9 @@ pub(crate) fn check<'a>(
     Ok(Checked {
         kept,
         ids,
+        versions: Versions::default(),
         payload,
+        if_versions,
         deleted: None,
         vectors,
         progress,

@@ -19,6 +19,7 @@ use crate::entry::Entry;
 use crate::frame::{self, Joined};
 use crate::merge::{Run, damaged};
 use crate::pool::Workers;
+use crate::record::versions::Versions;
 use crate::seal::{self, LOG_BYTES_MAX, Lag, Seal};
 use crate::segment::{LoggedRows, Segment};
 use crate::snapshot::{Part, Snapshot, View};
@@ -142,6 +143,19 @@ impl Writing {
         self.log.as_ref().map_or(self.found_seq, Log::last_seq)
     }
 
+    /// The number of the next write. It has it if it is the next to add to the log, or [takes](Writing::take_seq) it.
+    pub(crate) fn next_seq(&self) -> u64 {
+        self.last_seq() + 1
+    }
+
+    /// Takes a number for what goes to segments, durably, and with it what was acknowledged before: at the weaker levels a
+    /// segment must not survive that.
+    pub(crate) fn take_seq(&mut self) -> Result<()> {
+        let log = self.log()?;
+        log.append(frame::NUMBER, 0, &[])?;
+        Ok(log.flush()?)
+    }
+
     /// To wait for a ticket, or to sync, while others write.
     pub(crate) fn shared_log(&self) -> Option<Log> {
         self.log.clone()
@@ -162,7 +176,8 @@ impl Writing {
         let frame = frame::encode(&batch);
         let log = self.log()?;
         let ticket = log.enqueue_after(self.built_on, frame.kind, view.id, &frame.pieces())?;
-        let rows = Segment::in_memory(batch, view.config.dim).map_err(damaged)?;
+        let versions = Versions::one(batch.ids.rows(), ticket.seq());
+        let rows = Segment::in_memory(batch, versions, view.config.dim).map_err(damaged)?;
         Ok(Outcome::Queued(view.with_logged(rows)?, ticket))
     }
 
@@ -196,6 +211,7 @@ impl Writing {
         batch: Checked<'_>,
     ) -> Result<Outcome> {
         self.settle()?;
+        let batch = batch.numbered(self.next_seq());
         let newest = write_segment(&self.store, workers, view.id, &view.config, batch)?;
         let tail = self.write_tail(view, workers);
         let tail = tail.inspect_err(|_| self.store.discard([newest.0.clone()]))?;
@@ -413,9 +429,7 @@ impl Writing {
     ///
     /// Errors: the system's, and then the segments are gone.
     fn commit(&mut self, changes: Vec<Change<'_>>, log_done: bool) -> Result<Vec<View>> {
-        // At the weaker levels a segment must not survive what was acknowledged before it.
-        let ready = self.log().and_then(|log| Ok(log.flush()?));
-        let checkpoint = ready.and_then(|()| match log_done {
+        let checkpoint = self.take_seq().and_then(|()| match log_done {
             true => Ok(Some(self.store.start_checkpoint()?)),
             false => Ok(None),
         });

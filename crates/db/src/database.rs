@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError};
 
 use arc_swap::ArcSwap;
-use proxime_storage::{Access, Durability, MemVfs, OsVfs, RecoveryReport, Store, Vfs};
+use proxime_storage::{Access, Durability, Manifest, MemVfs, OsVfs, RecoveryReport, Store, Vfs};
 
 use crate::background::Background;
 use crate::collection::{self, Existing};
@@ -175,22 +175,26 @@ impl Database {
         self.0.check_writable()?;
         let checked = collection::check(batch, &config, Existing::Replace)?;
         self.0.write(|writing, snapshot| {
-            let store = &mut writing.store;
             if snapshot.by_name(name).is_some() {
                 return Err(Error::CollectionExists {
                     name: name.to_owned(),
                 });
             }
-            let id = store.manifest().next_collection_id;
+            let id = writing.store.manifest().next_collection_id;
             let mut view = View::new(id, name.to_owned(), config.clone());
             let mut stored = proxime_storage::Collection::new(id, name, json);
             if checked.ids.rows() > 0 {
                 let workers = self.0.pool.workers()?;
-                let (pinned, segment) = write_segment(store, &workers, id, &config, checked)?;
+                let checked = checked.numbered(writing.next_seq());
+                let (pinned, segment) =
+                    write_segment(&writing.store, &workers, id, &config, checked)?;
+                let taken = writing.take_seq();
+                taken.inspect_err(|_| writing.store.discard([pinned.clone()]))?;
                 view = view.with_newest(segment);
                 stored.segments.push(pinned);
             }
-            store.commit(|manifest| manifest.collections.push(stored))?;
+            let push = |manifest: &mut Manifest| manifest.collections.push(stored);
+            writing.store.commit(push)?;
             Ok(snapshot.with(view))
         })?;
         self.collection(name)

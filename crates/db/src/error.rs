@@ -38,6 +38,8 @@ pub enum ErrorKind {
     Argument,
     /// What should be new is there already.
     Exists,
+    /// What is to be changed is not what the caller has read; reading and trying again may help.
+    Conflict,
     /// The store, the collection or the file is not there.
     NotFound,
     /// Bytes on disk are not what was written.
@@ -129,6 +131,18 @@ pub enum Error {
         id: Key,
         /// Counted from 0.
         row: usize,
+    },
+    /// A write with a condition, of a record that has been written in between.
+    #[error("row {row}: record {id} has version {found}, not {expected} (0: it is not there)")]
+    Version {
+        /// The id.
+        id: Key,
+        /// Counted from 0.
+        row: usize,
+        /// The version it should have; 0 for a record that should not be there.
+        expected: u64,
+        /// The version it has; 0 if it is not there.
+        found: u64,
     },
     /// An id beyond [`Key::BYTES_MAX`].
     #[error("row {row}: the id has {bytes} bytes; at most {limit} are possible")]
@@ -259,6 +273,7 @@ impl Error {
             | Error::Shape(_) => ErrorKind::Argument,
             Error::IdExists { .. } | Error::CollectionExists { .. } => ErrorKind::Exists,
             Error::IdNotFound { .. } | Error::CollectionNotFound { .. } => ErrorKind::NotFound,
+            Error::Version { .. } => ErrorKind::Conflict,
             Error::Interrupted => ErrorKind::Interrupted,
             Error::Forked { .. } | Error::ReadOnly | Error::Closed => ErrorKind::Refused,
             Error::Source { .. } | Error::Threads { .. } => ErrorKind::Io,

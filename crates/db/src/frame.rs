@@ -5,6 +5,7 @@
 //!                    vectors f32 [rows, dim], ids, metadata: blob columns as in segments
 //! kind 2, deletions: number of ids u64, ids: a blob column
 //! kind 3, several:   for each: collection u64, kind u8 (1 or 2), 7 bytes zero, bytes u64, and so many bytes as above
+//! kind 4, number:    nothing: its number is that of a write that is in segments
 //! ```
 //!
 //! A frame holds what is to be done, not how it was asked for: ids that are stored, rows that no later row of the batch replaces.
@@ -13,6 +14,7 @@ use bytemuck::{Pod, Zeroable};
 use proxime_storage::Frame;
 
 use crate::record::ids::Ids;
+use crate::record::versions::Versions;
 use crate::segment::{LoggedRows, Segment};
 use crate::writer::check_vectors;
 use crate::{CollectionConfig, Input, Rows};
@@ -21,6 +23,8 @@ const ROWS: u8 = 1;
 const DELETIONS: u8 = 2;
 /// The only kind whose frame is of no collection: each of its parts is of one.
 pub(crate) const JOINED: u8 = 3;
+/// Nothing to be done: a large write has its number from here.
+pub(crate) const NUMBER: u8 = 4;
 const WITH_METADATA: u32 = 1;
 const HEAD_BYTES: usize = size_of::<Head>();
 
@@ -114,8 +118,10 @@ impl Joined {
 ///
 /// Errors: in words, what is wrong with a frame that [`Joined`] did not write.
 pub(crate) fn parts(frame: Frame<'_>) -> Result<Vec<Frame<'_>>, String> {
-    if frame.kind != JOINED {
-        return Ok(vec![frame]);
+    match frame.kind {
+        JOINED => {}
+        NUMBER => return Ok(Vec::new()),
+        _ => return Ok(vec![frame]),
     }
     let (mut parts, mut rest) = (Vec::new(), frame.payload);
     while !rest.is_empty() {
@@ -126,7 +132,7 @@ pub(crate) fn parts(frame: Frame<'_>) -> Result<Vec<Frame<'_>>, String> {
         let head: PartHead = bytemuck::pod_read_unaligned(head);
         let len = usize::try_from(head.bytes).map_err(|e| e.to_string())?;
         let (payload, behind) = bytes.split_at_checked(len).ok_or_else(cut_off)?;
-        if head.kind == JOINED || head.zero != [0; 7] {
+        if matches!(head.kind, JOINED | NUMBER) || head.zero != [0; 7] {
             return Err("one of its parts is not as it should be".to_owned());
         }
         parts.push(Frame {
@@ -152,7 +158,8 @@ pub(crate) fn decode(frame: Frame<'_>, config: &CollectionConfig) -> Result<Segm
         }
         kind => return Err(format!("it is of kind {kind}, which is not known here")),
     };
-    Segment::in_memory(logged, config.dim).map_err(|e| e.to_string())
+    let versions = Versions::one(logged.ids.rows(), frame.seq);
+    Segment::in_memory(logged, versions, config.dim).map_err(|e| e.to_string())
 }
 
 fn decode_rows<'a>(payload: &'a [u8], config: &CollectionConfig) -> Result<LoggedRows, String> {

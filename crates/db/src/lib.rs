@@ -30,6 +30,7 @@ mod batch;
 mod collection;
 mod commit;
 mod compact;
+mod condition;
 mod config;
 mod database;
 mod digest;

@@ -8,6 +8,7 @@ use proxime_storage::column::ColumnBuilder;
 
 use crate::filter::Payloads;
 use crate::record::ids::{Ids, IdsError, Kept};
+use crate::record::versions::Versions;
 use crate::segment::{LoggedRows, Segment};
 use crate::snapshot::Part;
 use crate::writer::Checked;
@@ -60,7 +61,9 @@ impl<'a> Run<'a> {
         Ok(Some(Checked {
             kept: Kept::All(self.rows.len() as u32),
             ids: self.ids().map_err(damaged)?,
+            versions: self.versions(),
             payload: self.payload()?,
+            if_versions: None,
             deleted,
             vectors: self,
             progress,
@@ -81,6 +84,10 @@ impl<'a> Run<'a> {
 
     fn ids(&self) -> Result<Ids, IdsError> {
         Ids::collect(self.all().map(|(segment, row)| segment.ids.bytes(row)))
+    }
+
+    fn versions(&self) -> Versions {
+        Versions::collect(self.all().map(|(segment, row)| segment.versions.of(row)))
     }
 
     /// Their metadata; `None` if none of the parts has any.
@@ -144,7 +151,7 @@ pub(crate) fn in_memory(parts: &[Part], dim: usize) -> Result<Segment> {
         payload: run.payload()?.map(|payload| payload.parts().concat()),
         deleted: run.deleted().map_err(damaged)?,
     };
-    Segment::in_memory(rows, dim).map_err(damaged)
+    Segment::in_memory(rows, run.versions(), dim).map_err(damaged)
 }
 
 /// What was checked when it came in does not fit any more.

@@ -80,5 +80,6 @@ pub(crate) fn record(part: &Part, row: u32) -> Result<Record> {
         id: part.segment.id(row).to_key(),
         vector: part.segment.vector(row)?.to_vec(),
         metadata: part.segment.metadata(row)?,
+        version: part.segment.versions.of(row),
     })
 }

@@ -25,6 +25,7 @@ use crate::pool::Workers;
 use crate::recall::Calibration;
 use crate::record::ids::{Ids, KeyRef};
 use crate::record::payload;
+use crate::record::versions::Versions;
 use crate::{CollectionConfig, Error, Metadata, Result, Rows, Verify, config};
 
 #[derive(Debug)]
@@ -34,6 +35,7 @@ pub(crate) struct Segment {
     pub(crate) ids: Ids,
     /// Ids whose rows in older segments are deleted.
     pub(crate) deleted: Option<Ids>,
+    pub(crate) versions: Versions,
     /// Before it is first asked for, where to read it.
     index: OnceLock<Index>,
     unread_index: Option<(Arc<proxime_storage::Segment>, CollectionConfig)>,
@@ -129,6 +131,7 @@ impl LoggedRows {
 #[derive(Debug)]
 pub(crate) struct Known {
     pub(crate) ids: Ids,
+    pub(crate) versions: Versions,
     pub(crate) deleted: Option<Ids>,
     pub(crate) index: Index,
 }
@@ -232,6 +235,9 @@ impl Segment {
                 Some(ids.map_err(|e| file.damage(SectionKind::Deleted, 0, e.to_string()))?)
             }
         };
+        let versions = file.read(SectionKind::Versions)?.unwrap_or_default();
+        let versions = Versions::from_bytes(&versions, rows)
+            .ok_or_else(|| missing(file, SectionKind::Versions))?;
         let index = match verify {
             Verify::Full => OnceLock::from(Index::load(file, config)),
             Verify::Lazy => OnceLock::new(),
@@ -239,15 +245,19 @@ impl Segment {
         let [vectors, payload] =
             [SectionKind::Vectors, SectionKind::Payload].map(|kind| Data::open(file, kind, verify));
         let mut segment = Segment::new(file, bytes, config, ids, vectors?, payload?)?;
-        (segment.deleted, segment.index) = (deleted, index);
+        (segment.deleted, segment.versions, segment.index) = (deleted, versions, index);
         segment.unread_index = Some((Arc::clone(file), config.clone()));
         Ok(segment)
     }
 
-    /// Rows in memory.
+    /// Rows in memory, as many as `versions` are for.
     ///
     /// Errors: a payload that is no column of as many rows.
-    pub(crate) fn in_memory(rows: LoggedRows, dim: usize) -> Result<Segment, ColumnError> {
+    pub(crate) fn in_memory(
+        rows: LoggedRows,
+        versions: Versions,
+        dim: usize,
+    ) -> Result<Segment, ColumnError> {
         let LoggedRows {
             ids,
             vectors,
@@ -264,6 +274,7 @@ impl Segment {
             unread_index: None,
             ids,
             deleted,
+            versions,
             dim,
             fields: Indexes::default(),
         })
@@ -279,7 +290,8 @@ impl Segment {
         let [vectors, payload] = [SectionKind::Vectors, SectionKind::Payload]
             .map(|kind| Ok::<_, Error>(file.map_unchecked(kind)?.map(Data::Mapped)));
         let mut segment = Segment::new(file, bytes, config, known.ids, vectors?, payload?)?;
-        (segment.deleted, segment.index) = (known.deleted, OnceLock::from(known.index));
+        (segment.deleted, segment.versions) = (known.deleted, known.versions);
+        segment.index = OnceLock::from(known.index);
         Ok(segment)
     }
 
@@ -312,6 +324,7 @@ impl Segment {
             }),
             ids,
             deleted: None,
+            versions: Versions::default(),
             index: OnceLock::new(),
             unread_index: None,
             dim: config.dim,

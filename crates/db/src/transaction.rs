@@ -13,11 +13,14 @@ use crate::collection::{Existing, check, keys_of, refuse_existing, there_by_id, 
 use crate::database::{Inner, not_found};
 use crate::frame::Joined;
 use crate::record::ids::{Ids, Kept};
+use crate::record::versions::Versions;
 use crate::segment::{LoggedRows, Segment};
 use crate::snapshot::View;
 use crate::update::Keeps;
 use crate::writer::{Checked, check_vectors};
-use crate::{Batch, Collection, Database, Error, Filter, Input, Key, Result, Rows, Update, merge};
+use crate::{
+    Batch, Collection, Database, Error, Filter, Input, Key, Result, Rows, Update, condition, merge,
+};
 
 /// Writes to one or several collections of a database that take place together, or not at all: when it is committed, in the order in
 /// which they were given. Dropped without that, it has done nothing.
@@ -55,6 +58,7 @@ enum What {
     Store(Copied, Existing),
     Update(Copied, Keeps),
     Delete(Vec<Vec<u8>>),
+    DeleteIf(Vec<Key>, Vec<u64>),
     DeleteWhere(Filter),
 }
 
@@ -64,6 +68,7 @@ struct Copied {
     kept: Kept,
     ids: Ids,
     payload: Option<ColumnBuilder>,
+    if_versions: Option<Vec<u64>>,
     /// Of all rows of the batch, in their order; empty if there are none.
     vectors: Vec<f32>,
 }
@@ -84,6 +89,7 @@ impl Copied {
             kept: checked.kept,
             ids: checked.ids,
             payload: checked.payload,
+            if_versions: checked.if_versions,
             vectors,
         })
     }
@@ -92,7 +98,9 @@ impl Copied {
         Checked {
             kept: self.kept,
             ids: self.ids,
+            versions: Versions::default(),
             payload: self.payload,
+            if_versions: self.if_versions,
             deleted: None,
             vectors,
             progress: None,
@@ -145,6 +153,19 @@ impl Transaction {
         self.push(collection, What::Delete(keys_of(ids)))
     }
 
+    /// As [`Collection::delete_if`]. A record that has another version is an error of [`commit`](Transaction::commit); one that was written in
+    /// this transaction has.
+    pub fn delete_if(
+        &mut self,
+        collection: &Collection,
+        ids: &[Key],
+        versions: &[u64],
+    ) -> Result<()> {
+        condition::check_count(versions, ids.len())?;
+        let what = What::DeleteIf(ids.to_vec(), versions.to_vec());
+        self.push(collection, what)
+    }
+
     /// As [`Collection::delete_where`]: the records that it is true of when it is committed, those of this transaction included.
     pub fn delete_where(&mut self, collection: &Collection, filter: &Filter) -> Result<()> {
         filter.check()?;
@@ -179,6 +200,7 @@ impl Transaction {
         self.database.write(|writing, snapshot| {
             let workers = self.database.pool.workers()?;
             let mut joined = Joined::default();
+            let seq = writing.next_seq();
             let mut next = snapshot.clone();
             for write in self.writes {
                 let view = next.by_id(write.collection_id)?;
@@ -188,7 +210,9 @@ impl Transaction {
                 };
                 changed.insert(view.id);
                 joined.push(view.id, &rows);
-                let rows = Segment::in_memory(rows, view.config.dim).map_err(merge::damaged)?;
+                let versions = Versions::one(rows.ids.rows(), seq);
+                let rows = Segment::in_memory(rows, versions, view.config.dim);
+                let rows = rows.map_err(merge::damaged)?;
                 next = next.with(view.with_logged(rows)?);
             }
             writing.log_joined(next, &joined, &changed, &workers)
@@ -205,6 +229,10 @@ impl What {
     fn rows(self, view: &View) -> Result<Option<LoggedRows>> {
         let rows = match self {
             What::Delete(ids) => LoggedRows::deletions(there_by_id(view, &ids)?),
+            What::DeleteIf(ids, versions) => {
+                condition::check_ids(view, &ids, &versions)?;
+                LoggedRows::deletions(there_by_id(view, &keys_of(&ids))?)
+            }
             What::DeleteWhere(filter) => LoggedRows::deletions(there_where(view, &filter)?),
             What::Store(mut copied, existing) => {
                 let vectors = std::mem::take(&mut copied.vectors);
@@ -213,12 +241,14 @@ impl What {
                 if existing == Existing::Refuse {
                     refuse_existing(view, &checked.ids, &checked.kept)?;
                 }
+                condition::check_batch(view, &checked)?;
                 checked.into_rows(&view.config)?
             }
             What::Update(mut copied, keeps) => {
                 let vectors = std::mem::take(&mut copied.vectors);
                 let vectors = Rows::new(&vectors, view.config.dim)?;
                 let checked = copied.checked(&vectors);
+                condition::check_batch(view, &checked)?;
                 let stored = Keeps::stored(view, &checked)?;
                 keeps.complete(checked, &stored)?.into_rows(&view.config)?
             }

@@ -10,6 +10,7 @@ use crate::snapshot::View;
 use crate::writer::Checked;
 use crate::{
     Batch, Collection, CollectionConfig, Error, Key, Metadata, Progress, Result, VectorSource,
+    condition,
 };
 
 /// New vectors or new metadata, or both, for records that are there.
@@ -28,6 +29,7 @@ pub struct Update<'a> {
     ids: Vec<Key>,
     vectors: Option<&'a dyn VectorSource>,
     metadata: Option<Vec<Metadata>>,
+    if_versions: Option<Vec<u64>>,
     progress: Option<Progress<'a>>,
 }
 
@@ -38,6 +40,7 @@ impl<'a> Update<'a> {
             ids,
             vectors: None,
             metadata: None,
+            if_versions: None,
             progress: None,
         }
     }
@@ -53,6 +56,14 @@ impl<'a> Update<'a> {
     #[must_use]
     pub fn metadata(mut self, metadata: Vec<Metadata>) -> Self {
         self.metadata = Some(metadata);
+        self
+    }
+
+    /// Only if each record has the version that is given for its row: otherwise [`Error::Version`], and nothing is changed.
+    /// [`Record::version`](crate::Record::version) says which it has.
+    #[must_use]
+    pub fn if_versions(mut self, versions: Vec<u64>) -> Self {
+        self.if_versions = Some(versions);
         self
     }
 
@@ -95,6 +106,7 @@ impl<'a> Update<'a> {
             ids: self.ids,
             vectors: self.vectors.unwrap_or(absent),
             metadata: self.metadata,
+            if_versions: self.if_versions,
             progress: self.progress,
         };
         Ok((check(batch, config, Existing::Replace)?, keeps))
@@ -182,6 +194,7 @@ impl Collection {
         let (checked, keeps) = update.check(&self.config, &absent)?;
         self.database
             .write_to(self.id, &self.name, |writing, snapshot, view, workers| {
+                condition::check_batch(view, &checked)?;
                 let stored = Keeps::stored(view, &checked)?;
                 let checked = keeps.complete(checked, &stored)?;
                 self.make_durable(writing, snapshot, view, workers, checked)

@@ -15,6 +15,7 @@ use rayon::prelude::*;
 
 use crate::pool::Workers;
 use crate::record::ids::{Ids, Kept};
+use crate::record::versions::{self, Versions};
 use crate::segment::{GraphIndex, Index, Known, LoggedRows, Segment};
 use crate::{
     CollectionConfig, Error, Input, Metric, Progress, Result, Rows, Stage, VectorSource, config,
@@ -32,7 +33,11 @@ const CHUNK_BYTES: usize = 256 << 10;
 pub(crate) struct Checked<'a> {
     pub(crate) kept: Kept,
     pub(crate) ids: Ids,
+    /// Of the rows that are kept; of none before the write has a number.
+    pub(crate) versions: Versions,
     pub(crate) payload: Option<ColumnBuilder>,
+    /// Of all rows of the batch: the versions that their records must have.
+    pub(crate) if_versions: Option<Vec<u64>>,
     /// Ids to be deleted from older segments.
     pub(crate) deleted: Option<Ids>,
     pub(crate) vectors: &'a dyn VectorSource,
@@ -112,6 +117,7 @@ pub(crate) fn write_file(
     }
     let known = Known {
         ids: batch.ids,
+        versions: batch.versions,
         deleted: batch.deleted,
         index,
     };
@@ -158,7 +164,9 @@ impl<'a> Checked<'a> {
         Checked {
             kept: Kept::All(0),
             ids: Ids::none(),
+            versions: Versions::default(),
             payload: None,
+            if_versions: None,
             deleted: Some(deleted),
             vectors: none,
             progress: None,
@@ -172,9 +180,17 @@ impl<'a> Checked<'a> {
         }
     }
 
-    /// Ids, metadata and deletions.
+    /// The same as the write of this number.
+    pub(crate) fn numbered(mut self, version: u64) -> Self {
+        self.versions = Versions::one(self.kept.len(), version);
+        self
+    }
+
+    /// Ids, versions, metadata and deletions.
     fn write_records(&self, file: &mut SegmentWriter) -> Result<()> {
         section(file, SectionKind::Ids, 1, &[self.ids.as_bytes()])?;
+        let (bytes, width) = (self.versions.as_bytes(), versions::ENTRY_BYTES);
+        section(file, SectionKind::Versions, width, &[bytes])?;
         if let Some(payload) = &self.payload {
             section(file, SectionKind::Payload, 1, &payload.parts())?;
         }

@@ -28,6 +28,33 @@ pub(crate) fn optional_count(
     value.map(|value| count(name, value)).transpose()
 }
 
+/// The versions that records must have, for so many ids: one for all, or one for each.
+pub(crate) fn versions(
+    value: Option<&Bound<'_, PyAny>>,
+    rows: usize,
+) -> PyResult<Option<Vec<u64>>> {
+    let version = |value: &Bound<'_, PyAny>| {
+        let version = values::is_integer(value)?.then(|| value.extract());
+        match version {
+            Some(Ok(version)) => Ok(version),
+            Some(Err(_)) => Err(out_of_range("if_version", value, "a version, or 0")),
+            None => Err(error::wrong_type(
+                "if_version",
+                "an int, or one for each id",
+                value,
+            )),
+        }
+    };
+    let Some(value) = value else {
+        return Ok(None);
+    };
+    match value.try_iter() {
+        Ok(each) => each.map(|value| version(&value?)).collect::<PyResult<_>>(),
+        Err(_) => Ok(vec![version(value)?; rows]),
+    }
+    .map(Some)
+}
+
 /// A number that may be left out.
 pub(crate) fn optional_number(
     name: &'static str,

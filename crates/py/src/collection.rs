@@ -29,6 +29,14 @@ const AT_ONCE_ROWS: usize = 100;
 /// Whether segments were put together, for who interrupts.
 const COMPACTED: [&str; 2] = ["it was done already", "nothing has changed"];
 
+/// What Python says about storing a batch besides what is in it.
+#[derive(Clone, Copy)]
+struct Options<'a, 'py> {
+    if_version: Option<&'a Bound<'py, PyAny>>,
+    zero_copy: Option<&'a Bound<'py, PyAny>>,
+    progress: Option<&'a Bound<'py, PyAny>>,
+}
+
 /// Records of one dimension and metric. Made by `Database.create_collection` and `Database.collection`; can be used from
 /// several threads at once.
 #[pyclass(frozen, module = "proxime")]
@@ -82,6 +90,7 @@ impl Collection {
         ids: &Bound<'_, PyAny>,
         vectors: Option<&Bound<'_, PyAny>>,
         metadata: Option<&Bound<'_, PyAny>>,
+        if_version: Option<&Bound<'_, PyAny>>,
         in_place: bool,
         body: impl FnOnce(Update<'_>) -> PyResult<()>,
     ) -> PyResult<()> {
@@ -91,12 +100,16 @@ impl Collection {
             let source = vectors.as_ref().map(|vectors| vectors.source());
             let ids = keys::from_py(ids, source.as_ref().map(|source| source.rows()))?;
             let metadata = metadata.map(|metadata| values::records(metadata, ids.len()));
+            let versions = args::versions(if_version, ids.len())?;
             let mut update = Update::new(ids);
             if let Some(source) = &source {
                 update = update.vectors(&**source);
             }
             if let Some(metadata) = metadata.transpose()? {
                 update = update.metadata(metadata);
+            }
+            if let Some(versions) = versions {
+                update = update.if_versions(versions);
             }
             body(update)
         })
@@ -107,24 +120,28 @@ impl Collection {
         ids: &Bound<'_, PyAny>,
         vectors: &Bound<'_, PyAny>,
         metadata: Option<&Bound<'_, PyAny>>,
-        zero_copy: Option<&Bound<'_, PyAny>>,
-        progress: Option<&Bound<'_, PyAny>>,
+        options: Options<'_, '_>,
         write: fn(&proxime::Collection, Batch<'_>) -> proxime::Result<()>,
     ) -> PyResult<()> {
         let py = ids.py();
         call::guarded(py, || {
-            let listener = Listener::from_py(progress)?;
-            let in_place = args::in_place(zero_copy)?;
+            let listener = Listener::from_py(options.progress)?;
+            let in_place = args::in_place(options.zero_copy)?;
             let vectors = self.vectors(vectors, in_place)?;
             let source = vectors.source();
             let ids = keys::from_py(ids, Some(source.rows()))?;
             let metadata = metadata.map(|metadata| values::records(metadata, source.rows()));
             let metadata = metadata.transpose()?;
             let rows = source.rows();
+            let versions = args::versions(options.if_version, rows)?;
             let store = |progress: Option<Progress<'_>>| {
                 let mut batch = Batch::new(ids, &*source);
                 batch = match metadata {
                     Some(metadata) => batch.metadata(metadata),
+                    None => batch,
+                };
+                batch = match versions {
+                    Some(versions) => batch.if_versions(versions),
                     None => batch,
                 };
                 batch = match progress {
@@ -231,6 +248,7 @@ fn record_to_py(py: Python<'_>, record: Record) -> PyResult<Bound<'_, PyDict>> {
     dict.set_item("id", keys::ToPy(&record.id))?;
     dict.set_item("vector", PyArray1::from_vec(py, record.vector))?;
     dict.set_item("metadata", values::to_py(py, &record.metadata)?)?;
+    dict.set_item("version", record.version)?;
     Ok(dict)
 }
 
@@ -245,6 +263,9 @@ impl Collection {
     ///
     /// `zero_copy="require"`: vectors that cannot be read in place are an error that says why. `stats()["bytes_copied"]` counts what could not be.
     ///
+    /// `if_version`: an int, or one for each id: store only if each record has this version, as `get` gives it, 0 standing for one that is
+    /// not there; otherwise a `VersionError`, and nothing is stored.
+    ///
     /// `progress`: True for a bar; a function of `(done, total, stage)`; or an object with `update(n)`, such as tqdm's, for which the `n`
     /// add up to the number of rows. What it raises stops the call, with nothing stored.
     ///
@@ -254,25 +275,25 @@ impl Collection {
     /// >>> docs.get("b")["metadata"]
     /// {'lang': 'de'}
     #[pyo3(
-        signature = (ids, vectors, metadata=None, *, zero_copy=None, progress=None),
-        text_signature = "($self, ids, vectors, metadata=None, *, zero_copy='allow', progress=None)"
+        signature = (ids, vectors, metadata=None, *, if_version=None, zero_copy=None, progress=None),
+        text_signature = "($self, ids, vectors, metadata=None, *, if_version=None, zero_copy='allow', progress=None)"
     )]
     fn upsert(
         &self,
         ids: &Bound<'_, PyAny>,
         vectors: &Bound<'_, PyAny>,
         metadata: Option<&Bound<'_, PyAny>>,
+        if_version: Option<&Bound<'_, PyAny>>,
         zero_copy: Option<&Bound<'_, PyAny>>,
         progress: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<()> {
-        self.write(
-            ids,
-            vectors,
-            metadata,
+        let options = Options {
+            if_version,
             zero_copy,
             progress,
-            proxime::Collection::upsert,
-        )
+        };
+        let upsert = proxime::Collection::upsert;
+        self.write(ids, vectors, metadata, options, upsert)
     }
 
     /// Store records with new ids: all of them, durably, or none. An id that is given twice or stored already is an error;
@@ -289,20 +310,19 @@ impl Collection {
         zero_copy: Option<&Bound<'_, PyAny>>,
         progress: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<()> {
-        self.write(
-            ids,
-            vectors,
-            metadata,
+        let options = Options {
+            if_version: None,
             zero_copy,
             progress,
-            proxime::Collection::add,
-        )
+        };
+        let add = proxime::Collection::add;
+        self.write(ids, vectors, metadata, options, add)
     }
 
     /// Give records that are there new vectors or new metadata, or both, and leave the rest of them as it is: all of them, durably, or
     /// none. An id that is not there is a `NotFoundError`.
     ///
-    /// `ids`, `vectors`, `metadata`, `zero_copy`, `progress`: as for `upsert`. New metadata replaces all that is there; fields are not merged.
+    /// `ids`, `vectors`, `metadata`, `if_version`, `zero_copy`, `progress`: as for `upsert`. New metadata replaces all that is there; fields are not merged.
     ///
     /// >>> import numpy as np, proxime
     /// >>> docs = proxime.open(":memory:").create_collection("docs", dim=2)
@@ -311,21 +331,22 @@ impl Collection {
     /// >>> docs.get("b")["metadata"], docs.get("b")["vector"]
     /// ({'lang': 'fr'}, array([0., 1.], dtype=float32))
     #[pyo3(
-        signature = (ids, vectors=None, metadata=None, *, zero_copy=None, progress=None),
-        text_signature = "($self, ids, vectors=None, metadata=None, *, zero_copy='allow', progress=None)"
+        signature = (ids, vectors=None, metadata=None, *, if_version=None, zero_copy=None, progress=None),
+        text_signature = "($self, ids, vectors=None, metadata=None, *, if_version=None, zero_copy='allow', progress=None)"
     )]
     fn update(
         &self,
         ids: &Bound<'_, PyAny>,
         vectors: Option<&Bound<'_, PyAny>>,
         metadata: Option<&Bound<'_, PyAny>>,
+        if_version: Option<&Bound<'_, PyAny>>,
         zero_copy: Option<&Bound<'_, PyAny>>,
         progress: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<()> {
         let py = ids.py();
         let listener = Listener::from_py(progress)?;
         let in_place = args::in_place(zero_copy)?;
-        self.with_update(ids, vectors, metadata, in_place, |update| {
+        self.with_update(ids, vectors, metadata, if_version, in_place, |update| {
             call::interruptible(py, listener, STORED, |progress| {
                 self.inner.update(update.progress(progress))
             })
@@ -345,13 +366,13 @@ impl Collection {
         zero_copy: Option<&Bound<'_, PyAny>>,
         progress: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<()> {
-        self.upsert(ids, vectors, metadata, zero_copy, progress)
+        self.upsert(ids, vectors, metadata, None, zero_copy, progress)
     }
 
     /// Delete the records with these ids, or those that `where`, as in `search`, is true of: all of them, durably, or none.
     /// Returns how many there were.
     ///
-    /// `ids`: as for `upsert`; those that are not there are passed over.
+    /// `ids`, `if_version`: as for `upsert`; ids that are not there are passed over, unless another version than 0 is asked for.
     ///
     /// >>> import numpy as np, proxime
     /// >>> docs = proxime.open(":memory:").create_collection("docs", dim=2)
@@ -360,22 +381,30 @@ impl Collection {
     /// 1
     /// >>> docs.delete(where={"lang": "en"})
     /// 1
-    #[pyo3(signature = (ids=None, *, r#where=None, params=None))]
+    #[pyo3(signature = (ids=None, *, r#where=None, params=None, if_version=None))]
     fn delete(
         &self,
         py: Python<'_>,
         ids: Option<&Bound<'_, PyAny>>,
         r#where: Option<&Bound<'_, PyAny>>,
         params: Option<&Bound<'_, PyAny>>,
+        if_version: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<usize> {
         call::guarded(py, || {
             let filter = filters::from_py(r#where, params)?;
             let ids = ids.map(|ids| keys::from_py(ids, None)).transpose()?;
-            match (ids, filter) {
-                (Some(ids), None) => call::detached(py, || self.inner.delete(&ids)),
-                (None, Some(filter)) => call::detached(py, || self.inner.delete_where(&filter)),
+            let rows = ids.as_ref().map_or(0, Vec::len);
+            let versions = args::versions(if_version, rows)?;
+            match (ids, filter, versions) {
+                (Some(ids), None, None) => call::detached(py, || self.inner.delete(&ids)),
+                (Some(ids), None, Some(versions)) => {
+                    call::detached(py, || self.inner.delete_if(&ids, &versions))
+                }
+                (None, Some(filter), None) => {
+                    call::detached(py, || self.inner.delete_where(&filter))
+                }
                 _ => {
-                    let message = "delete takes either ids or where";
+                    let message = "delete takes either ids, with or without if_version, or where";
                     Err(error::plain(py, "ParameterError", message))
                 }
             }
@@ -393,7 +422,7 @@ impl Collection {
         })
     }
 
-    /// The record with this id: a dict of "id", "vector" and "metadata". None if there is none. For a list of ids a list of
+    /// The record with this id: a dict of "id", "vector", "metadata" and "version", the number of the write that stored it last. None if there is none. For a list of ids a list of
     /// these, in the same order.
     fn get<'py>(&self, py: Python<'py>, id: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
         let (ids, single) = one_or_more(id)?;

@@ -207,6 +207,21 @@ fn describe<'py>(py: Python<'py>, error: &Error) -> (&'static str, Details<'py>)
         Error::IdExists { id, row } => {
             ("ExistsError", details!(py, id = keys::ToPy(id), row = row))
         }
+        Error::Version {
+            id,
+            row,
+            expected,
+            found,
+        } => (
+            "VersionError",
+            details!(
+                py,
+                id = keys::ToPy(id),
+                row = row,
+                expected = expected,
+                found = found
+            ),
+        ),
         Error::IdNotFound { id, row } => (
             "NotFoundError",
             details!(py, id = keys::ToPy(id), row = row),
@@ -252,6 +267,7 @@ fn class_of(kind: ErrorKind) -> &'static str {
     match kind {
         ErrorKind::Argument => "ParameterError",
         ErrorKind::Exists => "ExistsError",
+        ErrorKind::Conflict => "VersionError",
         ErrorKind::NotFound => "NotFoundError",
         ErrorKind::Damaged => "DamagedError",
         ErrorKind::Locked => "LockedError",

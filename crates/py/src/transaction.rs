@@ -6,7 +6,7 @@ use proxime::{Batch, Update};
 use pyo3::prelude::*;
 
 use crate::collection::Collection;
-use crate::{call, error, filters, keys, values};
+use crate::{args, call, error, filters, keys, values};
 
 /// Writes that take place together, or not at all. Made by `Database.transaction`; used in a `with` block, at the end of which it is
 /// committed, unless an exception leaves the block: then nothing is written.
@@ -50,6 +50,7 @@ impl Transaction {
         ids: &Bound<'_, PyAny>,
         vectors: &Bound<'_, PyAny>,
         metadata: Option<&Bound<'_, PyAny>>,
+        if_version: Option<&Bound<'_, PyAny>>,
         store: impl FnOnce(
             &mut proxime::Transaction,
             &proxime::Collection,
@@ -62,9 +63,14 @@ impl Transaction {
             let source = vectors.source();
             let ids = keys::from_py(ids, Some(source.rows()))?;
             let metadata = metadata.map(|metadata| values::records(metadata, source.rows()));
+            let versions = args::versions(if_version, source.rows())?;
             let mut batch = Batch::new(ids, &*source);
             batch = match metadata.transpose()? {
                 Some(metadata) => batch.metadata(metadata),
+                None => batch,
+            };
+            batch = match versions {
+                Some(versions) => batch.if_versions(versions),
                 None => batch,
             };
             self.push(py, |inner| store(inner, collection.inner(), batch))
@@ -79,16 +85,17 @@ fn ended(py: Python<'_>) -> PyErr {
 #[pymethods]
 impl Transaction {
     /// As `Collection.upsert`.
-    #[pyo3(signature = (collection, ids, vectors, metadata=None))]
+    #[pyo3(signature = (collection, ids, vectors, metadata=None, *, if_version=None))]
     fn upsert(
         &self,
         collection: &Collection,
         ids: &Bound<'_, PyAny>,
         vectors: &Bound<'_, PyAny>,
         metadata: Option<&Bound<'_, PyAny>>,
+        if_version: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<()> {
         let store = proxime::Transaction::upsert;
-        self.store(collection, ids, vectors, metadata, store)
+        self.store(collection, ids, vectors, metadata, if_version, store)
     }
 
     /// As `Collection.add`. An id that is there already is an error at the end of the block.
@@ -101,25 +108,33 @@ impl Transaction {
         metadata: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<()> {
         let store = proxime::Transaction::add;
-        self.store(collection, ids, vectors, metadata, store)
+        self.store(collection, ids, vectors, metadata, None, store)
     }
 
     /// As `Collection.update`. An id that is not there is an error at the end of the block.
-    #[pyo3(signature = (collection, ids, vectors=None, metadata=None))]
+    #[pyo3(signature = (collection, ids, vectors=None, metadata=None, *, if_version=None))]
     fn update(
         &self,
         collection: &Collection,
         ids: &Bound<'_, PyAny>,
         vectors: Option<&Bound<'_, PyAny>>,
         metadata: Option<&Bound<'_, PyAny>>,
+        if_version: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<()> {
-        collection.with_update(ids, vectors, metadata, false, |update: Update<'_>| {
-            self.push(ids.py(), |inner| inner.update(collection.inner(), update))
-        })
+        collection.with_update(
+            ids,
+            vectors,
+            metadata,
+            if_version,
+            false,
+            |update: Update<'_>| {
+                self.push(ids.py(), |inner| inner.update(collection.inner(), update))
+            },
+        )
     }
 
     /// As `Collection.delete`: of the ids those that are there, or what `where` is true of, at the end of the block.
-    #[pyo3(signature = (collection, ids=None, *, r#where=None, params=None))]
+    #[pyo3(signature = (collection, ids=None, *, r#where=None, params=None, if_version=None))]
     fn delete(
         &self,
         py: Python<'_>,
@@ -127,18 +142,22 @@ impl Transaction {
         ids: Option<&Bound<'_, PyAny>>,
         r#where: Option<&Bound<'_, PyAny>>,
         params: Option<&Bound<'_, PyAny>>,
+        if_version: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<()> {
         call::guarded(py, || {
             let filter = filters::from_py(r#where, params)?;
             let ids = ids.map(|ids| keys::from_py(ids, None)).transpose()?;
+            let rows = ids.as_ref().map_or(0, Vec::len);
+            let versions = args::versions(if_version, rows)?;
             let collection = collection.inner();
-            self.push(py, |inner| match (&ids, &filter) {
-                (Some(ids), None) => inner.delete(collection, ids),
-                (None, Some(filter)) => inner.delete_where(collection, filter),
+            self.push(py, |inner| match (&ids, &filter, &versions) {
+                (Some(ids), None, None) => inner.delete(collection, ids),
+                (Some(ids), None, Some(versions)) => inner.delete_if(collection, ids, versions),
+                (None, Some(filter), None) => inner.delete_where(collection, filter),
                 _ => Err(proxime::Error::Parameter {
                     name: "delete",
-                    value: "neither or both of ids and where".to_owned(),
-                    limit: "given one of them".to_owned(),
+                    value: "neither or both of ids and where, or where and if_version".to_owned(),
+                    limit: "given ids, with or without if_version, or where".to_owned(),
                 }),
             })
         })

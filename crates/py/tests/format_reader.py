@@ -169,8 +169,8 @@ def read_segment(folder, store, collection, pinned):
     need(root == int.from_bytes(digest, "little") == int(pinned["digest"], 16), "root digest")
     sections = {}
     for kind, flags, _width, _zero, _elements, offset, length, crcs in table:
-        need(kind not in sections and (kind in range(1, 8) or flags), "an unknown section")
-        need(kind not in range(1, 8) or flags == (kind in (2, 3, 4)), "derived or not")
+        need(kind not in sections and (kind in range(1, 9) or flags), "an unknown section")
+        need(kind not in range(1, 9) or flags == (kind in (2, 3, 4)), "derived or not")
         if flags:
             continue
         for number in range(-(-length // BLOCK)):
@@ -246,6 +246,11 @@ def vectors(data, rows, dim):
     return [flat[dim * row : dim * (row + 1)] for row in range(rows)]
 
 
+def check_versions(data, rows):
+    ends = [0, *unpack(f"{len(data) // 16 * 2}Q", data)[::2]]
+    need(len(data) % 16 == 0 and ends == sorted(set(ends)) and ends[-1] == rows, "versions")
+
+
 def counted_ids(data):
     return ids(data[8:], unpack("Q", data)[0] if len(data) >= 16 else 2**63)
 
@@ -301,6 +306,9 @@ def frame_at(data, at, place):
 
 def parts(seq, collection, kind, payload):
     """The batches of a frame: of one that is several, each of them."""
+    if kind == 4:
+        need(not payload and collection == 0, "a number with content")
+        return
     if kind != 3:
         yield seq, collection, kind, payload
         return
@@ -337,6 +345,7 @@ def read(folder):
             sections, rows = read_segment(folder, store, collection, pinned)
             for deleted in counted_ids(sections[7]) if 7 in sections else []:
                 records.pop(deleted, None)
+            check_versions(sections[8], rows)
             found = ids(sections[5], rows)
             cells = column(sections[6], rows) if 6 in sections else [b""] * rows
             records.update(zip(found, zip(vectors(sections[1], rows, dim), map(metadata, cells))))

@@ -195,3 +195,31 @@ def test_maintain_seals_what_was_written_in_small_batches(tmp_path):
         assert c.stats()["segments"] == 1
         assert c.stats()["tail_rows"] < 1024
         assert len(c) == 1100
+
+
+def test_a_write_on_condition_of_a_version(tmp_path):
+    db = proxime.open(tmp_path / "db")
+    c = db.create_collection("c", dim=2)
+    c.upsert([1, "a"], np.ones((2, 2)), if_version=0)
+    version = c.get(1)["version"]
+    assert version == c.get("a")["version"] == c.scroll()[0]["version"] > 0
+    c.update([1], metadata=[{"n": 1}], if_version=version)
+    with pytest.raises(proxime.VersionError, match="has version") as error:
+        c.upsert([5, 1], np.ones((2, 2)), if_version=[0, version])
+    details = error.value
+    assert (details.id, details.row, details.expected, details.found) == (1, 1, version, version + 1)
+    assert c.get(5) is None
+    with pytest.raises(proxime.VersionError):
+        c.delete([1], if_version=version)
+    with pytest.raises(proxime.VersionError):
+        with db.transaction() as t:
+            t.delete(c, ["a"], if_version=version)
+            t.upsert(c, [2], np.ones((1, 2)), if_version=version)
+    assert c.exists(["a", 2]) == [True, False]
+    with db.transaction() as t:
+        t.update(c, ["a"], metadata=[{}], if_version=version)
+        t.upsert(c, [2], np.ones((1, 2)), if_version=0)
+    assert c.delete([1, "nobody"], if_version=[version + 1, 0]) == 1
+    for bad, error in [(True, TypeError), ("1", TypeError), (-1, ValueError), ([1, 2], ValueError)]:
+        with pytest.raises(error):
+            c.delete([2], if_version=bad)

@@ -154,7 +154,7 @@ fn contents(
 
 type Section = (usize, SectionKind, Option<Vec<u8>>);
 
-pub(crate) const KINDS: [SectionKind; 7] = [
+pub(crate) const KINDS: [SectionKind; 8] = [
     SectionKind::Vectors,
     SectionKind::Codes,
     SectionKind::Codebook,
@@ -162,6 +162,7 @@ pub(crate) const KINDS: [SectionKind; 7] = [
     SectionKind::Ids,
     SectionKind::Payload,
     SectionKind::Deleted,
+    SectionKind::Versions,
 ];
 
 /// What each of the stores has of the time.

@@ -11,6 +11,9 @@ fn both_in_one_commit() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("db");
     let db = Database::open(&path).unwrap();
+    // The first write names the log: that is a commit, too.
+    db.create_collection_with("log", l2(1), Batch::new(int_ids(1), &rows(&[1.0], 1)))
+        .unwrap();
     let before = db.verify().unwrap().manifest;
     let data = points(1_200, 4);
     let batch = rows(&data, 4);

@@ -115,13 +115,14 @@ impl Golden {
     /// What is in it after so many steps.
     pub(crate) fn content(&self, steps: usize) -> Content {
         let mut content = Content::new();
-        for step in &self.steps[..steps] {
+        for (version, step) in (1..).zip(&self.steps[..steps]) {
             match step {
                 Step::Upsert(numbers, shift) => content.extend(numbers.clone().map(|number| {
                     let record = Record {
                         id: key(number),
                         vector: vector(number + shift, self.dim),
                         metadata: metadata(number + shift),
+                        version,
                     };
                     (key(number), record)
                 })),

@@ -15,8 +15,11 @@ use crate::support::{l2, object, rows};
 
 const NAMES: [&str; 2] = ["a", "b"];
 
-type Records = BTreeMap<Key, ([f32; 2], Metadata)>;
+type Records = BTreeMap<Key, Stored>;
 type Model = [Records; 2];
+
+/// Vector, metadata, version.
+type Stored = ([f32; 2], Metadata, u64);
 
 #[derive(Clone, Debug)]
 enum Write {
@@ -31,11 +34,20 @@ enum Write {
 
 type Row = (Key, [f32; 2], i64);
 
+/// A write to one of the collections.
+#[derive(Clone, Debug)]
+struct Asked {
+    at: usize,
+    write: Write,
+    /// If there is a condition: one bit a row, whether the record has the version that is asked for.
+    met: Option<u8>,
+}
+
 #[derive(Clone, Debug)]
 enum Op {
-    Write(usize, Write),
+    Write(Asked),
     /// Several, and whether it is committed.
-    Together(Vec<(usize, Write)>, bool),
+    Together(Vec<Asked>, bool),
     Get(usize, Key),
     Count(usize, i64),
     Scroll(usize, Option<Key>, usize, Option<i64>),
@@ -65,7 +77,7 @@ fn row() -> impl Strategy<Value = Row> {
     (key(), (1..5i8, 1..5i8), 0..3i64).prop_map(|(key, (x, y), n)| (key, [x.into(), y.into()], n))
 }
 
-fn write() -> impl Strategy<Value = (usize, Write)> {
+fn write() -> impl Strategy<Value = Asked> {
     let batch = || prop::collection::vec(row(), 0..4);
     let write = prop_oneof![
         2 => batch().prop_map(Write::Add),
@@ -74,7 +86,9 @@ fn write() -> impl Strategy<Value = (usize, Write)> {
         2 => prop::collection::vec(key(), 0..4).prop_map(Write::Delete),
         1 => (0..3i64).prop_map(Write::DeleteWhere),
     ];
-    (0..2usize, write)
+    // Mostly one that is met.
+    let met = prop::option::weighted(0.3, prop_oneof![2 => Just(u8::MAX), 1 => any::<u8>()]);
+    (0..2usize, write, met).prop_map(|(at, write, met)| Asked { at, write, met })
 }
 
 fn op() -> impl Strategy<Value = Op> {
@@ -88,7 +102,7 @@ fn op() -> impl Strategy<Value = Op> {
         prop::option::of(0..9i8),
     );
     prop_oneof![
-        12 => write().prop_map(|(at, write)| Op::Write(at, write)),
+        12 => write().prop_map(Op::Write),
         6 => (prop::collection::vec(write(), 0..4), prop::bool::weighted(0.9)).prop_map(|(writes, commit)| Op::Together(writes, commit)),
         3 => (at(), key()).prop_map(|(at, key)| Op::Get(at, key)),
         2 => (at(), 0..3i64).prop_map(|(at, n)| Op::Count(at, n)),
@@ -108,24 +122,68 @@ fn with_n(n: i64) -> Filter {
     field("n").eq(n)
 }
 
-/// What a write does to the map; `None` if it is refused.
-fn expected(records: &Records, write: &Write) -> Option<Records> {
+impl Write {
+    /// The ids whose records can have a condition; `None` if there can be none.
+    fn ids(&self) -> Option<Vec<&Key>> {
+        match self {
+            Write::Upsert(rows) | Write::Update(rows, ..) => {
+                Some(rows.iter().map(|row| &row.0).collect())
+            }
+            Write::Delete(ids) => Some(ids.iter().collect()),
+            Write::Add(_) | Write::DeleteWhere(_) => None,
+        }
+    }
+}
+
+impl Asked {
+    /// The versions that it is given, by somebody who has read `model`.
+    fn versions(&self, model: &Model) -> Option<Vec<u64>> {
+        let (ids, met) = (self.write.ids()?, self.met?);
+        let version = |(row, id)| {
+            let there = model[self.at].get(id).map_or(0, |stored| stored.2);
+            there + u64::from(met & 1u8 << row == 0)
+        };
+        Some((0u32..).zip(ids).map(version).collect())
+    }
+}
+
+/// Whether the records have these versions: of an upsert or update that has an id twice, the last row counts.
+fn is_met(records: &Records, write: &Write, versions: &[u64]) -> bool {
+    let ids = write.ids().unwrap();
+    (0..ids.len()).all(|row| {
+        let replaced = ids[row + 1..].contains(&ids[row]) && !matches!(write, Write::Delete(_));
+        let version = records.get(ids[row]).map_or(0, |stored| stored.2);
+        replaced || version == versions[row]
+    })
+}
+
+/// What a write with this number does to the map; `None` if it is refused.
+fn expected(
+    records: &Records,
+    write: &Write,
+    versions: Option<&[u64]>,
+    seq: u64,
+) -> Option<Records> {
+    if versions.is_some_and(|versions| !is_met(records, write, versions)) {
+        return None;
+    }
     let mut next = records.clone();
     match write {
         Write::Add(rows) => {
             for (key, vector, n) in rows {
-                if next.insert(key.clone(), (*vector, of(*n))).is_some() {
+                if next.insert(key.clone(), (*vector, of(*n), seq)).is_some() {
                     return None;
                 }
             }
         }
         Write::Upsert(rows) => {
             let rows = rows.iter();
-            next.extend(rows.map(|(key, vector, n)| (key.clone(), (*vector, of(*n)))));
+            next.extend(rows.map(|(key, vector, n)| (key.clone(), (*vector, of(*n), seq))));
         }
         Write::Update(rows, vectors, metadata) => {
             for (key, vector, n) in rows {
                 let record = next.get_mut(key)?;
+                record.2 = seq;
                 if *vectors {
                     record.0 = *vector;
                 }
@@ -135,7 +193,7 @@ fn expected(records: &Records, write: &Write) -> Option<Records> {
             }
         }
         Write::Delete(keys) => keys.iter().for_each(|key| drop(next.remove(key))),
-        Write::DeleteWhere(n) => next.retain(|_, (_, metadata)| *metadata != of(*n)),
+        Write::DeleteWhere(n) => next.retain(|_, (_, metadata, _)| *metadata != of(*n)),
     }
     Some(next)
 }
@@ -152,6 +210,7 @@ fn write_to(
     c: &Collection,
     together: Option<&mut Transaction>,
     write: &Write,
+    versions: Option<&[u64]>,
 ) -> proxime::Result<()> {
     let batch = match write {
         Write::Add(batch) | Write::Upsert(batch) | Write::Update(batch, ..) => &batch[..],
@@ -159,8 +218,12 @@ fn write_to(
     };
     let (keys, vectors, metadata) = parts(batch);
     let vectors = rows(&vectors, 2);
-    let full = Batch::new(keys.clone(), &vectors).metadata(metadata.clone());
+    let mut full = Batch::new(keys.clone(), &vectors).metadata(metadata.clone());
     let mut update = Update::new(keys);
+    if let Some(versions) = versions {
+        full = full.if_versions(versions.to_vec());
+        update = update.if_versions(versions.to_vec());
+    }
     if let Write::Update(_, with_vectors, with_metadata) = write {
         update = match with_vectors {
             true => update.vectors(&vectors),
@@ -178,8 +241,14 @@ fn write_to(
         (Write::Upsert(_), Some(t)) => t.upsert(c, full),
         (Write::Update(..), None) => c.update(update),
         (Write::Update(..), Some(t)) => t.update(c, update),
-        (Write::Delete(keys), None) => c.delete(keys).map(drop),
-        (Write::Delete(keys), Some(t)) => t.delete(c, keys),
+        (Write::Delete(keys), None) => match versions {
+            None => c.delete(keys).map(drop),
+            Some(versions) => c.delete_if(keys, versions).map(drop),
+        },
+        (Write::Delete(keys), Some(t)) => match versions {
+            None => t.delete(c, keys),
+            Some(versions) => t.delete_if(c, keys, versions),
+        },
         (Write::DeleteWhere(n), None) => c.delete_where(&with_n(*n)).map(drop),
         (Write::DeleteWhere(n), Some(t)) => t.delete_where(c, &with_n(*n)),
     }
@@ -188,12 +257,14 @@ fn write_to(
 fn together(
     db: &Database,
     collections: &[Collection; 2],
-    writes: &[(usize, Write)],
+    writes: &[Asked],
+    versions: &[Option<Vec<u64>>],
     commit: bool,
 ) -> proxime::Result<()> {
     let mut transaction = db.transaction();
-    for (at, write) in writes {
-        write_to(&collections[*at], Some(&mut transaction), write)?;
+    for (asked, versions) in writes.iter().zip(versions) {
+        let (c, t) = (&collections[asked.at], Some(&mut transaction));
+        write_to(c, t, &asked.write, versions.as_deref())?;
     }
     match commit {
         true => transaction.commit(),
@@ -206,7 +277,12 @@ fn agree(outcome: proxime::Result<()>, expected: Option<Model>, before: Model) -
     match (outcome, expected) {
         (Ok(()), Some(after)) => after,
         (
-            Err(Error::DuplicateId { .. } | Error::IdExists { .. } | Error::IdNotFound { .. }),
+            Err(
+                Error::DuplicateId { .. }
+                | Error::IdExists { .. }
+                | Error::IdNotFound { .. }
+                | Error::Version { .. },
+            ),
             None,
         ) => before,
         (outcome, expected) => panic!("{outcome:?} instead of {expected:?}"),
@@ -218,7 +294,7 @@ fn check_all(collections: &[Collection; 2], model: &Model) {
         let found = c.scroll(None, 1000, None).unwrap();
         let found = found.into_iter().map(|record| {
             let vector = <[f32; 2]>::try_from(record.vector).unwrap();
-            (record.id, (vector, record.metadata))
+            (record.id, (vector, record.metadata, record.version))
         });
         assert_eq!(
             found.collect::<Vec<_>>(),
@@ -237,10 +313,10 @@ fn nearest(
 ) -> Vec<(f32, Key)> {
     let matching = records
         .iter()
-        .filter(|(_, (_, m))| n.is_none_or(|n| *m == of(n)));
+        .filter(|(_, (_, m, _))| n.is_none_or(|n| *m == of(n)));
     let distance = |v: &[f32; 2]| (v[0] - query[0]).powi(2) + (v[1] - query[1]).powi(2);
     let mut all: Vec<(f32, Key)> = matching
-        .map(|(key, (vector, _))| (distance(vector), key.clone()))
+        .map(|(key, (vector, ..))| (distance(vector), key.clone()))
         .collect();
     all.retain(|(distance, _)| max_distance.is_none_or(|max| *distance <= max));
     all.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
@@ -251,8 +327,9 @@ fn read(collections: &[Collection; 2], model: &Model, op: &Op) {
     match op {
         Op::Get(at, key) => {
             let found = collections[*at].get(key).unwrap();
-            let found = found.map(|record| (record.vector, record.metadata));
-            let there = model[*at].get(key).map(|(v, m)| (v.to_vec(), m.clone()));
+            let found = found.map(|record| (record.vector, record.metadata, record.version));
+            let there = model[*at].get(key);
+            let there = there.map(|(v, m, version)| (v.to_vec(), m.clone(), *version));
             assert_eq!(
                 collections[*at].exist(std::slice::from_ref(key)).unwrap(),
                 [there.is_some()]
@@ -260,7 +337,7 @@ fn read(collections: &[Collection; 2], model: &Model, op: &Op) {
             assert_eq!(found, there);
         }
         Op::Count(at, n) => {
-            let there = model[*at].values().filter(|(_, m)| *m == of(*n)).count();
+            let there = model[*at].values().filter(|(_, m, _)| *m == of(*n)).count();
             assert_eq!(collections[*at].count(&with_n(*n)).unwrap(), there);
         }
         Op::Scroll(at, after, limit, n) => {
@@ -269,7 +346,7 @@ fn read(collections: &[Collection; 2], model: &Model, op: &Op) {
                 .scroll(after.as_ref(), *limit, filter.as_ref())
                 .unwrap();
             let there = model[*at].iter();
-            let there = there.filter(|(key, (_, m))| {
+            let there = there.filter(|(key, (_, m, _))| {
                 after.as_ref().is_none_or(|after| *key > after) && n.is_none_or(|n| *m == of(n))
             });
             let there: Vec<&Key> = there.map(|(key, _)| key).take(*limit).collect();
@@ -316,31 +393,50 @@ fn open(vfs: &SimVfs) -> (Database, [Collection; 2]) {
     (db, collections)
 }
 
+/// The model after these writes as one, which count as one if there is anything to write; `None` if one of them is refused.
+fn after(
+    model: &Model,
+    writes: &[Asked],
+    versions: &[Option<Vec<u64>>],
+    seq: &mut u64,
+) -> Option<Model> {
+    let mut next = model.clone();
+    let mut written = false;
+    for (asked, versions) in writes.iter().zip(versions) {
+        let before = &next[asked.at];
+        let records = expected(before, &asked.write, versions.as_deref(), *seq + 1)?;
+        written |= match &asked.write {
+            Write::Delete(_) | Write::DeleteWhere(_) => records.len() < before.len(),
+            Write::Add(rows) | Write::Upsert(rows) | Write::Update(rows, ..) => !rows.is_empty(),
+        };
+        next[asked.at] = records;
+    }
+    *seq += u64::from(written);
+    Some(next)
+}
+
 fn run(ops: &[Op]) {
     let mut vfs = SimVfs::new();
     let (mut db, mut collections) = open(&vfs);
     let mut model = Model::default();
+    let mut seq = 0;
     for op in ops {
         match op {
-            Op::Write(at, write) => {
-                let outcome = write_to(&collections[*at], None, write);
-                let mut after = Some(model.clone());
-                match expected(&model[*at], write) {
-                    Some(records) => after.as_mut().unwrap()[*at] = records,
-                    None => after = None,
-                }
+            Op::Write(asked) => {
+                let versions = asked.versions(&model);
+                let (c, write) = (&collections[asked.at], &asked.write);
+                let outcome = write_to(c, None, write, versions.as_deref());
+                let after = after(&model, std::slice::from_ref(asked), &[versions], &mut seq);
                 model = agree(outcome, after, model);
             }
             Op::Together(writes, commit) => {
-                let outcome = together(&db, &collections, writes, *commit);
-                let after = writes
-                    .iter()
-                    .try_fold(model.clone(), |mut model, (at, write)| {
-                        model[*at] = expected(&model[*at], write)?;
-                        Some(model)
-                    });
+                let versions: Vec<_> = writes.iter().map(|asked| asked.versions(&model)).collect();
+                let outcome = together(&db, &collections, writes, &versions, *commit);
                 model = match (commit, &outcome) {
-                    (true, _) | (false, Err(_)) => agree(outcome, after, model),
+                    (true, _) | (false, Err(_)) => {
+                        let after = after(&model, writes, &versions, &mut seq);
+                        agree(outcome, after, model)
+                    }
                     (false, Ok(())) => model,
                 };
             }
@@ -476,4 +572,75 @@ fn a_large_update() {
         assert_eq!((&record.vector[..], record.metadata), (&vector[..], of(id)));
     }
     assert_eq!(a.len().unwrap(), n as usize);
+}
+
+#[test]
+fn a_condition_says_what_it_found() {
+    let (db, [a, _]) = open(&SimVfs::new());
+    let vectors = [1.0, 1.0];
+    let one = rows(&vectors, 2);
+    let batch = |id: i64, version| Batch::new(vec![Key::Int(id)], &one).if_versions(vec![version]);
+    a.upsert(batch(7, 0)).unwrap();
+    let version = a.get(&Key::Int(7)).unwrap().unwrap().version;
+    a.upsert(batch(7, version)).unwrap();
+    let stale = |outcome: proxime::Result<()>, id: i64, found| {
+        let Err(error) = outcome else {
+            panic!("it was done");
+        };
+        assert_eq!(error.kind(), proxime::ErrorKind::Conflict);
+        let told = matches!(&error, Error::Version { id: i, row: 0, expected, found: f }
+            if *i == Key::Int(id) && *expected == version && *f == found);
+        assert!(told, "{error:?}");
+    };
+    stale(a.upsert(batch(7, version)), 7, version + 1);
+    stale(a.upsert(batch(8, version)), 8, 0);
+    let update = Update::new(vec![Key::Int(7)]).metadata(vec![of(1)]);
+    let update = update.if_versions(vec![version]);
+    stale(a.update(update), 7, version + 1);
+    let delete = a.delete_if(&[Key::Int(7)], &[version]);
+    stale(delete.map(drop), 7, version + 1);
+    let mut transaction = db.transaction();
+    transaction.upsert(&a, batch(8, 0)).unwrap();
+    let ids = [Key::Int(7)];
+    transaction.delete_if(&a, &ids, &[version]).unwrap();
+    stale(transaction.commit(), 7, version + 1);
+    assert_eq!(a.len().unwrap(), 1);
+    assert!(matches!(
+        a.delete_if(&ids, &[]),
+        Err(Error::Parameter {
+            name: "if_versions",
+            ..
+        })
+    ));
+    assert_eq!(a.delete_if(&ids, &[version + 1]).unwrap(), 1);
+}
+
+/// What is written straight to a segment has a number of its own, too.
+#[test]
+fn no_version_comes_twice() {
+    let vfs = SimVfs::new();
+    let (db, [a, _]) = open(&vfs);
+    let n = 1100;
+    let vectors: Vec<f32> = (0..n).flat_map(|i| [1.0, i as f32]).collect();
+    let many = rows(&vectors, 2);
+    let batch = || Batch::new((0..n).map(Key::Int).collect(), &many);
+    let version = |c: &Collection| c.get(&Key::Int(3)).unwrap().unwrap().version;
+    let mut seen = Vec::new();
+    a.upsert(batch()).unwrap();
+    seen.push(version(&a));
+    a.upsert(batch()).unwrap();
+    seen.push(version(&a));
+    let few = rows(&vectors[6..8], 2);
+    a.upsert(Batch::new(vec![Key::Int(3)], &few)).unwrap();
+    seen.push(version(&a));
+    let created = db.create_collection_with("c", l2(2), batch()).unwrap();
+    seen.push(version(&created));
+    assert_eq!(seen, [1, 2, 3, 4]);
+    a.compact(None).unwrap();
+    db.close().unwrap();
+    let (db, [a, _]) = open(&vfs);
+    assert_eq!(version(&a), 3);
+    assert_eq!(version(&db.collection("c").unwrap()), 4);
+    a.upsert(batch()).unwrap();
+    assert_eq!(version(&a), 5);
 }

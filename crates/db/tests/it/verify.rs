@@ -36,6 +36,7 @@ fn rewrite(path: &Path, edited: SectionKind, edit: impl Fn(&mut Vec<u8>)) {
         SectionKind::Codebook,
         SectionKind::Graph,
         SectionKind::Ids,
+        SectionKind::Versions,
     ] {
         let mut bytes = old.read(kind).unwrap().unwrap();
         if kind == edited {

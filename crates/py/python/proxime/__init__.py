@@ -39,6 +39,7 @@ from .exceptions import (
     StorageError,
     StoreNotFoundError,
     UnsupportedError,
+    VersionError,
     ZeroVectorError,
 )
 
@@ -73,6 +74,7 @@ __all__ = [
     "StoreNotFoundError",
     "Transaction",
     "UnsupportedError",
+    "VersionError",
     "ZeroVectorError",
     "__version__",
     "open",

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ._hit import Hit
-from ._types import Id, Ids, Include, Metadata, Progress, Queries, Vectors, Where, ZeroCopy
+from ._types import Id, Ids, Include, Metadata, Progress, Queries, Vectors, Versions, Where, ZeroCopy
 
 __all__ = ["Collection", "Database", "Hits", "Transaction", "__version__", "open", "restore", "salvage"]
 __version__: str
@@ -80,6 +80,7 @@ class Collection:
         vectors: Vectors,
         metadata: Metadata | None = None,
         *,
+        if_version: Versions | None = None,
         zero_copy: ZeroCopy = "allow",
         progress: Progress | None = None,
     ) -> None: ...
@@ -98,6 +99,7 @@ class Collection:
         vectors: Vectors | None = None,
         metadata: Metadata | None = None,
         *,
+        if_version: Versions | None = None,
         zero_copy: ZeroCopy = "allow",
         progress: Progress | None = None,
     ) -> None: ...
@@ -116,6 +118,7 @@ class Collection:
         *,
         where: Where | None = None,
         params: Mapping[str, Any] | None = None,
+        if_version: Versions | None = None,
     ) -> int: ...
     def compact(self, *, progress: Progress | None = None) -> None: ...
     @overload
@@ -258,7 +261,13 @@ class Collection:
 @final
 class Transaction:
     def upsert(
-        self, collection: Collection, ids: Ids, vectors: Vectors, metadata: Metadata | None = None
+        self,
+        collection: Collection,
+        ids: Ids,
+        vectors: Vectors,
+        metadata: Metadata | None = None,
+        *,
+        if_version: Versions | None = None,
     ) -> None: ...
     def add(
         self, collection: Collection, ids: Ids, vectors: Vectors, metadata: Metadata | None = None
@@ -269,6 +278,8 @@ class Transaction:
         ids: Ids,
         vectors: Vectors | None = None,
         metadata: Metadata | None = None,
+        *,
+        if_version: Versions | None = None,
     ) -> None: ...
     def delete(
         self,
@@ -277,6 +288,7 @@ class Transaction:
         *,
         where: Where | None = None,
         params: Mapping[str, Any] | None = None,
+        if_version: Versions | None = None,
     ) -> None: ...
     def __enter__(self) -> Self: ...
     def __exit__(

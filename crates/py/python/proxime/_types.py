@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     Ids: TypeAlias = NDArray[np.integer[Any]] | Iterable[Id]
     Vectors: TypeAlias = ArrayLike | Dlpack | ArrowArray | ArrowStream
     Queries: TypeAlias = Vectors
+    Versions: TypeAlias = int | Iterable[int]
     Metadata: TypeAlias = Iterable[Mapping[str, Any] | None] | Mapping[str, Iterable[Any]]
     Where: TypeAlias = dict[str, Any] | str | Filter
     Progress: TypeAlias = bool | Callable[[int, int, str], object] | Updated

@@ -52,6 +52,11 @@ class ExistsError(Error, ValueError):
     """What should be new is there already. Attributes: for an id `id` and `row`, for a collection `name`."""
 
 
+class VersionError(Error):
+    """A write with `if_version=`, of a record that has been written in between. Attributes: `id`, `row`, `expected`, `found`; 0 stands
+    for a record that is not there."""
+
+
 class MetadataError(Error, ValueError):
     """Metadata that cannot be stored as it is. Attributes: `row`, `path`."""
 

@@ -58,10 +58,12 @@ pub enum SectionKind {
     Payload = 6,
     /// Ids whose rows in older segments do not count any more.
     Deleted = 7,
+    /// Which write each row comes from.
+    Versions = 8,
 }
 
 impl SectionKind {
-    const ALL: [SectionKind; 7] = [
+    const ALL: [SectionKind; 8] = [
         SectionKind::Vectors,
         SectionKind::Codes,
         SectionKind::Codebook,
@@ -69,6 +71,7 @@ impl SectionKind {
         SectionKind::Ids,
         SectionKind::Payload,
         SectionKind::Deleted,
+        SectionKind::Versions,
     ];
 
     /// Can be computed again from the other sections: a segment without it, or with a damaged one, still answers.
@@ -100,6 +103,7 @@ impl fmt::Display for SectionKind {
             SectionKind::Ids => "IDS",
             SectionKind::Payload => "PAYLOAD",
             SectionKind::Deleted => "DELETED",
+            SectionKind::Versions => "VERSIONS",
         })
     }
 }
