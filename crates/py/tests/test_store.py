@@ -268,12 +268,13 @@ def test_stats(path):
 
 
 def test_a_preset_is_kept_and_decides_the_graph(path):
-    rows = vectors(1_500)
+    n = 8_000
+    rows = vectors(n)
     degrees = set()
     with proxime.open(path) as db:
         for preset in ["fast", "default", "high"]:
             docs = db.create_collection(preset, dim=DIM, preset=preset)
-            docs.upsert(range(1_500), rows)
+            docs.upsert(range(n), rows)
             degrees.add(docs.stats()["graph"]["mean_degree"])
         db.create_collection("unsaid", dim=DIM)
     assert len(degrees) == 3

@@ -12,6 +12,9 @@ use super::distances::{FARTHEST, Norms};
 use super::lists::Lists;
 use super::view::View;
 
+/// Candidates at most: what a threshold lets through beside them fits 15 lines, too.
+pub(crate) const CANDIDATES_MAX: usize = 192;
+
 /// A thread's working memory: a leaf's matrix is the largest part, 4 MB.
 #[derive(Debug, Default)]
 pub(crate) struct LeafScratch {

@@ -18,10 +18,6 @@ use crate::select::{is_nearer_to_one, select};
 /// Rows in one task.
 const CHUNK_ROWS: usize = 512;
 
-/// Candidates of one row that are pruned, nearest first, for each of its links: with farther ones lists grow longer, and
-/// searches dearer, than they get better.
-const GATHERED_PER_LINK: f64 = 0.75;
-
 /// Where a row stands in a leaf.
 #[derive(Clone, Copy, Debug, Default)]
 struct Place {
@@ -29,15 +25,16 @@ struct Place {
     list: u32,
 }
 
-/// One list for every row of `codes` from the lists of its leaves: at most `cap` links in `stride` slots.
+/// One list for every row of `codes` from the lists of its leaves: at most `cap` links in `stride` slots, from the nearest `gathered`.
 pub(crate) fn merge(
     codes: &Codes,
     leaves: Vec<Vec<u32>>,
     lists: Vec<Lists<u32>>,
+    gathered: usize,
     cap: usize,
     stride: usize,
 ) -> Links {
-    let (order, pruned) = prune(codes, leaves, lists, cap);
+    let (order, pruned) = prune(codes, leaves, lists, gathered, cap);
     let mut turns = vec![0; codes.n()];
     for (&row, turn) in order.iter().zip(0..) {
         turns[row as usize] = turn;
@@ -84,6 +81,7 @@ fn prune(
     codes: &Codes,
     leaves: Vec<Vec<u32>>,
     lists: Vec<Lists<u32>>,
+    gathered_max: usize,
     cap: usize,
 ) -> (Vec<u32>, Vec<Lists<Candidate>>) {
     let places = Lists::sorted_out(codes.n(), || {
@@ -107,6 +105,7 @@ fn prune(
             codes,
             rows,
             cap,
+            gathered_max,
             gathered,
         })
     });
@@ -148,6 +147,7 @@ struct PruneChunk<'a, G> {
     codes: &'a Codes,
     rows: &'a [u32],
     cap: usize,
+    gathered_max: usize,
     gathered: G,
 }
 
@@ -160,9 +160,9 @@ impl<G: Fn(u32, &mut Vec<Tagged>)> WithIsa for PruneChunk<'_, G> {
             codes,
             rows,
             cap,
+            gathered_max,
             gathered,
         } = self;
-        let gathered_max = (GATHERED_PER_LINK * (cap + 1) as f64).ceil() as usize;
         let mut lists = Lists::with_capacity(rows.len(), rows.len() * cap);
         let (mut candidates, mut kept) = (Vec::new(), Vec::new());
         for &row in rows {

@@ -26,7 +26,7 @@ use rayon::prelude::*;
 use proxime_quant::Codes;
 use proxime_simd::Level;
 
-use self::leaf::{LeafScratch, LinkLeaf};
+use self::leaf::{CANDIDATES_MAX, LeafScratch, LinkLeaf};
 use self::lists::Lists;
 use self::merge::merge;
 use self::partition::partition;
@@ -39,14 +39,47 @@ use crate::pool::Pool;
 use crate::progress::{Progress, Step, Watch};
 use crate::{Error, Graph, Params, Preset};
 
-/// Leaves each of `n` rows is in on level 0. That two neighbours meet in one of them is what recall beyond 0.98 needs.
-fn fan_of(preset: Preset, n: usize) -> usize {
-    let fan = match preset {
-        Preset::Fast => 8,
-        Preset::Default => 14,
-        Preset::High => 24,
-    };
-    fan_among(n, fan)
+/// How hard neighbours are looked for.
+#[derive(Clone, Copy, Debug)]
+struct Effort {
+    /// Leaves each row is in.
+    fan: usize,
+    /// Nearest rows of a leaf that compete for one list. With more in the race lists grow longer, and searches dearer, than they get
+    /// better.
+    candidates: usize,
+    /// Rows that one takes from a leaf: a few from each of many leaves are more than fit its list.
+    keep: usize,
+    /// Candidates from all leaves that are pruned, nearest first.
+    gathered: usize,
+}
+
+impl Effort {
+    /// On level 0. That two neighbours meet in one of many leaves is what recall beyond 0.98 needs.
+    fn base(params: &Params, n: usize) -> Self {
+        let fan = match params.preset() {
+            Preset::Fast => 8,
+            Preset::Default => 14,
+            Preset::High => 24,
+        };
+        let (fan, m) = (fan_among(n, fan), params.m());
+        Self {
+            fan,
+            candidates: m.max(5 * m / (2 * fan)),
+            keep: m.div_ceil(4).max(2 * m / fan),
+            gathered: (3 * (params.m0() + 1)).div_ceil(4),
+        }
+    }
+
+    /// On the levels above, whose graphs only lead to the one below, but have to lead from one cluster to any other: what is nearest
+    /// may all be in one's own.
+    fn above(params: &Params, n: usize) -> Self {
+        Self {
+            fan: fan_among(n, FAN_ABOVE),
+            candidates: CANDIDATES_MAX,
+            keep: params.m().div_ceil(2),
+            gathered: usize::MAX,
+        }
+    }
 }
 
 /// Of few rows each leaf has a large part already.
@@ -57,14 +90,7 @@ fn fan_among(n: usize, fan: usize) -> usize {
     }
 }
 
-/// Nearest rows of a leaf that compete for one list, per `m`. With more in the race lists grow longer, and searches dearer, than
-/// they get better.
-const CANDIDATES_PER_M: f64 = 1.0;
-
-/// Rows that one takes from a leaf, per `m`: a few from each of many leaves are more than fit its list.
-const KEPT_PER_M: f64 = 0.25;
-
-/// Leaves a row is in above: those graphs only lead to the one below.
+/// Leaves a row is in above.
 const FAN_ABOVE: usize = 3;
 
 /// Rows of a leaf at most. Twice as many leaves of half the size find more for the same price, down to about this.
@@ -107,8 +133,8 @@ fn build(codes: &Codes, params: &Params, progress: Progress<'_>) -> Result<Graph
     let mut graph = Graph::empty(params);
     graph.grow(&levels);
     graph.entry = entry;
-    let fan = fan_of(params.preset(), codes.n());
-    let watch = Watch::new(progress, fan);
+    let effort = Effort::base(params, codes.n());
+    let watch = Watch::new(progress, effort.fan);
     let m = params.m();
     watch.report(Step::Partition);
     let sketches = Sketches::of(codes, params.seed(), &watch);
@@ -120,7 +146,7 @@ fn build(codes: &Codes, params: &Params, progress: Progress<'_>) -> Result<Graph
             codes,
             sketches,
             params,
-            fan,
+            effort,
             degree_cap(m, 0),
             params.m0(),
             &watch,
@@ -132,7 +158,7 @@ fn build(codes: &Codes, params: &Params, progress: Progress<'_>) -> Result<Graph
             &codes,
             sketches,
             params,
-            fan_among(codes.n(), FAN_ABOVE),
+            Effort::above(params, codes.n()),
             degree_cap(m, level),
             m,
             &silent,
@@ -154,16 +180,15 @@ fn link(
     codes: &Codes,
     sketches: Option<Sketches>,
     params: &Params,
-    fan: usize,
+    effort: Effort,
     cap: usize,
     stride: usize,
     watch: &Watch<'_>,
 ) -> Links {
     let view = View::of(codes, sketches.as_ref());
-    let leaves = partition(view, codes.n(), fan, params.seed(), watch);
+    let leaves = partition(view, codes.n(), effort.fan, params.seed(), watch);
     watch.report(Step::Leaves);
     let scratches = Pool::<LeafScratch>::default();
-    let per_m = |share: f64| (share * params.m() as f64).ceil() as usize;
     let link_leaf = |rows: &Vec<u32>| {
         if watch.stopped() {
             return Lists::with_capacity(0, 0);
@@ -172,8 +197,8 @@ fn link(
             Level::detect().dispatch(LinkLeaf {
                 view,
                 rows,
-                candidates: per_m(CANDIDATES_PER_M),
-                keep: per_m(KEPT_PER_M),
+                candidates: effort.candidates,
+                keep: effort.keep,
                 scratch,
             })
         });
@@ -186,6 +211,6 @@ fn link(
     watch.report(Step::Merge);
     match watch.stopped() {
         true => Links::empty(codes.n(), stride),
-        false => merge(codes, leaves, lists, cap, stride),
+        false => merge(codes, leaves, lists, effort.gathered, cap, stride),
     }
 }

@@ -4,18 +4,23 @@ use proxime_core::{Index, Params, ScratchPool, rerank, search};
 use proxime_simd::{Metric, Rows, reference};
 
 use crate::fashion_mnist::{self, DIM};
-use crate::support::{build, encode};
+use crate::support::{SplitMix, build, encode};
 
 const K: usize = 10;
 
 /// Recall@10 of a search of width `ef`, and distances per query, on 10,000 real images.
-fn measure(metric: Metric, ef: usize) -> (f64, u64) {
+fn measure_images(metric: Metric, ef: usize) -> (f64, u64) {
     let (base, queries) = (fashion_mnist::base(10_000), fashion_mnist::queries(100));
+    measure(metric, ef, DIM, &base, &queries)
+}
+
+/// Recall@10 of a search of width `ef`, and distances per query.
+fn measure(metric: Metric, ef: usize, dim: usize, base: &[f32], queries: &[f32]) -> (f64, u64) {
     let (rows, queries) = (
-        Rows::new(&base, DIM).unwrap(),
-        Rows::new(&queries, DIM).unwrap(),
+        Rows::new(base, dim).unwrap(),
+        Rows::new(queries, dim).unwrap(),
     );
-    let (codec, codes) = encode(&base, DIM, metric);
+    let (codec, codes) = encode(base, dim, metric);
     let graph = build(&codes, &Params::default(), 2);
     let scratches = ScratchPool::default();
     let (mut found, mut distances) = (0, 0);
@@ -51,7 +56,7 @@ fn exact(metric: Metric, query: &[f32], rows: Rows<'_, f32>) -> Vec<u32> {
 
 #[test]
 fn l2_on_real_images() {
-    let (recall, distances) = measure(Metric::L2, 32);
+    let (recall, distances) = measure_images(Metric::L2, 32);
     println!("l2, ef 32: recall@10 {recall:.3}, {distances} distances");
     assert!(
         recall >= 0.99 && distances <= 330,
@@ -61,7 +66,7 @@ fn l2_on_real_images() {
 
 #[test]
 fn cosine_on_real_images() {
-    let (recall, distances) = measure(Metric::Cosine, 32);
+    let (recall, distances) = measure_images(Metric::Cosine, 32);
     println!("cosine, ef 32: recall@10 {recall:.3}, {distances} distances");
     assert!(
         recall >= 0.97 && distances <= 320,
@@ -72,7 +77,7 @@ fn cosine_on_real_images() {
 /// Raw pixels are not what dot product is used on: long vectors win every query.
 #[test]
 fn dot_on_real_images() {
-    let (recall, distances) = measure(Metric::Dot, 128);
+    let (recall, distances) = measure_images(Metric::Dot, 128);
     println!("dot, ef 128: recall@10 {recall:.3}, {distances} distances");
     assert!(
         recall >= 0.93 && distances <= 700,
@@ -102,5 +107,26 @@ fn a_wide_beam_finds_everything() {
             assert_eq!(all.len(), 2000);
             assert_eq!(all, exact, "{metric}");
         }
+    }
+}
+
+/// No short link leads from one to another, and a level above may have a few rows of each: it has to lead to all of them.
+#[test]
+fn clusters_far_apart_are_found() {
+    const DIM: usize = 8;
+    for (n, clusters) in [(1000, 4), (1500, 4), (5000, 4), (5000, 20), (20_000, 6)] {
+        let mut random = SplitMix(n as u64);
+        let centers: Vec<f32> = (0..clusters * DIM)
+            .map(|_| 20.0 * random.uniform() - 10.0)
+            .collect();
+        let mut rows = |n: usize| -> Vec<f32> {
+            (0..n * DIM)
+                .map(|i| centers[i % (clusters * DIM)] + 2.0 * random.uniform())
+                .collect()
+        };
+        let (base, queries) = (rows(n), rows(200));
+        let (recall, distances) = measure(Metric::L2, 64, DIM, &base, &queries);
+        println!("{clusters} clusters of {n}: recall@10 {recall:.3}, {distances} distances");
+        assert!(recall >= 0.99, "{n} rows in {clusters} clusters: {recall}");
     }
 }
