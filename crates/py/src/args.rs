@@ -49,7 +49,8 @@ pub(crate) fn versions(
         return Ok(None);
     };
     match value.try_iter() {
-        Ok(each) => each.map(|value| version(&value?)).collect::<PyResult<_>>(),
+        // One more than there may be is enough to tell that there are too many; there may be no end.
+        Ok(each) => (each.take(rows + 1).map(|value| version(&value?))).collect::<PyResult<_>>(),
         Err(_) => Ok(vec![version(value)?; rows]),
     }
     .map(Some)

@@ -133,7 +133,16 @@ pub(crate) fn append(
     let vectors = matrix(&rows, input, dim)?;
     let source = vectors.source();
     let start = out.len();
-    out.resize(start + source.rows() * dim, 0.0);
+    // An array that repeats one row has as many as it likes.
+    let components = source.rows().saturating_mul(dim);
+    if out.try_reserve_exact(components).is_err() {
+        let message = format!(
+            "{input}: {} rows of {dim} do not fit into memory",
+            source.rows()
+        );
+        return Err(error::plain(py, "ParameterError", &message));
+    }
+    out.resize(start + components, 0.0);
     let read = source.read(0, out.get_mut(start..).unwrap_or_default());
     read.map_err(|error| error::from_db(py, &error))
 }

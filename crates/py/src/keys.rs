@@ -10,6 +10,9 @@ use pyo3::types::{PyByteArray, PyBytes, PyDict, PyFrozenSet, PyInt, PySet, PyStr
 
 use crate::{error, values};
 
+/// Ids that are read from what does not tell how many it has.
+const UNCOUNTED_MAX: usize = 1 << 24;
+
 /// The ids of a batch, in order. If it is known how many rows there are, no more is looked at than tells that these are others.
 pub(crate) fn from_py(ids: &Bound<'_, PyAny>, rows: Option<usize>) -> PyResult<Vec<Key>> {
     if let Ok(array) = ids.cast::<PyUntypedArray>() {
@@ -45,13 +48,18 @@ pub(crate) fn from_py(ids: &Bound<'_, PyAny>, rows: Option<usize>) -> PyResult<V
     {
         return Err(error::from_db(items.py(), &Error::IdCount { rows, ids }));
     }
-    // What does not say how long it is may have no end.
-    let limit = rows.map_or(usize::MAX, |rows| rows + 1);
-    items
-        .take(limit)
-        .enumerate()
-        .map(|(row, id)| one(&id?, Some(row)))
-        .collect()
+    // What does not say how long it is, or says what cannot be, may have no end.
+    let known = rows.or(len).filter(|&known| known <= u32::MAX as usize);
+    let limit = known.unwrap_or(UNCOUNTED_MAX) + 1;
+    let keys = (items.take(limit).enumerate()).map(|(row, id)| one(&id?, Some(row)));
+    let keys = keys.collect::<PyResult<Vec<Key>>>()?;
+    if known.is_none() && keys.len() > UNCOUNTED_MAX {
+        let message = format!(
+            "ids: more than {UNCOUNTED_MAX} from an iterable that does not tell its length; make it a list"
+        );
+        return Err(error::plain(ids.py(), "ParameterError", &message));
+    }
+    Ok(keys)
 }
 
 /// Integer arrays of any width and byte order.
