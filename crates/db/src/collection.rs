@@ -2,8 +2,7 @@
 
 use std::sync::Arc;
 
-use proxime_core::Matches;
-use proxime_core::{EF_MAX, GraphStats as CoreStats};
+use proxime_core::{EF_MAX, GraphStats as CoreStats, Matches};
 use proxime_simd::Level;
 use proxime_storage::column::ColumnBuilder;
 

@@ -92,11 +92,16 @@ impl Shared {
         let Some(seal) = frozen else {
             return Ok(false);
         };
+        self.write_sealed(&seal, &workers)?;
+        Ok(true)
+    }
+
+    /// Writes what was frozen, and puts it in the tails' place.
+    fn write_sealed(&self, seal: &Seal, workers: &Workers) -> Result<()> {
         let create = |header| self.with_store(|store| Ok(store.create_segment(header)?));
         let mut written = Vec::new();
-        let outcome = seal.write(create, &workers, &self.unless_closed(None), &mut written);
-        self.write(|writing, snapshot| writing.end_seal(snapshot, &seal, written, outcome))?;
-        Ok(true)
+        let outcome = seal.write(create, workers, &self.unless_closed(None), &mut written);
+        self.write(|writing, snapshot| writing.end_seal(snapshot, seal, written, outcome))
     }
 }
 
@@ -188,11 +193,7 @@ mod tests {
 
     fn end(db: &Database, seal: &Seal) {
         let workers = db.0.seal_pool.workers().unwrap();
-        let create = |header| db.0.with_store(|store| Ok(store.create_segment(header)?));
-        let mut written = Vec::new();
-        let outcome = seal.write(create, &workers, &db.0.unless_closed(None), &mut written);
-        db.0.write(|writing, snapshot| writing.end_seal(snapshot, seal, written, outcome))
-            .unwrap();
+        db.0.write_sealed(seal, &workers).unwrap();
     }
 
     fn content(c: &Collection) -> BTreeMap<i64, i8> {
