@@ -241,7 +241,7 @@ impl WithIsa for PlanNode<'_> {
         let mut lists = vec![Vec::new(); top + 1];
         let scorer = NodeScorer::new(codes, node);
         scratch.start(graph.n());
-        let mut entries = vec![descend(isa, graph, &scorer, entry, top, scratch)];
+        let mut entries = vec![descend(isa, graph, &scorer, entry, top + 1, scratch)];
         for level in (0..=top).rev() {
             let slots = |node| graph.slots(level, node);
             search_layer(

@@ -3,12 +3,14 @@
 //! A distance inside a matrix product is many times cheaper than one alone, and cheaper still between sketches of rows
 //! (`sketch`), so rows are not inserted one by one. They are divided into many overlapping leaves of a few hundred
 //! (`partition`); each leaf computes all its distances and links its rows by looking them up (`leaf`); each row merges its
-//! lists by exact distances (`merge`); what cannot be reached is attached (`connect`). Upper levels are built the same way from
-//! the rows that reach them. After PiPNN (arXiv 2602.21247), with the HNSW heuristic inside the leaves.
+//! lists by exact distances (`merge`). Upper levels are built the same way from the rows that reach them. Then what descents do not
+//! arrive at is attached (`arrive`), and what cannot be reached at all (`connect`). After PiPNN (arXiv 2602.21247), with the
+//! HNSW heuristic inside the leaves.
 //!
 //! All distances that are compared are integers, every step reads only what the one before has finished, and ties are broken by row: the
 //! graph is the same for any number of threads on any CPU.
 
+mod arrive;
 mod basis;
 mod distances;
 mod leaf;
@@ -26,6 +28,7 @@ use rayon::prelude::*;
 use proxime_quant::Codes;
 use proxime_simd::Level;
 
+use self::arrive::{arrive, spare};
 use self::leaf::{CANDIDATES_MAX, LeafScratch, LinkLeaf};
 use self::lists::Lists;
 use self::merge::merge;
@@ -159,7 +162,7 @@ fn build(codes: &Codes, params: &Params, progress: Progress<'_>) -> Result<Graph
             sketches,
             params,
             Effort::above(params, codes.n()),
-            degree_cap(m, level),
+            degree_cap(m, level) - spare(m),
             m,
             &silent,
         ));
@@ -171,6 +174,7 @@ fn build(codes: &Codes, params: &Params, progress: Progress<'_>) -> Result<Graph
     if watch.stopped() {
         return Err(Error::Interrupted);
     }
+    arrive(&mut graph, codes);
     connect(&mut graph, codes, params.ef_construction());
     Ok(graph)
 }

@@ -76,6 +76,12 @@ impl UpperLevel {
         self.slot(node).map_or(&[], |slot| self.links.get(slot))
     }
 
+    /// Appends one neighbour to the list of a node of this level, if a slot is free.
+    pub(crate) fn push(&mut self, node: u32, neighbor: u32) -> bool {
+        self.slot(node)
+            .is_some_and(|slot| self.links.push(slot, neighbor))
+    }
+
     /// Replaces the list of a node of this level.
     pub(crate) fn set(&mut self, node: u32, neighbors: impl IntoIterator<Item = u32>) {
         if let Some(slot) = self.slot(node) {

@@ -7,18 +7,18 @@ use crate::Graph;
 use crate::links::NONE;
 use crate::scorer::Scorer;
 
-/// From the entry point down to just above level `to`, always to the nearest neighbour.
+/// From the entry point down to level `last`, always to the nearest neighbour.
 #[inline(always)]
 pub(crate) fn descend<I: Isa>(
     isa: I,
     graph: &Graph,
     scorer: &impl Scorer,
     entry: u32,
-    to: usize,
+    last: usize,
     scratch: &mut Scratch,
 ) -> u32 {
     let mut nearest = entry;
-    for level in (to + 1..=graph.top_level()).rev() {
+    for level in (last..=graph.top_level()).rev() {
         search_layer(
             isa,
             |node| graph.slots(level, node),

@@ -69,7 +69,7 @@ impl<S: Scorer> WithIsa for SearchGraph<'_, S> {
         } = self;
         scratch.start(graph.n());
         let Some(entry) = graph.entry() else { return };
-        let entry = descend(isa, graph, &scorer, entry, 0, scratch);
+        let entry = descend(isa, graph, &scorer, entry, 1, scratch);
         search_layer(
             isa,
             |node| graph.slots(0, node),

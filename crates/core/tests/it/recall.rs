@@ -130,3 +130,24 @@ fn clusters_far_apart_are_found() {
         assert!(recall >= 0.99, "{n} rows in {clusters} clusters: {recall}");
     }
 }
+
+/// The nearest neighbours of a node are in its own cluster on the levels above, too, until a cluster has only a few nodes there.
+#[test]
+fn many_tight_clusters_are_found() {
+    const DIM: usize = 100;
+    const CLUSTERS: usize = 100;
+    let mut random = SplitMix(10_000);
+    let centers: Vec<f32> = (0..CLUSTERS * DIM)
+        .map(|_| 20.0 * random.uniform() - 10.0)
+        .collect();
+    let mut rows = |n: usize| -> Vec<f32> {
+        let mut spread = || 0.5 * (0..12).map(|_| random.uniform()).sum::<f32>();
+        (0..n * DIM)
+            .map(|i| centers[i % (CLUSTERS * DIM)] + spread())
+            .collect()
+    };
+    let (base, queries) = (rows(10_000), rows(400));
+    let (recall, distances) = measure(Metric::L2, 64, DIM, &base, &queries);
+    println!("recall@10 {recall:.3}, {distances} distances");
+    assert!(recall >= 0.98, "{recall}");
+}
