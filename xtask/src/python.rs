@@ -13,6 +13,12 @@ use crate::{shell, workspace::Workspace};
 const TOOLS: &[&str] = &["xtask/requirements.txt"];
 /// What benchmarks need: the tools, to build the wheel, and the peers.
 const TOOLS_AND_PEERS: &[&str] = &["xtask/requirements.txt", "bench-compare/requirements.txt"];
+/// What benchmarks of databases need: the same, and the databases, which are large.
+const TOOLS_AND_DATABASES: &[&str] = &[
+    "xtask/requirements.txt",
+    "bench-compare/requirements.txt",
+    "bench-compare/requirements-records.txt",
+];
 /// What the suites of others need: the tools, and the suites.
 const TOOLS_AND_SUITES: &[&str] = &[
     "xtask/requirements.txt",
@@ -38,6 +44,11 @@ impl<'a> Venv<'a> {
     /// That of the benchmarks.
     pub(crate) fn for_benchmarks(workspace: &'a Workspace) -> Result<Self> {
         Self::holding(workspace, "venv-bench", TOOLS_AND_PEERS)
+    }
+
+    /// That of the benchmarks of databases.
+    pub(crate) fn for_databases(workspace: &'a Workspace) -> Result<Self> {
+        Self::holding(workspace, "venv-databases", TOOLS_AND_DATABASES)
     }
 
     /// That of the suites of other projects.
