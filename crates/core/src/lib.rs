@@ -23,6 +23,7 @@
 //! ```
 
 mod build;
+mod coarse;
 mod connect;
 mod delete;
 mod error;
@@ -43,6 +44,7 @@ mod select;
 mod stats;
 mod ways;
 
+pub use coarse::needs_fine_codes;
 pub use error::Error;
 pub use graph::Graph;
 pub use index::Index;

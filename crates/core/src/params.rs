@@ -9,7 +9,7 @@ use crate::Error;
 pub const M: usize = 16;
 /// Beam width while inserting into a graph. hnswlib's and Faiss's recall at 100 is what users compare with.
 pub const EF_CONSTRUCTION: usize = 100;
-/// Beam width while searching: recall@10 above 0.95 on image and text embeddings.
+/// Beam width while searching, at least: recall@10 above 0.95 on image and text embeddings.
 pub const EF_SEARCH: usize = 64;
 
 /// The largest `m`: beyond it a list no longer fits a few cache lines and nothing is gained.

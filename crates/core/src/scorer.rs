@@ -2,10 +2,11 @@
 //!
 //! Both kinds come as `u32` keys of the distance's order, so that one search loop serves building and searching.
 
-use proxime_quant::{Codes, CodesU4, Query, QueryU4};
+use proxime_quant::{Codes, CodesU4, Error as QuantError, Query, QueryU4, ScalarI8};
 use proxime_simd::{I8Query, Isa};
 
 use crate::neighbor::ordered;
+use crate::search::Candidate;
 
 /// Rows in flight at once: independent streams hide memory latency better than any prefetch of one.
 const GROUP: usize = 8;
@@ -14,6 +15,14 @@ const GROUP: usize = 8;
 pub trait WalkCodes {
     /// A query prepared for them.
     type Query;
+
+    /// Prepares a query; `codec` is the one that the codes are of.
+    ///
+    /// Errors: as [`ScalarI8::prepare`].
+    fn prepare(&self, codec: &ScalarI8, query: &[f32]) -> Result<Self::Query, QuantError>;
+
+    /// How far the candidate's distance may be off: one standard deviation.
+    fn error(&self, query: &Self::Query, candidate: Candidate) -> f32;
 
     /// Distances from a query to these codes.
     #[doc(hidden)]
@@ -29,6 +38,14 @@ impl WalkCodes for Codes {
     type Query = Query;
     type Scorer<'a> = QueryScorer<'a>;
 
+    fn prepare(&self, codec: &ScalarI8, query: &[f32]) -> Result<Query, QuantError> {
+        codec.prepare(query)
+    }
+
+    fn error(&self, query: &Query, candidate: Candidate) -> f32 {
+        self.error(query, candidate.distance())
+    }
+
     fn scorer<'a>(&'a self, query: &'a Query) -> QueryScorer<'a> {
         QueryScorer::new(self, query)
     }
@@ -37,6 +54,14 @@ impl WalkCodes for Codes {
 impl WalkCodes for CodesU4 {
     type Query = QueryU4;
     type Scorer<'a> = U4Scorer<'a>;
+
+    fn prepare(&self, codec: &ScalarI8, query: &[f32]) -> Result<QueryU4, QuantError> {
+        self.prepare(codec, query)
+    }
+
+    fn error(&self, query: &QueryU4, candidate: Candidate) -> f32 {
+        self.error(query, candidate.node as usize)
+    }
 
     fn scorer<'a>(&'a self, query: &'a QueryU4) -> U4Scorer<'a> {
         U4Scorer {

@@ -239,7 +239,8 @@ impl Collection {
             });
         }
         check_vectors(queries, self.config.metric, Input::Query, |row| row)?;
-        let ef = options.ef.unwrap_or(self.config.params.ef_search());
+        let default = (self.config.params.ef_search()).max(options.k.saturating_mul(2));
+        let ef = options.ef.unwrap_or(default.min(EF_MAX));
         if !(1..=EF_MAX).contains(&ef) {
             return Err(Error::Parameter {
                 name: "ef",
@@ -260,6 +261,7 @@ impl Collection {
             k: options.k,
             ef,
             exact: options.exact,
+            widens: options.ef.is_none(),
             max_distance,
         })
     }

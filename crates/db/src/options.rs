@@ -82,7 +82,9 @@ impl CollectionConfig {
 pub struct SearchOptions {
     /// Hits per query, at most; fewer only if there are fewer to find. 0 gives none.
     pub k: usize,
-    /// Beam width of the graph search: more finds more and takes longer. `None`: the collection's parameter; at least `k` is used.
+    /// Beam width of the graph search: more finds more and takes longer. `None`: the
+    /// collection's parameter, at least `2k`, and as much more as it takes until what the codes leave in doubt has been compared
+    /// by vectors. At least `k` is used.
     pub ef: Option<usize>,
     /// The share of the `k` nearest to find, above 0 and up to 1, instead of `ef`: each segment's beam is as wide as it was
     /// measured to need on queries made of its rows. Queries that are far from all rows may get less. The first search that asks for it measures, at the cost of some hundred exact searches; see

@@ -1,23 +1,26 @@
 //! A batch of queries against a snapshot: each segment in its own way, then one sorted list per query.
 //!
-//! A segment with a graph is searched by a beam over its codes, and the best of that by their vectors; one without, or in which
-//! the beam found fewer rows than there are, by looking at every vector. So `k` records come back whenever there are `k`.
+//! A segment with a graph is searched by a beam over its codes, and what codes leave in doubt of that by the vectors; one without,
+//! or in which the beam found fewer rows than there are, by looking at every vector. So `k` records come back whenever there are `k`.
 //!
 //! A filter is evaluated once, before the queries. Where it is true of few rows, or of fewer around the query than
 //! elsewhere, the codes of all that match are looked at; elsewhere the beam keeps to the rows that match.
 
 use fixedbitset::FixedBitSet;
-use proxime_core::{Candidate, Matches, Neighbor, Scratch, ScratchPool, flat, rerank};
+use proxime_core::{Candidate, Matches, Neighbor, Scratch, ScratchPool, WalkCodes, flat, rerank};
 use rayon::prelude::*;
 
 use crate::filter::Filter;
 use crate::pool::Workers;
-use crate::segment::GraphIndex;
+use crate::segment::{GraphIndex, Walk};
 use crate::snapshot::{Part, View};
 use crate::{Result, Rows, recall};
 
 /// Queries that one task takes at once: each block of vectors read for an exact answer serves all of them.
 const QUERIES_MAX: usize = 32;
+
+/// To look at so many rows, one after the other, costs about as much as a step of a walk.
+const ROWS_PER_STEP: usize = 8;
 
 /// Matches of a filter, spread over all of them, that a walk from match to match may start at.
 const SEEDS: usize = 32;
@@ -28,6 +31,8 @@ pub(crate) struct Plan {
     pub(crate) k: usize,
     pub(crate) ef: usize,
     pub(crate) exact: bool,
+    /// Whether a beam is searched again with twice its width where its last may be as near as the `k`-th: where codes cannot tell.
+    pub(crate) widens: bool,
     pub(crate) max_distance: f32,
 }
 
@@ -82,6 +87,7 @@ impl Plan {
             k,
             ef,
             exact: false,
+            widens: false,
             max_distance: f32::INFINITY,
         }
     }
@@ -263,7 +269,7 @@ impl PartSearch<'_> {
         }
     }
 
-    /// Codes order well enough that the true nearest are among twice as many; how many of these can be, is asked of each query.
+    /// Codes order well enough that most of the true nearest are among twice as many.
     fn depth(&self) -> usize {
         (2 * self.plan.k).max(self.plan.k + 10)
     }
@@ -275,34 +281,51 @@ impl PartSearch<'_> {
         available: usize,
         scratch: &mut Scratch,
     ) -> Result<Vec<Neighbor>> {
-        let GraphIndex { codec, graph, .. } = index;
-        // Without them nothing is found, and every row looked at.
-        let Some(codes) = index.walk() else {
-            return Ok(Vec::new());
-        };
+        match index.walk() {
+            Some(Walk::Coarse(codes)) => self.walk(index, codes, query, available, scratch),
+            Some(Walk::Fine(codes)) => self.walk(index, codes, query, available, scratch),
+            // Without them nothing is found, and every row looked at.
+            None => Ok(Vec::new()),
+        }
+    }
+
+    fn walk<C: WalkCodes>(
+        &self,
+        GraphIndex { codec, graph, .. }: &GraphIndex,
+        codes: &C,
+        query: &[f32],
+        available: usize,
+        scratch: &mut Scratch,
+    ) -> Result<Vec<Neighbor>> {
         let prepared = codes
             .prepare(codec, query)
             .map_err(proxime_core::Error::from)?;
-        let (ef, depth) = (self.ef(available), self.depth());
-        let Some(chosen) = self.chosen else {
+        let mut ef = self.ef(available);
+        if let Some(chosen) = self.chosen {
+            proxime_core::search_filtered(graph, codes, &prepared, ef, chosen, scratch);
+            return self.matches_by_vectors(query, scratch);
+        }
+        let is_slow_scan = |ef: usize| ef.saturating_mul(ROWS_PER_STEP) >= graph.n();
+        loop {
             proxime_core::search(graph, codes, &prepared, ef, scratch);
-            let error = |row| codes.error(&prepared, row as usize);
-            let found = scratch.candidates().filter(|c| self.part.is_live(c.node));
-            let found = proxime_core::contenders(found, self.plan.k, depth, error);
-            return self.by_vectors(query, found.iter().copied());
-        };
-        proxime_core::search_filtered(graph, codes, &prepared, ef, chosen, scratch);
-        self.matches_by_vectors(query, depth, scratch)
+            let error = |candidate| codes.error(&prepared, candidate);
+            let live = || scratch.candidates().filter(|c| self.part.is_live(c.node));
+            let found = proxime_core::contenders(live(), self.plan.k, error);
+            let may_be_more = found.len() == live().count();
+            if !self.plan.widens || !may_be_more {
+                return self.by_vectors(query, found.iter().copied());
+            }
+            ef *= 2;
+            if is_slow_scan(ef) {
+                return Ok(Vec::new());
+            }
+        }
     }
 
     /// The nearest matches of a search's candidates. Where rows are all about as far from the query, codes order them badly: of
     /// a filter's matches, which may lie anywhere, twice as many are looked at until that changes nothing.
-    fn matches_by_vectors(
-        &self,
-        query: &[f32],
-        depth: usize,
-        scratch: &mut Scratch,
-    ) -> Result<Vec<Neighbor>> {
+    fn matches_by_vectors(&self, query: &[f32], scratch: &mut Scratch) -> Result<Vec<Neighbor>> {
+        let depth = self.depth();
         let mut nearest: Vec<Neighbor> = Vec::new();
         let (mut from, mut to) = (0, depth);
         loop {

@@ -14,7 +14,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use fixedbitset::FixedBitSet;
-use proxime_core::Graph;
+use proxime_core::{Graph, needs_fine_codes};
 use proxime_quant::{Codes, CodesU4, PackU4, ScalarI8};
 use proxime_storage::column::{Column, ColumnError};
 use proxime_storage::{LazySection, SectionBytes, SectionKind};
@@ -156,19 +156,37 @@ impl Index {
     }
 }
 
-/// A graph and the codes it is walked on: those in the file, which the graph was built on, rounded to half a byte.
+/// A graph and the codes it is walked on.
 #[derive(Debug)]
 pub(crate) struct GraphIndex {
     pub(crate) codec: ScalarI8,
     pub(crate) graph: Graph,
     pub(crate) calibration: Calibration,
-    walk: OnceLock<CodesU4>,
+    walk: OnceLock<Walk>,
     /// Until the first search: what `walk` is made of. A store that is written, or opened, is not always searched at once.
     built_on: Mutex<Option<Codes>>,
 }
 
+/// What a graph is walked on.
+#[derive(Debug)]
+pub(crate) enum Walk {
+    /// Those in the file, which the graph was built on, rounded to half a byte.
+    Coarse(CodesU4),
+    /// Those in the file: where the others would be too coarse.
+    Fine(Codes),
+}
+
 /// Rows that one task makes walk codes of.
 const WALK_ROWS: usize = 1024;
+
+impl Walk {
+    fn n(&self) -> usize {
+        match self {
+            Walk::Coarse(codes) => codes.n(),
+            Walk::Fine(codes) => codes.n(),
+        }
+    }
+}
 
 impl GraphIndex {
     pub(crate) fn new(codec: ScalarI8, codes: Codes, graph: Graph) -> GraphIndex {
@@ -190,17 +208,20 @@ impl GraphIndex {
             let mut built_on = self.built_on.lock().unwrap_or_else(PoisonError::into_inner);
             let none = || Codes::zeroed(&self.codec, 0);
             let codes = built_on.take().unwrap_or_else(none);
-            workers.threads.install(|| {
+            if codes.n() != self.graph.n() || needs_fine_codes(&self.graph, &codes) {
+                return Walk::Fine(codes);
+            }
+            Walk::Coarse(workers.threads.install(|| {
                 CodesU4::by_tasks(&codes, WALK_ROWS, |tasks| {
                     tasks.into_par_iter().for_each(PackU4::run);
                 })
-            })
+            }))
         });
     }
 
     /// What the graph is walked on; `None` before [`prepare`](GraphIndex::prepare).
-    pub(crate) fn walk(&self) -> Option<&CodesU4> {
-        self.walk.get().filter(|codes| codes.n() == self.graph.n())
+    pub(crate) fn walk(&self) -> Option<&Walk> {
+        self.walk.get().filter(|walk| walk.n() == self.graph.n())
     }
 }
 

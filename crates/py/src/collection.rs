@@ -659,7 +659,7 @@ impl Collection {
     /// these, adds to the tuple in that order. One vector gives `Hits`, which has everything.
     ///
     /// `recall`: the share of the nearest to find, such as 0.95; how widely to look follows from it, by measurements that are made
-    /// when it is first asked for. `ef`: how widely to look, for experts. `exact=True` compares with every vector. If there are
+    /// when it is first asked for. `ef`: how widely to look, for experts; without it, until the codes leave nothing in doubt. `exact=True` compares with every vector. If there are
     /// fewer than `k` records, all are found.
     ///
     /// `where`: find only records whose metadata it is true of: a dict of operators (`{"year": {"$gte": 2020}}`), a text

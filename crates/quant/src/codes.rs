@@ -10,7 +10,7 @@
 use proxime_simd::{AlignedRows, I8Query, Isa, Level, Metric, Rows, WithIsa};
 
 use crate::scalar::lane_sum;
-use crate::{Error, ScalarI8};
+use crate::{Error, Query, ScalarI8};
 
 /// Rows encoded in one task of [`Codes::encode`] and its kind.
 const DERIVE_ROWS: usize = 1024;
@@ -150,6 +150,12 @@ impl Codes {
     #[inline(always)]
     pub fn term(&self, row: usize) -> f32 {
         self.terms[row]
+    }
+
+    /// How far a distance from a prepared query ([`Query::distance_from_dot`]) may be off, against others near it: one standard
+    /// deviation, in the same units.
+    pub fn error(&self, query: &Query, distance: f32) -> f32 {
+        query.error(self.metric, distance)
     }
 
     /// The added coordinate of the reduction from dot product to L2; zero for the other metrics.

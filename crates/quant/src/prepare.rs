@@ -4,7 +4,7 @@
 //! exact integer product, one float multiply and one add; it orders rows as the metric does, in units of the
 //! codec's step, up to a constant. True distances come from reranking on the vectors themselves.
 
-use proxime_simd::{I8Query, Isa, Level, WithIsa};
+use proxime_simd::{I8Query, Isa, Level, Metric, WithIsa};
 
 use crate::scalar::{CODE_MAX, ROUND_MAGIC};
 
@@ -16,19 +16,45 @@ pub struct Query {
     /// Zero padded to whole 64-byte lines, as rows are.
     codes: Vec<i8>,
     weight: f32,
+    /// Squared length in the codec's steps: what distances by L2 lack.
+    norm_sq: f32,
+    dim: usize,
 }
+
+/// The mean square of what rounding does to the difference of two components, in steps: each is off by what is spread evenly over
+/// one, by 1/12 in the mean.
+const ROUNDED_SQ: f32 = 1.0 / 6.0;
+
+/// The variance of that square: the difference is off by at most a step, and by less more often.
+const ROUNDED_SQ_VAR: f32 = 1.0 / 15.0 - 1.0 / 36.0;
 
 /// Keeps `weight * dot` finite for any query: dots stay below 2^30.
 pub(crate) const WEIGHT_MAX: f32 = 1e25;
 
 impl Query {
-    /// `unit` is what a product of the query with a row of codes counts.
-    pub(crate) fn new(unit: f32, centred: &[f32]) -> Self {
+    /// `scale` is the codec's step; a distance counts a product of the query with a row `per_product` times.
+    pub(crate) fn new(scale: f32, per_product: f32, centred: &[f32]) -> Self {
         let (mut codes, step) = Level::detect().dispatch(Round(centred));
         codes.resize(codes.len().next_multiple_of(64), 0);
         Self {
             codes,
-            weight: (unit * step).min(WEIGHT_MAX),
+            weight: (per_product / scale * step).min(WEIGHT_MAX),
+            norm_sq: centred.iter().map(|x| (x / scale) * (x / scale)).sum(),
+            dim: centred.len(),
+        }
+    }
+
+    /// See [`Codes::error`](crate::Codes::error).
+    ///
+    /// The query is rounded as rows are, though with another step: what rows near each other have in common does not change their
+    /// order.
+    pub(crate) fn error(&self, metric: Metric, distance: f32) -> f32 {
+        match metric {
+            Metric::L2 | Metric::Cosine => {
+                let distance_sq = (self.norm_sq + distance).max(0.0);
+                (4.0 * ROUNDED_SQ * distance_sq + self.dim as f32 * ROUNDED_SQ_VAR).sqrt()
+            }
+            Metric::Dot => (ROUNDED_SQ * self.norm_sq).sqrt(),
         }
     }
 

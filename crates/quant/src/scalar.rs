@@ -174,7 +174,7 @@ impl ScalarI8 {
     /// Errors: as [`ScalarI8::encode_row`].
     pub fn prepare(&self, query: &[f32]) -> Result<Query, Error> {
         let centred = self.centred(query)?;
-        Ok(Query::new(self.per_product() / self.scale, &centred))
+        Ok(Query::new(self.scale, self.per_product(), &centred))
     }
 
     /// A query as rows are before rounding, less what code 0 stands for.

@@ -98,6 +98,18 @@ impl CodesU4 {
         }))
     }
 
+    /// Memory of a row's codes.
+    pub fn bytes_per_row(dim: usize) -> usize {
+        dim.next_multiple_of(LINE_CODES) / 2
+    }
+
+    /// How far the distance between a row of `codes` and something near it will be off, in squared steps of these codes: one standard
+    /// deviation.
+    pub fn rounding(codes: &Codes, row: usize) -> f32 {
+        let len = codes.dim().next_multiple_of(LINE_CODES) as f32;
+        2.0 * codes.norm(row) as f32 * STEP * ROUNDING / len.sqrt()
+    }
+
     /// Number of rows.
     pub fn n(&self) -> usize {
         self.scales.len()

@@ -19,6 +19,7 @@ pub use scratch::{Scratch, ScratchPool};
 use proxime_simd::{Isa, Level, WithIsa};
 
 use crate::Graph;
+use crate::neighbor::from_ordered;
 use crate::scorer::{Scorer, WalkCodes};
 
 /// A node and how far it is, by codes; ordered by that, then by node.
@@ -28,6 +29,13 @@ pub struct Candidate {
     pub key: u32,
     /// The node.
     pub node: u32,
+}
+
+impl Candidate {
+    /// By codes, in their units, and but for what a query adds to all distances.
+    pub(crate) fn distance(self) -> f32 {
+        from_ordered(self.key)
+    }
 }
 
 /// The up to `ef` nodes nearest to the query by their codes, nearest first, in `scratch.candidates()`.

@@ -5,7 +5,7 @@ use proxime_simd::{Isa, Level, Metric, Rows, WithIsa};
 
 use super::Candidate;
 use crate::Neighbor;
-use crate::neighbor::{TopK, from_ordered};
+use crate::neighbor::TopK;
 
 /// Rows read at once: as many streams as a core keeps in flight without spilling sums.
 const GROUP: usize = 4;
@@ -13,23 +13,21 @@ const GROUP: usize = 4;
 /// Standard deviations by which each of two distances may be off before their order is believed: together, two of their difference.
 const DOUBT: f32 = 1.5;
 
-/// Those of the candidates, nearest first by codes, that may be among the `k` nearest by their vectors: the first `k`, and up to
-/// `most` in all whose distance could be less than the `k`-th's. `error` is what a node's distance may be off.
+/// Those of the candidates, nearest first by codes, that may be among the `k` nearest by their vectors: the first `k`, and whose
+/// distance could be less than the `k`-th's. `error` is what a distance may be off.
 pub fn contenders(
     mut candidates: impl Iterator<Item = Candidate>,
     k: usize,
-    most: usize,
-    error: impl Fn(u32) -> f32,
+    error: impl Fn(Candidate) -> f32,
 ) -> Vec<Candidate> {
-    let error = |candidate: &Candidate| DOUBT * error(candidate.node);
+    let error = |candidate: &Candidate| DOUBT * error(*candidate);
     let mut found: Vec<Candidate> = candidates.by_ref().take(k).collect();
     let Some(last) = found.last() else {
         return found;
     };
-    let farthest = from_ordered(last.key) + error(last);
-    let may_be_nearer = |other: &Candidate| from_ordered(other.key) - error(other) <= farthest;
-    let others = candidates.take(most.saturating_sub(k));
-    found.extend(others.take_while(may_be_nearer));
+    let farthest = last.distance() + error(last);
+    let may_be_nearer = |other: &Candidate| other.distance() - error(other) <= farthest;
+    found.extend(candidates.take_while(may_be_nearer));
     found
 }
 
@@ -105,12 +103,12 @@ mod tests {
                 node,
             })
         };
-        let count = |count, k, most, error| contenders(candidates(count), k, most, |_| error).len();
-        assert_eq!(count(6, 3, 6, 0.0), 3);
-        assert_eq!(count(6, 3, 6, 1.0 / 3.0), 4);
-        assert_eq!(count(6, 3, 4, 1.0), 4);
-        assert_eq!(count(6, 3, 6, 5.0), 6);
-        assert_eq!(count(2, 3, 6, 5.0), 2);
-        assert_eq!(count(0, 3, 6, 5.0), 0);
+        let count = |count, k, error| contenders(candidates(count), k, |_| error).len();
+        assert_eq!(count(6, 3, 0.0), 3);
+        assert_eq!(count(6, 3, 1.0 / 3.0), 4);
+        assert_eq!(count(6, 3, 1.0), 5);
+        assert_eq!(count(6, 3, 5.0), 6);
+        assert_eq!(count(2, 3, 5.0), 2);
+        assert_eq!(count(0, 3, 5.0), 0);
     }
 }

@@ -7,17 +7,14 @@ use crate::support::{fashion_mnist, ids, int_ids, l2, points, rows, threads, ups
 const DIM: usize = 784;
 
 /// How much of the true `k` is found.
-fn recall(c: &Collection, queries: Rows<'_, f32>, k: usize) -> f64 {
-    let found = c.search(queries, &SearchOptions::k(k)).unwrap();
-    let exact = c
-        .search(
-            queries,
-            &SearchOptions {
-                exact: true,
-                ..SearchOptions::k(k)
-            },
-        )
-        .unwrap();
+fn recall(c: &Collection, queries: Rows<'_, f32>, options: &SearchOptions) -> f64 {
+    let k = options.k;
+    let found = c.search(queries, options).unwrap();
+    let exact = SearchOptions {
+        exact: true,
+        ..SearchOptions::k(k)
+    };
+    let exact = c.search(queries, &exact).unwrap();
     let hits: usize = (0..queries.n())
         .map(|query| {
             let truth = ids(&exact, query);
@@ -42,7 +39,7 @@ fn fashion_mnist_at_default_settings() {
         upsert(&c, int_ids(10_000), &base);
         assert_eq!(c.stats().unwrap().graph.unreachable, 0);
         digests.push(c.digest().unwrap());
-        let recall = recall(&c, queries, 10);
+        let recall = recall(&c, queries, &SearchOptions::k(10));
         println!("recall@10 {recall}");
         assert!(recall >= 0.95, "{recall}");
     }
@@ -68,8 +65,35 @@ fn every_metric_over_several_segments() {
             (0..750).map(Key::Int).collect(),
             &base[3000 * DIM..][..750 * DIM],
         );
-        let recall = recall(&c, queries, 10);
+        let recall = recall(&c, queries, &SearchOptions::k(10));
         assert!(recall >= 0.95, "{metric}: {recall}");
+    }
+}
+
+/// Codes are rounded to a part of a row's length from the middle of all, which may be more than a whole cluster. A search of the
+/// default width knows, and asks the vectors.
+#[test]
+fn clusters_are_told_apart_that_codes_do_not() {
+    const CLUSTERS: usize = 4;
+    for (n, dim, spread) in [
+        (4000, 2, 0.5),
+        (4000, 64, 0.5),
+        (1000, 200, 0.5),
+        (4000, 200, 0.01),
+    ] {
+        let scaled = |data: Vec<f32>, factor: f32| data.into_iter().map(move |x| factor * x);
+        let centers: Vec<f32> = scaled(points(CLUSTERS, dim), 10.0).collect();
+        let data: Vec<f32> = scaled(points(n + 50, dim), spread)
+            .zip(centers.iter().cycle())
+            .map(|(x, center)| x + center)
+            .collect();
+        let (base, queries) = data.split_at(n * dim);
+        let db = Database::in_memory().unwrap();
+        let c = db.create_collection("c", l2(dim)).unwrap();
+        upsert(&c, int_ids(n), base);
+        let recall = recall(&c, rows(queries, dim), &SearchOptions::k(10));
+        println!("{dim} components, spread {spread}: recall@10 {recall}");
+        assert!(recall >= 0.9, "{dim} components, spread {spread}: {recall}");
     }
 }
 
@@ -182,8 +206,12 @@ fn a_recall_that_is_asked_for_is_delivered() {
 fn measured_recall_is_that_of_a_count_by_hand() {
     let (_db, c, [held_out, _]) = clustered(1);
     let queries = rows(&held_out, c.config().dim);
-    let measured = c.measure_recall(queries, &SearchOptions::k(10)).unwrap();
-    assert!((measured.recall - recall(&c, queries, 10)).abs() < 1e-9);
+    let narrow = SearchOptions {
+        ef: Some(20),
+        ..SearchOptions::k(10)
+    };
+    let measured = c.measure_recall(queries, &narrow).unwrap();
+    assert!((measured.recall - recall(&c, queries, &narrow)).abs() < 1e-9);
     assert!(
         measured.interval > 0.0 && measured.interval < 0.05,
         "{measured:?}"
