@@ -33,6 +33,7 @@ mod compact;
 mod condition;
 mod config;
 mod database;
+mod derived;
 mod digest;
 mod entry;
 mod error;
@@ -62,6 +63,7 @@ mod update;
 mod value;
 mod verify;
 mod why_not;
+mod words;
 mod writer;
 
 pub use batch::{Batch, Progress, Stage, VectorSource};
@@ -84,6 +86,7 @@ pub use value::{
     DEPTH_MAX, Metadata, Problem, Value, ValueError, metadata_from_json, metadata_to_json,
 };
 pub use why_not::{Presence, WhyNot};
+pub use words::{Fusion, Score, Scored, TextQuery};
 
 /// Graph parameters, and what "near" and "rows" mean: from the floors below.
 pub use proxime_core::{Params, Preset};

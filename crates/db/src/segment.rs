@@ -20,12 +20,14 @@ use proxime_storage::column::{Column, ColumnError};
 use proxime_storage::{LazySection, SectionBytes, SectionKind};
 use rayon::prelude::*;
 
-use crate::filter::{self, Field, FieldIndex, Filter, Indexes, Payloads};
+use crate::derived::Indexes;
+use crate::filter::{self, Field, FieldIndex, Filter, Payloads};
 use crate::pool::Workers;
 use crate::recall::Calibration;
 use crate::record::ids::{Ids, KeyRef};
 use crate::record::payload;
 use crate::record::versions::Versions;
+use crate::words::{Fields, WordIndex};
 use crate::{CollectionConfig, Error, Metadata, Result, Rows, Verify, config};
 
 #[derive(Debug)]
@@ -42,7 +44,8 @@ pub(crate) struct Segment {
     dim: usize,
     vectors: Data,
     payload: Option<Column<Data>>,
-    fields: Indexes,
+    fields: Indexes<Field, FieldIndex>,
+    words: Indexes<Fields, WordIndex>,
     /// What the graph was built on; needed for digests only.
     codes: Option<SectionBytes>,
 }
@@ -298,6 +301,7 @@ impl Segment {
             versions,
             dim,
             fields: Indexes::default(),
+            words: Indexes::default(),
         })
     }
 
@@ -354,6 +358,7 @@ impl Segment {
             codes: file.map_unchecked(SectionKind::Codes)?,
             payload: payload.map(column).transpose()?,
             fields: Indexes::default(),
+            words: Indexes::default(),
         })
     }
 
@@ -420,9 +425,18 @@ impl Segment {
 
     /// What a field holds, row by row. Cost: a pass over the metadata the first time.
     pub(crate) fn index(&self, field: &Field) -> Result<Arc<FieldIndex>> {
-        let bytes = self.payload.as_ref().map_or(0, |p| p.as_bytes().len());
-        self.fields
-            .get(field, bytes, || FieldIndex::build(field, self))
+        let build = || FieldIndex::build(field, self);
+        self.fields.get(field, self.payload_bytes(), build)
+    }
+
+    /// The words of the texts in these fields, row by row. Cost: a pass over these texts the first time.
+    pub(crate) fn words(&self, fields: &Fields) -> Result<Arc<WordIndex>> {
+        let build = || WordIndex::build(fields, self);
+        self.words.get(fields, self.payload_bytes(), build)
+    }
+
+    fn payload_bytes(&self) -> usize {
+        self.payload.as_ref().map_or(0, |p| p.as_bytes().len())
     }
 
     /// Whether rows have metadata.

@@ -8,6 +8,7 @@ use proxime::{
     Batch, Filter, GroupBy, Key, OrderBy, Presence, Progress, Record, Results, SearchOptions,
     Update,
 };
+use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyDict, PyList, PyString, PyTuple};
 
@@ -15,7 +16,7 @@ use crate::arrays::Given;
 use crate::hits::{Answers, Hits, Include};
 use crate::origin::Origin;
 use crate::progress::Listener;
-use crate::{args, arrays, call, error, filters, keys, options, text, values};
+use crate::{args, arrays, call, error, filters, keys, options, text, values, words};
 
 /// Whether a batch was stored, for who interrupts.
 const STORED: [&str; 2] = [
@@ -665,9 +666,22 @@ impl Collection {
     /// `where`: find only records whose metadata it is true of: a dict of operators (`{"year": {"$gte": 2020}}`), a text
     /// (`"year >= :y"`, with `params={"y": 2020}`), or an expression (`F("year") >= 2020`). `max_distance`: nothing farther;
     /// several queries then give a list of `Hits`, for each may have another number of them.
+    ///
+    /// `text`: search for words, too, or with neither `queries` nor `vector` for words alone: records that have any of them, in the metadata's
+    /// `fields`, a str or a list of these, by BM25. `vector`: one query, in place of `queries`. `fusion`: how nearness and
+    /// words are put together: "rrf", by ranks; "dbsf", by the distribution of scores; or two weights `(vector, text)` for scores from 0 to 1.
+    /// The answer is `Hits` with `scores`, larger first, and `text_scores`.
+    ///
+    /// >>> import numpy as np, proxime
+    /// >>> docs = proxime.open(":memory:").create_collection("docs", dim=2)
+    /// >>> docs.upsert(["a", "b"], np.eye(2), {"text": ["A red fox.", "The blue bird."]})
+    /// >>> list(docs.search(text="Birds, or a bird").ids)
+    /// ['b', 'a']
+    /// >>> list(docs.search(vector=[1, 0], text="bird", fusion=(0.9, 0.1)).ids)
+    /// ['a', 'b']
     #[pyo3(
-        signature = (queries, k=None, *, r#where=None, params=None, ef=None, recall=None, exact=false, max_distance=None, include=None),
-        text_signature = "($self, queries, k=10, *, where=None, params=None, ef=None, recall=None, exact=False, max_distance=None, include=())"
+        signature = (queries=None, k=None, *, vector=None, text=None, fields=None, fusion=None, r#where=None, params=None, ef=None, recall=None, exact=false, max_distance=None, include=None),
+        text_signature = "($self, queries=None, k=10, *, vector=None, text=None, fields='text', fusion='rrf', where=None, params=None, ef=None, recall=None, exact=False, max_distance=None, include=())"
     )]
     #[expect(
         clippy::too_many_arguments,
@@ -676,8 +690,12 @@ impl Collection {
     fn search<'py>(
         &self,
         py: Python<'py>,
-        queries: &Bound<'py, PyAny>,
+        queries: Option<&Bound<'py, PyAny>>,
         k: Option<&Bound<'py, PyAny>>,
+        vector: Option<&Bound<'py, PyAny>>,
+        text: Option<&Bound<'py, PyAny>>,
+        fields: Option<&Bound<'py, PyAny>>,
+        fusion: Option<&Bound<'py, PyAny>>,
         r#where: Option<&Bound<'py, PyAny>>,
         params: Option<&Bound<'py, PyAny>>,
         ef: Option<&Bound<'py, PyAny>>,
@@ -693,7 +711,23 @@ impl Collection {
             ..plain_options(k, ef, recall, exact)?
         };
         let include = Include::from_py(include)?;
-        call::guarded(py, || self.answer(queries, &options, &include))
+        if queries.is_some() && vector.is_some() {
+            return Err(PyTypeError::new_err("queries or vector, not both"));
+        }
+        call::guarded(py, || match (text, queries.or(vector)) {
+            (Some(text), vector) => {
+                let vector = vector.map(|vector| self.one_query(vector)).transpose()?;
+                let query = words::query(text, fields, vector, fusion)?;
+                let found = call::detached(py, || self.inner.search_text(&query, &options))?;
+                let hits = Hits::scored(found, self.dim());
+                Ok(Bound::new(py, hits)?.into_any())
+            }
+            (None, Some(queries)) => {
+                words::check_none(fields, fusion)?;
+                self.answer(queries, &options, &include)
+            }
+            (None, None) => Err(PyTypeError::new_err("search needs queries, vector or text")),
+        })
     }
 
     /// How many records there are, or with `where`, as in `search`, how many it is true of.

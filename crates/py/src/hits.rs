@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use numpy::ndarray::IntoDimension;
 use numpy::{PyArray1, PyArray2, PyArrayMethods};
-use proxime::{Hit, Key, Metadata, Results};
+use proxime::{Hit, Key, Metadata, Results, Score, Scored};
 use pyo3::exceptions::{PyIndexError, PyOverflowError};
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
@@ -171,7 +171,8 @@ impl Ids {
 
 /// The hits of one query, nearest first: a sequence of `Hit(id, distance, metadata)`.
 ///
-/// They stay what they were when they were found, whatever is written or closed afterwards.
+/// They stay what they were when they were found, whatever is written or closed afterwards. Those of a search by words are best first, and
+/// `ScoredHit(id, distance, metadata, score, text_score)`.
 ///
 /// >>> import numpy as np, proxime
 /// >>> docs = proxime.open(":memory:").create_collection("docs", dim=2, metric="l2")
@@ -186,6 +187,8 @@ pub(crate) struct Hits {
     results: Arc<Results>,
     query: usize,
     dim: usize,
+    /// Of each hit, if they were found by words.
+    scores: Option<Vec<Score>>,
 }
 
 impl Hits {
@@ -195,6 +198,15 @@ impl Hits {
             results,
             query,
             dim,
+            scores: None,
+        }
+    }
+
+    /// Of a search by words.
+    pub(crate) fn scored(found: Scored, dim: usize) -> Self {
+        Hits {
+            scores: Some(found.scores),
+            ..Hits::new(Arc::new(found.hits), 0, dim)
         }
     }
 
@@ -203,8 +215,41 @@ impl Hits {
     }
 
     fn list<'py>(&self, py: Python<'py>, n: usize) -> PyResult<Bound<'py, PyList>> {
-        let hits = self.hits().take(n).map(|hit| to_py(py, &hit));
+        let hits = (0..).zip(self.hits()).take(n);
+        let hits = hits.map(|(rank, hit)| self.to_py(py, rank, &hit));
         PyList::new(py, hits.collect::<PyResult<Vec<_>>>()?)
+    }
+
+    fn to_py<'py>(
+        &self,
+        py: Python<'py>,
+        rank: usize,
+        hit: &Hit<'_>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        static HIT: PyOnceLock<Py<PyType>> = PyOnceLock::new();
+        static SCORED: PyOnceLock<Py<PyType>> = PyOnceLock::new();
+        let id = keys::ToPy(&hit.id()).into_pyobject(py)?;
+        let (distance, metadata) = (hit.distance(), metadata(py, hit)?);
+        match self.scores.as_ref().and_then(|scores| scores.get(rank)) {
+            None => (HIT.import(py, "proxime._hit", "Hit")?).call1((id, distance, metadata)),
+            Some(score) => (SCORED.import(py, "proxime._hit", "ScoredHit")?).call1((
+                id,
+                distance,
+                metadata,
+                score.score,
+                score.text,
+            )),
+        }
+    }
+
+    /// One number of each score.
+    fn scores_of<'py>(
+        &self,
+        py: Python<'py>,
+        number: fn(&Score) -> f64,
+    ) -> Option<Bound<'py, PyArray1<f64>>> {
+        let scores = self.scores.as_ref()?;
+        Some(PyArray1::from_iter(py, scores.iter().map(number)))
     }
 }
 
@@ -216,7 +261,19 @@ impl Hits {
         Ids::gather(|| self.hits()).into_py(py, self.__len__())
     }
 
-    /// The distances, an array of float32.
+    /// What hits of a search by words are put in order by, an array of float64, largest first; None for others.
+    #[getter]
+    fn scores<'py>(&self, py: Python<'py>) -> Option<Bound<'py, PyArray1<f64>>> {
+        self.scores_of(py, |score| score.score)
+    }
+
+    /// BM25 of the hits of a search by words, an array of float64; None for others.
+    #[getter]
+    fn text_scores<'py>(&self, py: Python<'py>) -> Option<Bound<'py, PyArray1<f64>>> {
+        self.scores_of(py, |score| score.text)
+    }
+
+    /// The distances, an array of float32; nan for a search by words alone.
     #[getter]
     fn distances<'py>(&self, py: Python<'py>) -> Bound<'py, PyArray1<f32>> {
         PyArray1::from_iter(py, self.hits().map(|hit| hit.distance()))
@@ -318,13 +375,9 @@ impl Hits {
         } else {
             index
         };
-        let hit = usize::try_from(index)
-            .ok()
-            .and_then(|index| self.hits().nth(index));
-        match hit {
-            Some(hit) => to_py(py, &hit),
-            None => Err(nowhere()),
-        }
+        let rank = usize::try_from(index).map_err(|_| nowhere())?;
+        let hit = self.hits().nth(rank).ok_or_else(nowhere)?;
+        self.to_py(py, rank, &hit)
     }
 
     fn __repr__(&self, py: Python<'_>) -> PyResult<String> {
@@ -334,13 +387,6 @@ impl Hits {
             more => format!("Hits({shown}, {more} more)"),
         })
     }
-}
-
-fn to_py<'py>(py: Python<'py>, hit: &Hit<'_>) -> PyResult<Bound<'py, PyAny>> {
-    static HIT: PyOnceLock<Py<PyType>> = PyOnceLock::new();
-    let id = keys::ToPy(&hit.id()).into_pyobject(py)?;
-    HIT.import(py, "proxime._hit", "Hit")?
-        .call1((id, hit.distance(), metadata(py, hit)?))
 }
 
 fn metadata<'py>(py: Python<'py>, hit: &Hit<'_>) -> PyResult<Bound<'py, PyDict>> {

@@ -25,6 +25,7 @@ mod progress;
 mod text;
 mod transaction;
 mod values;
+mod words;
 
 use mimalloc::MiMalloc;
 

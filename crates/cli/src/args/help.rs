@@ -54,9 +54,15 @@ Examples:
   proxime search docs.db --query q.npy --exact --collection images
   proxime search docs.db --query q.npy --where \"lang IN ('en', 'de') AND NOT tags CONTAINS 'draft'\"
   proxime search docs.db --query q.npy --where 'year >= 2020' --max-distance 0.3
+  proxime search docs.db --text 'red fox' --fields title,body
+  proxime search docs.db --text 'red fox' --query q.npy --fusion 0.7,0.3
 
 Smaller distances are nearer: 1 - cos for cosine, squared for l2, the negated
 product for dot. --json prints {query, ids, distances, metadata} for each query.
+
+--text finds records with any of the words, best first by BM25, and adds
+{scores, text_scores} to --json; larger scores are better. With --query, too, the
+list of what is near and that of what has the words are put together: --fusion.
 
 Filters: = != < <= > >=, IN (...), CONTAINS, IS NULL, IS MISSING, AND, OR, NOT, parentheses;
 texts in single quotes, TRUE, FALSE; outer.inner is a field of an object.";

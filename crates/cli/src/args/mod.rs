@@ -10,7 +10,7 @@ use std::path::PathBuf;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{ArgGroup, Parser, Subcommand, ValueEnum};
-use proxime::{Filter, FilterError, Metadata, Metric, Preset, SearchOptions};
+use proxime::{Filter, FilterError, Fusion, Metadata, Metric, Preset, SearchOptions};
 
 use crate::format::Format;
 use help::*;
@@ -198,8 +198,22 @@ pub(crate) struct Search {
     /// The database
     pub(crate) db: PathBuf,
     /// Queries in .npy, one per row or a single vector, or in another array that import reads; - reads stdin
-    #[arg(long, value_name = "FILE.npy")]
-    pub(crate) query: PathBuf,
+    #[arg(long, value_name = "FILE.npy", required_unless_present = "text")]
+    pub(crate) query: Option<PathBuf>,
+    /// Words to search for, alone or together with each query
+    #[arg(long, value_name = "WORDS")]
+    pub(crate) text: Option<String>,
+    /// Where the metadata has the text
+    #[arg(
+        long,
+        value_name = "NAME,NAME",
+        value_delimiter = ',',
+        default_value = "text"
+    )]
+    pub(crate) fields: Vec<String>,
+    /// How nearness and words are put together: rrf, by ranks; dbsf, by the distribution of scores; or two weights, as in 0.7,0.3
+    #[arg(long, value_name = "HOW", default_value = "rrf", value_parser = fusion)]
+    pub(crate) fusion: Fusion,
     /// How many records to find for each query
     #[arg(short, value_name = "K", default_value_t = 10)]
     pub(crate) k: usize,
@@ -461,6 +475,20 @@ fn share(text: &str) -> Result<f64, String> {
     match share > 0.0 && share <= 1.0 {
         true => Ok(share),
         false => Err("above 0 and at most 1 is possible".to_owned()),
+    }
+}
+
+fn fusion(text: &str) -> Result<Fusion, String> {
+    let wrong = || "rrf, dbsf, or two numbers with a comma between them are possible".to_owned();
+    let weight = |text: &str| text.trim().parse().map_err(|_| wrong());
+    match text {
+        "rrf" => Ok(Fusion::Rrf),
+        "dbsf" => Ok(Fusion::Dbsf),
+        _ => {
+            let (vector, text) = text.split_once(',').ok_or_else(wrong)?;
+            let (vector, text) = (weight(vector)?, weight(text)?);
+            Ok(Fusion::Weights { vector, text })
+        }
     }
 }
 

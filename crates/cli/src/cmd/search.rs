@@ -6,8 +6,10 @@ use std::io::Write;
 use std::num::NonZeroUsize;
 use std::path::Path;
 
-use proxime::{Collection, Key, Results, Rows, SearchOptions, VectorSource, metadata_to_json};
-use serde::Serialize;
+use proxime::{
+    Collection, Hit, Key, Rows, Score, SearchOptions, TextQuery, VectorSource, metadata_to_json,
+};
+use serde::{Serialize, Serializer};
 
 use crate::args::Search;
 use crate::array::Array;
@@ -22,20 +24,54 @@ const QUERIES_MAX: usize = 1024;
 /// Components of queries held at once: 64 MiB.
 const COMPONENTS_MAX: usize = 1 << 24;
 
+/// The hits of one query.
 #[derive(Serialize)]
 struct Answer {
     query: usize,
-    ids: Vec<serde_json::Value>,
+    #[serde(serialize_with = "ids_as_json")]
+    ids: Vec<Key>,
     distances: Vec<f32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    scores: Option<Vec<f64>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    text_scores: Option<Vec<f64>>,
     metadata: Vec<serde_json::Value>,
 }
 
+impl Answer {
+    fn of<'a>(
+        query: usize,
+        hits: impl Iterator<Item = Hit<'a>>,
+        scores: Option<&[Score]>,
+    ) -> Result<Answer, Error> {
+        let each = |number: fn(&Score) -> f64| scores.map(|all| all.iter().map(number).collect());
+        let mut answer = Answer {
+            query,
+            ids: Vec::new(),
+            distances: Vec::new(),
+            scores: each(|score| score.score),
+            text_scores: each(|score| score.text),
+            metadata: Vec::new(),
+        };
+        for hit in hits {
+            answer.ids.push(hit.id());
+            answer.distances.push(hit.distance());
+            answer.metadata.push(metadata_to_json(&hit.metadata()?));
+        }
+        Ok(answer)
+    }
+}
+
+fn ids_as_json<S: Serializer>(ids: &[Key], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(ids.iter().map(|id| match id {
+        Key::Int(id) => serde_json::Value::from(*id),
+        Key::Text(id) => id.as_str().into(),
+        Key::Uuid(_) | Key::Bytes(_) => id.to_string().into(),
+    }))
+}
+
 pub(crate) fn run(args: &Search, out: &mut impl Write) -> Result<Exit, Error> {
-    let queries = if args.query == Path::new("-") {
-        Array::from_stdin()?
-    } else {
-        Array::open(&args.query)?
-    };
+    let queries = args.query.as_deref().map(read).transpose()?;
     let collection = open_read_only(&args.db)?.collection(&args.collection)?;
     let options = SearchOptions {
         k: args.k,
@@ -45,79 +81,108 @@ pub(crate) fn run(args: &Search, out: &mut impl Write) -> Result<Exit, Error> {
         filter: args.filter.clone(),
         max_distance: args.max_distance,
     };
-
-    queries.check_dim(&collection)?;
-    let hits = args.k.min(collection.len()?).max(1);
-    let group = (HITS_MAX / hits)
-        .min(COMPONENTS_MAX / queries.dim())
-        .clamp(1, QUERIES_MAX);
-    if !args.json {
-        writeln!(out, "{:>6} {:>5} {:>14}  id", "query", "rank", "distance")?;
+    let words = args.text.as_ref().map(|text| TextQuery {
+        fusion: args.fusion,
+        ..TextQuery::new(text, &args.fields)
+    });
+    if let Some(queries) = &queries {
+        queries.check_dim(&collection)?;
     }
-    for first in (0..queries.rows()).step_by(group) {
-        let n = group.min(queries.rows() - first);
-        let results = search(&collection, &queries, first, n, &options)?;
-        for i in 0..n {
-            if args.json {
-                print::json(out, &answer(first + i, &results, i)?)?;
-            } else {
-                write_table(out, first + i, &results, i)?;
-            }
+    if !args.json {
+        write_head(out, words.is_some())?;
+    }
+    let mut print = |answer: Answer| match args.json {
+        true => Ok(print::json(out, &answer)?),
+        false => write_table(out, &answer),
+    };
+    match (&words, &queries) {
+        (Some(words), None) => {
+            let found = collection.search_text(words, &options)?;
+            print(Answer::of(0, found.hits.hits(0), Some(&found.scores))?)?;
         }
+        (None, Some(queries)) => by_vectors(&collection, queries, &options, print)?,
+        (Some(words), Some(queries)) => by_both(&collection, words, queries, &options, print)?,
+        // The parser asks for one of them.
+        (None, None) => {}
     }
     Ok(Exit::Ok)
 }
 
-fn search(
+fn read(query: &Path) -> Result<Array, Error> {
+    match query == Path::new("-") {
+        true => Array::from_stdin(),
+        false => Array::open(query),
+    }
+}
+
+/// Group by group.
+fn by_vectors(
     collection: &Collection,
     queries: &Array,
-    first: usize,
-    n: usize,
     options: &SearchOptions,
-) -> Result<Results, Error> {
-    let mut vectors = vec![0.0; n * queries.dim()];
-    queries.read_rows(first, &mut vectors)?;
-    Rows::new(&vectors, queries.dim())
-        .map_err(proxime::Error::from)
-        .and_then(|rows| collection.search(rows, options))
-        .map_err(|e| Error::from_vectors(queries.name(), first, e))
-}
-
-fn answer(query: usize, results: &Results, i: usize) -> Result<Answer, Error> {
-    let mut answer = Answer {
-        query,
-        ids: Vec::new(),
-        distances: Vec::new(),
-        metadata: Vec::new(),
-    };
-    for hit in results.hits(i) {
-        answer.ids.push(match hit.id() {
-            Key::Int(id) => id.into(),
-            Key::Text(id) => id.into(),
-            id @ (Key::Uuid(_) | Key::Bytes(_)) => id.to_string().into(),
-        });
-        answer.distances.push(hit.distance());
-        answer.metadata.push(metadata_to_json(&hit.metadata()?));
-    }
-    Ok(answer)
-}
-
-fn write_table(
-    out: &mut impl Write,
-    query: usize,
-    results: &Results,
-    i: usize,
+    mut print: impl FnMut(Answer) -> Result<(), Error>,
 ) -> Result<(), Error> {
-    for (rank, hit) in results.hits(i).enumerate() {
-        write!(
-            out,
-            "{query:>6} {rank:>5} {:>14.6}  {}",
-            hit.distance(),
-            hit.id()
-        )?;
-        let metadata = hit.metadata()?;
-        if !metadata.is_empty() {
-            write!(out, "  {}", Clean(metadata_to_json(&metadata)))?;
+    let hits = options.k.min(collection.len()?).max(1);
+    let group = (HITS_MAX / hits)
+        .min(COMPONENTS_MAX / queries.dim())
+        .clamp(1, QUERIES_MAX);
+    for first in (0..queries.rows()).step_by(group) {
+        let n = group.min(queries.rows() - first);
+        let mut vectors = vec![0.0; n * queries.dim()];
+        queries.read_rows(first, &mut vectors)?;
+        let results = Rows::new(&vectors, queries.dim())
+            .map_err(proxime::Error::from)
+            .and_then(|rows| collection.search(rows, options))
+            .map_err(|e| Error::from_vectors(queries.name(), first, e))?;
+        for i in 0..n {
+            print(Answer::of(first + i, results.hits(i), None)?)?;
+        }
+    }
+    Ok(())
+}
+
+/// The same words with each query.
+fn by_both(
+    collection: &Collection,
+    words: &TextQuery,
+    queries: &Array,
+    options: &SearchOptions,
+    mut print: impl FnMut(Answer) -> Result<(), Error>,
+) -> Result<(), Error> {
+    for row in 0..queries.rows() {
+        let mut vector = vec![0.0; queries.dim()];
+        queries.read_rows(row, &mut vector)?;
+        let found = collection
+            .search_text(&words.clone().vector(vector, words.fusion), options)
+            .map_err(|e| Error::from_vectors(queries.name(), row, e))?;
+        print(Answer::of(row, found.hits.hits(0), Some(&found.scores))?)?;
+    }
+    Ok(())
+}
+
+fn write_head(out: &mut impl Write, scored: bool) -> Result<(), Error> {
+    write!(out, "{:>6} {:>5} ", "query", "rank")?;
+    if scored {
+        write!(out, "{:>11} {:>11} ", "score", "text score")?;
+    }
+    Ok(writeln!(out, "{:>14}  id", "distance")?)
+}
+
+fn write_table(out: &mut impl Write, answer: &Answer) -> Result<(), Error> {
+    let hits = answer.ids.iter().zip(&answer.distances);
+    for (rank, ((id, distance), metadata)) in hits.zip(&answer.metadata).enumerate() {
+        write!(out, "{:>6} {rank:>5} ", answer.query)?;
+        for scores in [&answer.scores, &answer.text_scores] {
+            if let Some(score) = scores.as_ref().and_then(|scores| scores.get(rank)) {
+                write!(out, "{score:>11.6} ")?;
+            }
+        }
+        write!(out, "{distance:>14.6}  {id}")?;
+        if metadata
+            .as_object()
+            .is_some_and(|fields| !fields.is_empty())
+        {
+            write!(out, "  {}", Clean(metadata))?;
         }
         writeln!(out)?;
     }

@@ -61,6 +61,42 @@ fn only_what_matches_is_found_and_counted() {
 }
 
 #[test]
+fn words_are_found_alone_and_with_queries() {
+    let desk = films();
+    let alone = desk
+        .run("search db --text EN --fields lang,year -k 3 --json")
+        .json();
+    assert_eq!(alone[0]["ids"], serde_json::json!([0, 2, 4]));
+    assert_eq!(alone[0]["scores"], alone[0]["text_scores"]);
+    assert_eq!(alone[0]["distances"], serde_json::json!([null, null, null]));
+    let both = "search db --text de --fields lang --query q.npy --where year>=2002";
+    let both = desk.run(&format!("{both} --fusion 0,1 -k 2 --json")).json();
+    assert_eq!(both[0]["ids"], serde_json::json!([3, 5]));
+    assert!(both[0]["distances"][0].as_f64().unwrap() > 0.0);
+    let table = desk.run("search db --text en --fields lang -k 1").out;
+    assert!(
+        table.starts_with(" query  rank       score  text score "),
+        "{table}"
+    );
+    assert_eq!(table.lines().count(), 2);
+    assert_eq!(
+        desk.run("search db --text en --query q.npy --fusion best")
+            .code,
+        2
+    );
+    assert_eq!(
+        desk.run("search db --text en --query q.npy --fusion -1,1")
+            .code,
+        2
+    );
+    assert_eq!(desk.run("search db").code, 2);
+    assert_eq!(
+        desk.run("search db --text en --json").json()[0]["ids"],
+        serde_json::json!([])
+    );
+}
+
+#[test]
 fn what_is_no_filter_is_a_usage_error() {
     let desk = films();
     for (filter, problem) in [

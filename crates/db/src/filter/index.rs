@@ -12,7 +12,7 @@ use hashbrown::hash_table::Entry;
 
 use super::{Field, Order, Scalar};
 use crate::record::payload::{PayloadError, Token, Tokens};
-use crate::{Error, Result};
+use crate::{Error, Result, derived};
 
 /// Where encoded metadata lies, row by row.
 pub(crate) trait Payloads {
@@ -139,9 +139,10 @@ impl FieldIndex {
         }
         found
     }
+}
 
-    /// About how much memory it takes.
-    pub(crate) fn bytes(&self) -> usize {
+impl derived::Index for FieldIndex {
+    fn bytes(&self) -> usize {
         self.present.len() / 8 + self.values.bytes() + self.elements.bytes()
     }
 }

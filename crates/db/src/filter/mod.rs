@@ -35,7 +35,7 @@ pub use error::{FilterError, FilterProblem};
 pub(crate) use field::Field;
 pub(crate) use index::{FieldIndex, Payloads, value_at};
 pub(crate) use scalar::Scalar;
-pub(crate) use select::{Indexes, select};
+pub(crate) use select::select;
 
 use crate::Value;
 

@@ -7,11 +7,11 @@ use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 use proxime::{
-    Batch, Collection, Database, Disk, Durability, Fault, Fill, Key, OpenOptions, SearchOptions,
-    SimVfs,
+    Batch, Collection, Database, Disk, Durability, Fault, Fill, Key, Metadata, OpenOptions,
+    SearchOptions, SimVfs, TextQuery,
 };
 
-use crate::support::{int_ids, l2, points, rows};
+use crate::support::{int_ids, l2, object, points, rows};
 
 const DIM: usize = 2;
 
@@ -241,10 +241,14 @@ fn open(vfs: &SimVfs, durability: Durability) -> proxime::Result<(Database, Coll
 
 fn upsert(c: &Collection, first: i64, n: usize, value: f32) -> proxime::Result<()> {
     let data: Vec<f32> = (0..n).flat_map(|i| [value, i as f32]).collect();
-    c.upsert(Batch::new(
-        (first..first + n as i64).map(Key::Int).collect(),
-        &rows(&data, DIM),
-    ))
+    let data = rows(&data, DIM);
+    let ids = (first..first + n as i64).map(Key::Int).collect();
+    c.upsert(Batch::new(ids, &data).metadata(vec![text(value); n]))
+}
+
+/// One word, which tells the value.
+fn text(value: f32) -> Metadata {
+    object([("text", format!("value{value}").into())])
 }
 
 fn both(db: &Database, c: &Collection, id: i64, value: f32) {
@@ -254,7 +258,10 @@ fn both(db: &Database, c: &Collection, id: i64, value: f32) {
     let mut transaction = db.transaction();
     for (c, id) in [(c, id), (&other, 0)] {
         transaction
-            .upsert(c, Batch::new(vec![Key::Int(id)], &data))
+            .upsert(
+                c,
+                Batch::new(vec![Key::Int(id)], &data).metadata(vec![text(value)]),
+            )
             .unwrap();
     }
     transaction.commit().unwrap();
@@ -295,6 +302,25 @@ fn found(db: &Database, c: &Collection) -> State {
         assert_eq!(c.get(&Key::Int(id)).unwrap().unwrap().vector[0], value);
     }
     state
+}
+
+/// The records that the words of these values find, with these values.
+fn by_words(c: &Collection, state: &State) -> State {
+    let mut values: Vec<f32> = state.values().copied().collect();
+    values.sort_by(f32::total_cmp);
+    values.dedup();
+    let found = values.into_iter().flat_map(|value| {
+        let query = TextQuery::new(format!("value{value}"), ["text"]);
+        let found = c
+            .search_text(&query, &SearchOptions::k(usize::MAX))
+            .unwrap();
+        let ids = found.hits.hits(0).map(|hit| match hit.id() {
+            Key::Int(id) => id,
+            other => panic!("{other}"),
+        });
+        ids.map(|id| (id, value)).collect::<Vec<_>>()
+    });
+    found.collect()
 }
 
 /// The states that a script goes through, and how many operations had been done when each was acknowledged.
@@ -359,6 +385,9 @@ impl Run {
         let (db, c) =
             open(&vfs, Durability::Always).unwrap_or_else(|e| panic!("op {ops}, {what}: {e}"));
         let state = found(&db, &c);
+        let mut own = state.clone();
+        own.remove(&OTHER_ROW);
+        assert_eq!(by_words(&c, &own), own, "op {ops}, {what}");
         let allowed = self.allowed(ops, everything);
         assert!(
             allowed.contains(&state),

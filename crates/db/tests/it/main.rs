@@ -39,3 +39,4 @@ mod support;
 mod thread_orders;
 mod threads;
 mod verify;
+mod words;

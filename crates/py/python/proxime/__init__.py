@@ -14,7 +14,7 @@ array([[1],
 
 from ._core import Collection, Database, Hits, Transaction, __version__, open, restore, salvage
 from ._filter import F, Filter
-from ._hit import Hit
+from ._hit import Hit, ScoredHit
 from .exceptions import (
     ArgumentTypeError,
     ClosedError,
@@ -70,6 +70,7 @@ __all__ = [
     "NotFoundError",
     "ParameterError",
     "ReadOnlyError",
+    "ScoredHit",
     "StorageError",
     "StoreNotFoundError",
     "Transaction",

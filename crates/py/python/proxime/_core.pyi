@@ -10,8 +10,8 @@ from uuid import UUID
 import numpy as np
 from numpy.typing import NDArray
 
-from ._hit import Hit
-from ._types import Id, Ids, Include, Metadata, Progress, Queries, Vectors, Versions, Where, ZeroCopy
+from ._hit import Hit, ScoredHit
+from ._types import Fusion, Id, Ids, Include, Metadata, Progress, Queries, Vectors, Versions, Where, ZeroCopy
 
 __all__ = ["Collection", "Database", "Hits", "Transaction", "__version__", "open", "restore", "salvage"]
 __version__: str
@@ -250,6 +250,39 @@ class Collection:
         max_distance: float | None = None,
         include: Include | Sequence[Include] = (),
     ) -> Any: ...
+    @overload  # words, alone or with a query
+    def search(
+        self,
+        queries: Queries | None = None,
+        k: int = 10,
+        *,
+        vector: Queries | None = None,
+        text: str,
+        fields: str | Sequence[str] = "text",
+        fusion: Fusion = "rrf",
+        where: Where | None = None,
+        params: Mapping[str, Any] | None = None,
+        ef: int | None = None,
+        recall: float | None = None,
+        exact: bool = False,
+        max_distance: float | None = None,
+        include: Include | Sequence[Include] = (),
+    ) -> Hits: ...
+    @overload  # one query, by name
+    def search(
+        self,
+        queries: None = None,
+        k: int = 10,
+        *,
+        vector: Queries,
+        where: Where | None = None,
+        params: Mapping[str, Any] | None = None,
+        ef: int | None = None,
+        recall: float | None = None,
+        exact: bool = False,
+        max_distance: float | None = None,
+        include: Include | Sequence[Include] = (),
+    ) -> Hits: ...
     def count(self, where: Where | None = None, params: Mapping[str, Any] | None = None) -> int: ...
     def measure_recall(
         self, queries: Queries, k: int = 10, *, ef: int | None = None, recall: float | None = None
@@ -306,6 +339,10 @@ class Hits:
     @property
     def distances(self) -> NDArray[np.float32]: ...
     @property
+    def scores(self) -> NDArray[np.float64] | None: ...
+    @property
+    def text_scores(self) -> NDArray[np.float64] | None: ...
+    @property
     def metadata(self) -> list[dict[str, Any]]: ...
     @property
     def vectors(self) -> NDArray[np.float32]: ...
@@ -315,8 +352,8 @@ class Hits:
     def __arrow_c_stream__(self, requested_schema: object | None = None) -> object: ...
     def _repr_html_(self) -> str: ...
     def __len__(self) -> int: ...
-    def __iter__(self) -> Iterator[Hit]: ...
+    def __iter__(self) -> Iterator[Hit | ScoredHit]: ...
     @overload
-    def __getitem__(self, index: int, /) -> Hit: ...
+    def __getitem__(self, index: int, /) -> Hit | ScoredHit: ...
     @overload
-    def __getitem__(self, index: slice, /) -> list[Hit]: ...
+    def __getitem__(self, index: slice, /) -> list[Hit | ScoredHit]: ...

@@ -1,4 +1,4 @@
-"""One hit of a search. Its own file, so that the core finds the class before the package is ready."""
+"""Hits of a search. Their own file, so that the core finds the classes before the package is ready."""
 
 from typing import Any, NamedTuple
 
@@ -11,4 +11,14 @@ class Hit(NamedTuple):
     metadata: "dict[str, Any]"
 
 
-Hit.__module__ = "proxime"
+class ScoredHit(NamedTuple):
+    """A record that was found by words, alone or together with a vector."""
+
+    id: "int | str"
+    distance: float
+    metadata: "dict[str, Any]"
+    score: float
+    text_score: float
+
+
+Hit.__module__ = ScoredHit.__module__ = "proxime"

@@ -33,4 +33,5 @@ if TYPE_CHECKING:
     Where: TypeAlias = dict[str, Any] | str | Filter
     Progress: TypeAlias = bool | Callable[[int, int, str], object] | Updated
     Include: TypeAlias = Literal["metadata", "vectors"]
+    Fusion: TypeAlias = Literal["rrf", "dbsf"] | tuple[float, float]
     ZeroCopy: TypeAlias = Literal["allow", "require"]

@@ -145,7 +145,7 @@ class AsyncCollection(_Async[Collection]):
     # Overloaded, which type checkers do not carry over.
 
     @functools.wraps(Collection.search)
-    async def search(self, queries: "Queries", k: int = 10, **options: Any) -> Any:
+    async def search(self, queries: "Queries | None" = None, k: int = 10, **options: Any) -> Any:
         return await _run(functools.partial(self.sync.search, queries, k, **options), False)
 
     @functools.wraps(Collection.search_by_id)

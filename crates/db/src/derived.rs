@@ -1,0 +1,133 @@
+//! Indexes of a part's metadata: built at first use, kept as long as there is room.
+//!
+//! They are derived from what is stored and from nothing else, so they need no format, no log and no care after a crash: any may
+//! be dropped and built again.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use crate::Result;
+
+/// What indexes of a part may always take; more only as long as it is no more than the metadata itself.
+const BYTES_MIN: usize = 16 << 20;
+
+/// What can be kept.
+pub(crate) trait Index {
+    /// About how much memory it takes.
+    fn bytes(&self) -> usize;
+}
+
+/// The indexes of a part that were used last, by what they are of.
+#[derive(Debug)]
+pub(crate) struct Indexes<K, I> {
+    /// Last used last. The lock is held to look, not to build.
+    slots: Mutex<Vec<(K, Slot<I>)>>,
+}
+
+/// An index, once someone has built it. Whoever wants the same one waits.
+type Slot<I> = Arc<Mutex<Option<Arc<I>>>>;
+
+impl<K, I> Default for Indexes<K, I> {
+    fn default() -> Self {
+        Indexes {
+            slots: Mutex::default(),
+        }
+    }
+}
+
+impl<K: Clone + PartialEq, I: Index> Indexes<K, I> {
+    /// The index of `key`, built now if need be. All together they take at most as much memory as the metadata, of
+    /// `payload_bytes`, or 16 MiB; one alone may take more.
+    pub(crate) fn get(
+        &self,
+        key: &K,
+        payload_bytes: usize,
+        build: impl FnOnce() -> Result<I>,
+    ) -> Result<Arc<I>> {
+        let slot = self.slot(key);
+        let mut index = lock(&slot);
+        if let Some(index) = &*index {
+            return Ok(Arc::clone(index));
+        }
+        let built = Arc::new(build()?);
+        *index = Some(Arc::clone(&built));
+        drop(index);
+        self.shrink(payload_bytes.max(BYTES_MIN));
+        Ok(built)
+    }
+
+    fn slot(&self, key: &K) -> Slot<I> {
+        let mut slots = lock(&self.slots);
+        match slots.iter().position(|(other, _)| other == key) {
+            Some(at) => {
+                let used = slots.remove(at);
+                let slot = Arc::clone(&used.1);
+                slots.push(used);
+                slot
+            }
+            None => {
+                let slot = Slot::default();
+                slots.push((key.clone(), Arc::clone(&slot)));
+                slot
+            }
+        }
+    }
+
+    /// Forgets those used longest ago, until the rest fits. One that is being built counts nothing yet; the one used last stays
+    /// in any case, or each use would build it again.
+    fn shrink(&self, bytes_max: usize) {
+        let mut slots = lock(&self.slots);
+        let mut room = bytes_max;
+        let mut keep: Vec<bool> = Vec::new();
+        for (_, slot) in slots.iter().rev() {
+            let bytes = slot
+                .try_lock()
+                .map_or(0, |index| index.as_ref().map_or(0, |index| index.bytes()));
+            keep.push(keep.is_empty() || bytes <= room);
+            room = room.saturating_sub(bytes);
+        }
+        let mut keep = keep.into_iter().rev();
+        slots.retain(|_| keep.next().unwrap_or(true));
+    }
+}
+
+/// A panic while building left no index: what is behind the lock is as it was.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Error;
+
+    /// An index of so many bytes.
+    struct Sized(usize);
+
+    impl Index for Sized {
+        fn bytes(&self) -> usize {
+            self.0
+        }
+    }
+
+    #[test]
+    fn indexes_are_built_once_and_dropped_when_too_large() {
+        let indexes = Indexes::default();
+        let large = 10 << 20;
+        let there = || -> Result<Sized> { panic!("it is there") };
+        let kept = || lock(&indexes.slots).len();
+        let first = indexes.get(&"a", 0, || Ok(Sized(large))).unwrap();
+        assert!(Arc::ptr_eq(&first, &indexes.get(&"a", 0, there).unwrap()));
+        indexes.get(&"b", 0, || Ok(Sized(large))).unwrap();
+        assert_eq!(kept(), 1, "20 MiB are too many");
+        indexes.get(&"b", 0, there).unwrap();
+        indexes.get(&"c", 0, || Ok(Sized(1))).unwrap();
+        assert_eq!(kept(), 2);
+        indexes.get(&"a", 100 << 20, || Ok(Sized(large))).unwrap();
+        assert_eq!(kept(), 3, "as large as the metadata");
+        assert!(indexes.get(&"d", 0, || Err(Error::Closed)).is_err());
+        indexes.get(&"d", 0, || Ok(Sized(1))).unwrap();
+        indexes.get(&"e", 0, || Ok(Sized(17 << 20))).unwrap();
+        indexes.get(&"e", 0, there).unwrap();
+        assert_eq!(kept(), 1, "one alone may be larger");
+    }
+}
