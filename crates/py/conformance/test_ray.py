@@ -117,6 +117,23 @@ def whole(load):
     assert load.wrong == 0
 
 
+def test_few_queries_go_to_few_servers_in_turn():
+    for servers, replicas, shards, most in [(3, 2, 6, 2), (3, 1, 6, 3), (5, 2, 20, 3), (8, 3, 24, 3), (4, 4, 7, 1), (10, 2, 40, 5)]:
+        homes = [[(j + r) % servers for r in range(replicas)] for j in range(shards)]
+        asked = np.zeros(servers, int)
+        for turn in range(shards * replicas):
+            turned = [proxime.ray._Call._turned(own, turn) for own in homes]
+            few = proxime.ray._few_servers(turned, set(), turn)
+            assert len(few) <= most
+            assert all(few & set(own) for own in homes)
+            asked[list(few)] += 1
+            without = {turn % servers}
+            others = proxime.ray._few_servers(turned, without, turn)
+            assert not others & without
+            assert all(others & set(own) for own in homes if set(own) - without)
+        assert asked.max() <= 2 * asked.min()
+
+
 def test_answers_are_those_without_ray(root, index, truth):
     with sharded.ShardedIndex.open(root) as reference:
         assert index.digest() == reference.digest()

@@ -5,7 +5,8 @@ use std::path::PathBuf;
 
 use proxime::{CollectionConfig, Durability, Level, OpenOptions, Params, Preset, Verify};
 use pyo3::prelude::*;
-use pyo3::types::{PyString, PyTuple};
+use pyo3::pybacked::PyBackedStr;
+use pyo3::types::{IntoPyDict, PyString, PyTuple};
 
 use crate::collection::Collection;
 use crate::origin::Origin;
@@ -42,20 +43,34 @@ const COPIED: [&str; 2] = ["the copy was complete already", "there is no copy"];
 /// them while opening; `"lazy"`, ids when a collection is first used, its graphs at the first search, vectors and metadata in blocks as they
 /// are read. Opening lazily takes milliseconds whatever the size; damage is then an error of the call that meets it.
 ///
+/// An address such as `"s3://bucket/notes"` is opened by `proxime.s3.open`, for reading.
+///
 /// >>> import proxime
 /// >>> db = proxime.open(":memory:")
 /// >>> db.create_collection("docs", dim=3)
 /// Collection('docs', 0 × 3 f32, cosine)
 #[pyfunction]
 #[pyo3(signature = (path, threads=None, read_only=false, *, durability="always", verify="full"))]
-pub(crate) fn open(
-    py: Python<'_>,
-    path: &Bound<'_, PyAny>,
-    threads: Option<&Bound<'_, PyAny>>,
+pub(crate) fn open<'py>(
+    py: Python<'py>,
+    path: &Bound<'py, PyAny>,
+    threads: Option<&Bound<'py, PyAny>>,
     read_only: bool,
     durability: &str,
     verify: &str,
-) -> PyResult<Database> {
+) -> PyResult<Bound<'py, Database>> {
+    if is_address(path) {
+        let options = [("verify", verify.into_pyobject(py)?.into_any())];
+        let options = options
+            .into_iter()
+            .chain(threads.map(|n| ("threads", n.clone())));
+        let options = options.into_py_dict(py)?;
+        let opened = py
+            .import("proxime.s3")?
+            .getattr("open")?
+            .call((path,), Some(&options))?;
+        return Ok(opened.cast_into()?);
+    }
     if let Err(error) = Level::from_env() {
         let message = format!("PROXIME_ISA: {error}");
         return Err(error::plain(py, "ParameterError", &message));
@@ -81,7 +96,13 @@ pub(crate) fn open(
         false => proxime::Database::open_with(&place, &options),
     })?;
     let origin = Origin::new((!in_memory).then_some(place), options.threads);
-    Ok(Database { inner, origin })
+    Bound::new(py, Database { inner, origin })
+}
+
+/// Whether it leads to object storage.
+fn is_address(path: &Bound<'_, PyAny>) -> bool {
+    path.extract::<PyBackedStr>()
+        .is_ok_and(|text| text.contains("://"))
 }
 
 fn level(py: Python<'_>, name: &str) -> PyResult<Durability> {

@@ -19,7 +19,7 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 from uuid import UUID
 
 import numpy as np
@@ -31,6 +31,8 @@ from .migrate import Batch, Source
 COLLECTION = "shard"
 _FORMAT = 1
 _PREFIX, _SUFFIX = "MANIFEST-", ".json"
+#: Where an index is: a folder, or an address in object storage.
+Root: TypeAlias = Path | str
 
 
 @dataclass(frozen=True)
@@ -168,16 +170,29 @@ def publish(root: Path, manifest: Manifest) -> int:
     return number
 
 
-def newest(root: Path) -> int:
-    """The number of the manifest that counts."""
+def place(path: str | os.PathLike[str]) -> Root:
+    """A folder, or an address in object storage."""
+    text = os.fspath(path)
+    return text if "://" in text else Path(text)
+
+
+def newest(root: Root) -> int:
+    """The number of the manifest that counts; in object storage, of the snapshot."""
+    if isinstance(root, str):
+        numbers = _s3().snapshots(root)
+        if not numbers:
+            raise StoreNotFoundError(f"there is no index at {root}")
+        return max(numbers)
     numbers = _numbers(root)
     if not numbers:
         raise StoreNotFoundError(f"{root} is not a sharded index: it has no manifest")
     return max(numbers)
 
 
-def read(root: Path, number: int) -> Manifest:
+def read(root: Root, number: int) -> Manifest:
     """A manifest. Errors: written by a later version, or damaged."""
+    if isinstance(root, str):  # a snapshot has one
+        root, number = _s3().cached(root, number, folder=""), 1
     path = root / f"{_PREFIX}{number:08}{_SUFFIX}"
     try:
         found = json.loads(path.read_bytes())
@@ -194,15 +209,23 @@ def read(root: Path, number: int) -> Manifest:
         raise DamagedError(f"{path} is damaged: {error}") from error
 
 
-def open_shard(root: Path, shard: Shard, threads: int | None = None) -> tuple[_core.Database, _core.Collection]:
-    """A shard, for reading. Errors: damaged, or not what the manifest says."""
-    db = _core.open(root / shard.folder, threads, read_only=True)
+def open_shard(root: Root, number: int, shard: Shard, threads: int | None = None) -> tuple[_core.Database, _core.Collection]:
+    """A shard of a manifest, for reading. Errors: damaged, or not what the manifest says."""
+    folder = _s3().cached(root, number, folder=shard.folder) if isinstance(root, str) else root / shard.folder
+    db = _core.open(folder, threads, read_only=True)
     collection = db.collection(COLLECTION)
     found = collection.digest()
     if found != shard.digest:
         db.close()
-        raise DamagedError(f"{root / shard.folder} has digest {found}, not that of its name")
+        raise DamagedError(f"{folder} has digest {found}, not that of {shard.folder}")
     return db, collection
+
+
+def _s3() -> Any:
+    """Imported by those who need it."""
+    from . import s3
+
+    return s3
 
 
 def _numbers(root: Path) -> list[int]:

@@ -5,9 +5,10 @@
 >>> index = proxime.ray.open("/shared/index", replicas=2)  # doctest: +SKIP
 >>> answer = index.search(queries, k=10, timeout=2.0)  # doctest: +SKIP
 
-The folder is that of `proxime.sharded` and must be readable under one path on every node: it is the only truth, and actors are
+The folder is that of `proxime.sharded` and must be readable under one path on every node; or the index is in object storage, where
+`proxime.s3.push_index` or `proxime.sharded.build` has put it, and each node keeps the shards of its servers. It is the only truth, and actors are
 caches of it. Server `i` of `s` has the shards `j` with `(j + r) % s == i` for one of the replicas `r`, so the load of a server
-that dies is shared by its neighbours. A call sends one message to each server that it needs. What does not answer in time is asked
+that dies is shared by its neighbours. A call sends one message to each server that it needs, of few queries to as few as have all shards. What does not answer in time is asked
 of another replica (a hedge), what fails at once; and the parts are merged as `ShardedIndex` does, so the answers are equal.
 """
 
@@ -16,7 +17,7 @@ import os
 import shutil
 import tempfile
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from os import PathLike
@@ -47,6 +48,8 @@ _START_S = 30.0
 #: A hedge goes out when a call takes longer than 95 % of the last ones did; before there are enough of them, after this.
 _HEDGE_FIRST_S = 0.05
 _HEDGE_MIN_S = 0.01
+#: Up to so many queries what a call costs is messages, and few servers are asked; with more it is work, which all share.
+_FEW_QUERIES = 32
 
 
 class ShardUnavailableError(StorageError):
@@ -76,7 +79,10 @@ def build(
     A task whose worker dies is done again, on another. `cpus` is what each takes, and how many threads it uses. Several files
     are read in parallel if they are given as a list. Errors: those of `proxime.sharded.build`.
     """
-    root = Path(destination).absolute()
+    place = _shards.place(destination)
+    if isinstance(place, str):
+        raise ParameterError("workers need a folder that all of them share; build there, then proxime.s3.push_index brings it to object storage")
+    root = place.absolute()
     root.mkdir(parents=True, exist_ok=True)
     sources = as_sources(source, metric, vector, id)
     checked_shards(shards)
@@ -122,7 +128,7 @@ def _environment(cpus: float) -> dict[str, Any]:
 class _Server:
     """An actor: opens the shards that it is asked for, of any manifest, and keeps them."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: _shards.Root) -> None:
         self._root = root
         self._manifests: dict[int, _shards.Manifest] = {}
         self._opened: dict[_shards.Shard, tuple[Any, Any]] = {}
@@ -158,17 +164,18 @@ class _Server:
             self._manifests[number] = _shards.read(self._root, number)
         chosen = self._manifests[number].shards[shard]
         if chosen not in self._opened:
-            self._opened[chosen] = _shards.open_shard(self._root, chosen)
+            self._opened[chosen] = _shards.open_shard(self._root, number, chosen)
         return self._opened[chosen][1]
 
 
 def open(uri: str | PathLike[str], *, replicas: int = 2, servers: int | None = None, cpus: float = 1) -> "RayIndex":
-    """Open the newest complete index in a folder, with its servers, one a node if `servers` does not say how many.
+    """Open the newest complete index in a folder or in object storage, with its servers, one a node if `servers` does not say how many.
 
     Servers outlive the client: opening again, also from elsewhere, finds those that run. `cpus` is what each of them takes.
     Errors: no index; servers of another version of Proxime.
     """
-    return RayIndex(Path(uri).absolute(), replicas, servers or len(_nodes(cpus)), cpus)
+    root = _shards.place(uri)
+    return RayIndex(root if isinstance(root, str) else root.absolute(), replicas, servers or len(_nodes(cpus)), cpus)
 
 
 def _nodes(cpus: float) -> list[str]:
@@ -179,7 +186,7 @@ def _nodes(cpus: float) -> list[str]:
 class RayIndex:
     """An index in shards, searched by the servers of a Ray cluster. Made by `open`. Several threads may search."""
 
-    def __init__(self, root: Path, replicas: int, servers: int, cpus: float) -> None:
+    def __init__(self, root: _shards.Root, replicas: int, servers: int, cpus: float) -> None:
         self._root = root
         self._cpus = cpus
         self._servers: list[Any] = []
@@ -323,6 +330,22 @@ class RayIndex:
         self.close()
 
 
+def _few_servers(homes: Sequence[Sequence[int]], without: set[int], turn: int) -> set[int]:
+    """Few servers that have all shards between them, as far as there are such; others with each turn. `homes` has those of each
+    shard. Always the one that has most of what is left: at worst a logarithm more than the fewest (Chvátal 1979).
+    """
+    few: set[int] = set()
+    # Of equal servers the one that is met first is taken; each turn of a shard's replicas begins at the next shard.
+    begin = turn // len(homes[0])
+    shards = [(begin + j) % len(homes) for j in range(len(homes))]
+    left = {j: [i for i in homes[j] if i not in without] for j in shards}
+    while any(left.values()):
+        most, _ = Counter(i for own in left.values() for i in own).most_common(1)[0]
+        few.add(most)
+        left = {shard: own for shard, own in left.items() if most not in own}
+    return few
+
+
 class _Call:
     """One search: which shards have answered, who has been asked for what, and when a second is asked."""
 
@@ -337,7 +360,8 @@ class _Call:
         now = time.monotonic()
         suspects = {i for i, until in index._suspect_until.items() if until > now}
         turned = [self._turned(index._homes(j), index._calls) for j in range(shards)]
-        self._left = [sorted(homes, key=lambda i: i in suspects) for homes in turned]
+        few = _few_servers(turned, suspects, index._calls) if len(queries) <= _FEW_QUERIES else set()
+        self._left = [sorted(homes, key=lambda i: (i in suspects, i not in few)) for homes in turned]
         #: Calls that have not answered: server, shards, and when they were sent; and those of them that were hedged.
         self._asked: dict[Any, tuple[int, list[int], float]] = {}
         self._hedged: set[Any] = set()

@@ -63,16 +63,23 @@ def build(
     vector: str = "vector",
     id: str | None = None,
 ) -> int:
-    """Build an index in the folder `destination`, and return the number of its manifest.
+    """Build an index in the folder `destination`, or at an address in object storage such as "s3://bucket/index" (by way of
+    `proxime.s3`), and return the number of its manifest or snapshot.
 
-    A source is an array `[n, dim]`, an `.npy` file (ids are row numbers), a Parquet file or a folder of them (column `vector`,
-    ids from column `id`, or row numbers; other columns become metadata), or a `Source`; or several of them, with their own ids.
+    A source is an array `[n, dim]`, an `.npy` file (ids are row numbers), a Parquet file, a folder of them or a Ray Dataset (column
+    `vector`, ids from column `id`, or row numbers; other columns become metadata), or a `Source`; or several of them, with their own ids.
     A record goes to the shard that the hash of its id says. The same input gives the same digests, and shards that are there
     already are left alone. Readers see the new index when it is complete, at their next `refresh`.
 
     Cost: a copy of the source in `destination` while it builds; memory for one batch, then for one shard.
     """
-    root = Path(destination)
+    root = _shards.place(destination)
+    if isinstance(root, str):
+        from . import s3
+
+        with tempfile.TemporaryDirectory() as folder:
+            build(source, folder, shards=shards, metric=metric, preset=preset, vector=vector, id=id)
+            return s3.push_index(folder, root)
     root.mkdir(parents=True, exist_ok=True)
     sources = as_sources(source, metric, vector, id)
     work = Path(tempfile.mkdtemp(prefix=".spill-", dir=root))
@@ -91,20 +98,20 @@ class ShardedIndex:
     """An index in shards, read by this process alone."""
 
     def __init__(self, root: _Path, threads: int | None = None) -> None:
-        self._root = Path(root)
+        self._root = _shards.place(root)
         self._threads = threads
         self.refresh()
 
     @classmethod
     def open(cls, path: _Path, threads: int | None = None) -> Self:
-        """Open the newest complete index in a folder. Errors: no index, a shard that is missing or damaged."""
+        """Open the newest complete index in a folder or in object storage, whose shards are then brought to the cache of `proxime.s3`. Errors: no index, a shard that is missing or damaged."""
         return cls(path, threads)
 
     def refresh(self) -> None:
         """Look for what was built since, and go over to it. After an error all is as before."""
         number = _shards.newest(self._root)
         manifest = _shards.read(self._root, number)
-        opened = [_shards.open_shard(self._root, shard, self._threads) for shard in manifest.shards]
+        opened = [_shards.open_shard(self._root, number, shard, self._threads) for shard in manifest.shards]
         self._number, self._manifest, self._opened = number, manifest, opened
 
     def search(self, queries: ArrayLike, k: int = 10, **options: Any) -> Answer:
@@ -209,6 +216,8 @@ def _as_source(source: Any, metric: Any, vector: str, id: str | None) -> Source:
         return source
     if isinstance(source, np.ndarray):
         return _of_rows(source, metric)
+    if hasattr(source, "iter_batches"):
+        return _of_dataset(source, metric, vector, id)
     path = Path(source)
     if path.suffix == ".npy":
         return _of_rows(np.load(path, mmap_mode="r", allow_pickle=False), metric)
@@ -246,3 +255,21 @@ def _of_parquet(path: Path, metric: Any, vector: str, id: str | None) -> Source:
             start += len(rows)
 
     return Source(len(first[0]), metric, batches)
+
+
+def _of_dataset(data: Any, metric: Any, vector: str, id: str | None) -> Source:
+    """A Ray Dataset. Without ids the order of its rows gives them, which Ray may change from run to run."""
+    first = data.take(1)[0][vector]
+
+    def batches() -> Iterator[Batch]:
+        start = 0
+        for rows in data.iter_batches(batch_size=_ROWS, batch_format="numpy"):
+            column = rows.pop(vector)
+            vectors = column if column.ndim == 2 else np.stack(column)
+            ids = np.arange(start, start + len(vectors)) if id is None else rows.pop(id).tolist()
+            others = [others.tolist() for others in rows.values()]
+            metadata = [dict(zip(rows, values)) for values in zip(*others)] if others else None
+            yield Batch(ids, vectors, metadata)
+            start += len(vectors)
+
+    return Source(len(first), metric, batches)
