@@ -1,0 +1,1 @@
+"""Proxime in ann-benchmarks."""
