@@ -95,6 +95,38 @@ pub(crate) fn another_process(test: &str, path: &Path) -> Command {
     command
 }
 
+/// The same as a user whom the system does not allow everything: `nobody` if this is root. `dir`: where everybody may look, for a
+/// copy of this program, which may be in a directory of its user's own. `None`, and a word about it, where that cannot be had.
+pub(crate) fn by_nobody(test: &str, path: &Path, dir: &Path) -> Option<Command> {
+    let own = another_process(test, path);
+    if !rustix::process::geteuid().is_root() {
+        return Some(own);
+    }
+    let nobody = || {
+        let mut command = Command::new("setpriv");
+        command.args(["--reuid=65534", "--regid=65534", "--clear-groups"]);
+        command
+    };
+    if !nobody().arg("true").status().is_ok_and(|s| s.success()) {
+        skipped("there is no setpriv to become somebody else with");
+        return None;
+    }
+    let program = dir.join("it");
+    std::fs::copy(own.get_program(), &program).unwrap();
+    let mut nobody = nobody();
+    nobody
+        .arg(program)
+        .args(own.get_args())
+        .envs(own.get_envs().filter_map(|(k, v)| Some((k, v?))));
+    Some(nobody)
+}
+
+/// Past the test runner, which shows what a test prints only if it fails.
+fn skipped(why: &str) {
+    let word = format!("SKIPPED: {why}\n");
+    io::stderr().write_all(word.as_bytes()).unwrap();
+}
+
 /// The path that the first process gave; `None` if the test was started by hand.
 pub(crate) fn given_path() -> Option<std::path::PathBuf> {
     std::env::var_os("PROXIME_TEST_PATH").map(Into::into)
@@ -110,9 +142,7 @@ impl SmallDisk {
         let options = format!("size={mib}m");
         let mounted = disk.run("mount", &["-t", "tmpfs", "-o", &options, "none"]);
         if !mounted {
-            // Past the test runner, which shows what a test prints only if it fails.
-            let word = b"SKIPPED: this user may not mount a file system\n";
-            io::stderr().write_all(word).unwrap();
+            skipped("this user may not mount a file system");
         }
         mounted.then_some(disk)
     }
