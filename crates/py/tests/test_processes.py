@@ -2,12 +2,15 @@
 
 import concurrent.futures
 import copy
+import gc
 import multiprocessing
 import os
 import pickle
+import signal
 import subprocess
 import sys
 import textwrap
+import traceback
 import warnings
 
 import numpy as np
@@ -106,6 +109,40 @@ def test_a_fork_in_the_middle_of_other_threads_work(docs):
         finally:
             running = False
         assert all(search.result() is None for search in searches)
+
+
+def test_a_fork_while_tails_are_sealed(tmp_path):
+    """The child reads what there was, may not write, and closes what it has without touching the store; the parent's seals go on."""
+    db = proxime.open(tmp_path / "db")
+    docs = db.create_collection("docs", dim=DIM, metric="l2")
+    rows = vectors(600)
+    for turn in range(1, 7):
+        # The second batch wakes the thread that seals.
+        for first in [1200 * turn, 1200 * turn + 600]:
+            docs.upsert(range(first, first + 600), rows)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)
+            child = os.fork()
+        if child == 0:
+            signal.alarm(60)  # a child that waits for a thread it does not have is killed
+            right = False
+            try:
+                found = docs.search(rows[0], k=turn, exact=True)
+                right = (len(docs), found.distances.tolist()) == (1200 * turn, [0.0] * turn)
+                with pytest.raises(proxime.ForkedError):
+                    docs.upsert([1], rows[:1])
+                db.close()
+                del docs, db
+                gc.collect()
+            except BaseException:
+                traceback.print_exc()
+                right = False
+            os._exit(0 if right else 1)
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    db.close()
+    with proxime.open(tmp_path / "db") as db:
+        assert len(db.collection("docs")) == 7200
+        assert db.verify()["ok"]
 
 
 ENDS = {
