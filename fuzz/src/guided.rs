@@ -1,4 +1,5 @@
-//! The targets under libFuzzer, which keeps inputs that reach new code. `PROXIME_FUZZ_TARGET` says which target.
+//! The targets under libFuzzer, which keeps inputs that reach new code. `PROXIME_FUZZ_TARGET` says which target, and
+//! `PROXIME_FUZZ_SECONDS` after how much time of the processor it ends: by the clock, a busy machine would look like a thorough search.
 
 #![no_main]
 
@@ -6,6 +7,8 @@ use std::sync::LazyLock;
 
 use libfuzzer_sys::fuzz_target;
 use proxime_fuzz::{TARGETS, Target};
+use rustix::process::{Signal, getpid, kill_process};
+use rustix::time::{ClockId, clock_gettime};
 
 static TARGET: LazyLock<Target> = LazyLock::new(|| {
     let name = std::env::var("PROXIME_FUZZ_TARGET").unwrap_or_default();
@@ -13,4 +16,17 @@ static TARGET: LazyLock<Target> = LazyLock::new(|| {
     found.map_or(|_| std::process::abort(), |(_, target)| target)
 });
 
-fuzz_target!(|data: &[u8]| TARGET(data));
+static SECONDS: LazyLock<i64> = LazyLock::new(|| {
+    let seconds = std::env::var("PROXIME_FUZZ_SECONDS");
+    seconds.map_or(i64::MAX, |text| {
+        text.parse().unwrap_or_else(|_| std::process::abort())
+    })
+});
+
+fuzz_target!(|data: &[u8]| {
+    if clock_gettime(ClockId::ProcessCPUTime).tv_sec >= *SECONDS {
+        // To libFuzzer this means to end in good order, with its counts.
+        kill_process(getpid(), Signal::USR1).ok();
+    }
+    TARGET(data);
+});

@@ -21,7 +21,7 @@ const COVERAGE: &str = "--cfg fuzzing -Cpasses=sancov-module -Cllvm-args=-saniti
 /// What a single input may take before it counts as harm.
 const LIMITS: &str = "-timeout=20 -rss_limit_mb=2048 -malloc_limit_mb=512 -max_len=65536";
 
-/// Fuzzes one target, or each in turn, for so many seconds.
+/// Fuzzes one target, or each in turn, for so many seconds of the processor.
 pub(crate) fn run(workspace: &Workspace, target: Option<&str>, seconds: u64) -> Result<()> {
     let corpus = workspace.root.join("fuzz/corpus");
     let mut targets = Vec::new();
@@ -45,10 +45,11 @@ pub(crate) fn run(workspace: &Workspace, target: Option<&str>, seconds: u64) -> 
     for target in targets {
         let found = workspace.target.join("fuzz-corpus").join(&target);
         fs::create_dir_all(&found)?;
-        let limits = format!("{LIMITS} -max_total_time={seconds} -print_final_stats=1");
+        let limits = format!("{LIMITS} -print_final_stats=1");
         let mut command = shell::command(&program, &limits, &found);
         command
             .env("PROXIME_FUZZ_TARGET", &target)
+            .env("PROXIME_FUZZ_SECONDS", seconds.to_string())
             .arg(format!("-artifact_prefix={}-", found.display()))
             .arg(&found)
             .arg(corpus.join(&target));

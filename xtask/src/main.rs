@@ -70,7 +70,7 @@ enum Chore {
     Fuzz {
         /// Only this target; otherwise each in turn
         target: Option<String>,
-        /// How long each
+        /// How long each, in time of the processor
         #[arg(long, default_value_t = 60)]
         seconds: u64,
     },

@@ -76,7 +76,7 @@ fn try_one(tree: &Path, plant: &Plant) -> Result<Option<&'static str>> {
         sound.matches(plant.right).count()
     );
     fs::write(&file, sound.replacen(plant.right, plant.wrong, 1))?;
-    let outcome = test(tree, plant.package, plant.tests);
+    let outcome = test(tree, plant.target, plant.tests);
     fs::write(&file, sound)?;
     outcome
 }
@@ -86,22 +86,22 @@ fn sound(tree: &Path, chosen: &[&Plant]) -> Result<()> {
     let mut tests: BTreeMap<_, BTreeSet<_>> = BTreeMap::new();
     for plant in chosen {
         tests
-            .entry(plant.package)
+            .entry(plant.target)
             .or_default()
             .extend(plant.tests.split_whitespace());
     }
-    for (package, tests) in tests {
+    for (target, tests) in tests {
         let tests = Vec::from_iter(tests).join(" ");
-        if let Some(how) = test(tree, package, &tests)? {
-            bail!("{package}: {tests}: {how} something before anything was planted");
+        if let Some(how) = test(tree, target, &tests)? {
+            bail!("{target}: {tests}: {how} something before anything was planted");
         }
     }
     Ok(())
 }
 
-/// Why tests of a package did not pass, if they did not.
-fn test(tree: &Path, package: &str, tests: &str) -> Result<Option<&'static str>> {
-    let args = format!("test --locked --package {package} --lib --test it");
+/// Why tests did not pass, if they did not.
+fn test(tree: &Path, target: &str, tests: &str) -> Result<Option<&'static str>> {
+    let args = format!("test --locked --package {target}");
     let cargo = |more: &str| {
         let mut command = shell::command("cargo", &format!("{args} {more}"), tree);
         command

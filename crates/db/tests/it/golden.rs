@@ -197,15 +197,14 @@ pub(crate) fn mounted(files: &BTreeMap<String, Vec<u8>>) -> Arc<dyn Vfs> {
     Arc::new(vfs)
 }
 
-/// Everything that can be found by the ids that were ever used, and by looking at every vector.
+/// Everything that is found page by page, and by looking at every vector.
 pub(crate) fn read(db: &Database) -> proxime::Result<Content> {
     let c = db.collection("docs")?;
-    let mut content = Content::new();
-    for number in 0..1000 {
-        if let Some(record) = c.get(&key(number))? {
-            content.insert(key(number), record);
-        }
-    }
+    let records = c.scroll(None, 10_000, None)?;
+    let content: Content = records
+        .into_iter()
+        .map(|record| (record.id.clone(), record))
+        .collect();
     let query = vector(1, c.config().dim);
     let options = SearchOptions {
         exact: true,
@@ -213,7 +212,7 @@ pub(crate) fn read(db: &Database) -> proxime::Result<Content> {
     };
     let found = c.search(rows(&query, c.config().dim), &options)?;
     let ids: std::collections::BTreeSet<Key> = found.hits(0).map(|hit| hit.id()).collect();
-    assert!(ids.iter().eq(content.keys()), "search and get differ");
+    assert!(ids.iter().eq(content.keys()), "search and scroll differ");
     Ok(content)
 }
 
@@ -235,6 +234,10 @@ fn every_one_opens_and_holds_what_was_put_there() {
             };
             let db = Database::open_on(mounted(&files), &options).unwrap();
             assert!(read(&db).unwrap() == expected, "{}", golden.name);
+            let c = db.collection("docs").unwrap();
+            for id in (0..1000).map(key) {
+                assert_eq!(c.get(&id).unwrap().as_ref(), expected.get(&id));
+            }
             let report = db.verify_deep().unwrap();
             assert!(report.ok, "{report:?}");
         }

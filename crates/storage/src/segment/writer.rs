@@ -193,3 +193,41 @@ impl Drop for SegmentWriter {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Access, Collection, MemVfs, Store};
+
+    /// All in a file is either what somebody wrote or zero, whoever wrote it.
+    #[test]
+    fn padding_is_zero() {
+        let vfs = Arc::new(MemVfs::new());
+        let (mut store, _) = Store::open(vfs.clone(), Access::Create).unwrap();
+        let header = SegmentHeader {
+            collection_id: 1,
+            rows: 1,
+            dim: 1,
+            dtype: 0,
+            metric: 0,
+        };
+        let mut writer = store.create_segment(header).unwrap();
+        writer.begin(SectionKind::Vectors, 1).unwrap();
+        writer.append(&[7; BLOCK_BYTES]).unwrap();
+        writer.begin(SectionKind::Ids, 1).unwrap();
+        // As if the last bytes were no elements, but what fills the block.
+        writer.sections[0].2 = BLOCK_BYTES as u64 - 9;
+        let pinned = writer.finish().unwrap();
+        store
+            .commit(|manifest| {
+                let mut collection = Collection::new(1, "c", ().into());
+                collection.segments.push(pinned);
+                manifest.collections.push(collection);
+            })
+            .unwrap();
+        drop(store);
+        let (_, segments) = Store::open(vfs, Access::Read).unwrap();
+        let error = segments[0].read(SectionKind::Vectors).unwrap_err();
+        assert!(error.to_string().contains("the padding of VEC"), "{error}");
+    }
+}

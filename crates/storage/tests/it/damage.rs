@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use proxime_storage::{Access, Error, MemVfs, OsVfs, SectionKind, Store, Vfs};
+use proxime_storage::{
+    Access, Collection, Error, LazySection, MemVfs, OsVfs, SectionKind, Store, Vfs,
+};
 
 use crate::sample::{self, Content};
 
@@ -239,4 +241,46 @@ fn a_file_of_another_life_of_the_same_store() {
     sample::put(&*vfs, name, &sample::get(&*copy, name));
     let error = sample::read(vfs, Access::Read).unwrap_err().to_string();
     assert!(error.contains("root digest"), "{error}");
+}
+
+/// Of blocks that are checked when they are first read: whoever reads the damaged one is told, each time, and nobody else.
+#[test]
+fn lazily_every_block_of_a_read_is_checked() {
+    const BLOCK: usize = 4096;
+    const BLOCKS: usize = 70;
+    let vfs: Arc<dyn Vfs> = Arc::new(MemVfs::new());
+    let (mut store, _) = Store::open(vfs.clone(), Access::Create).unwrap();
+    let bytes: Vec<u8> = (0..BLOCKS * BLOCK - 5).map(|i| (i % 251) as u8).collect();
+    let segment = sample::write_segment(&store, 1, &[(SectionKind::Vectors, &bytes)]).unwrap();
+    store
+        .commit(|manifest| {
+            let mut collection = Collection::new(1, "c", ().into());
+            collection.segments.push(segment);
+            manifest.collections.push(collection);
+        })
+        .unwrap();
+    drop(store);
+    for bad in [0, 1, 63, 64, 66, BLOCKS - 1] {
+        let own = sample::get(&*vfs, SEGMENT);
+        let mut damaged = own.clone();
+        damaged[BLOCK + bad * BLOCK + 17] ^= 4;
+        sample::put(&*vfs, SEGMENT, &damaged);
+        let (_, segments) = Store::open(vfs.clone(), Access::Read).unwrap();
+        let segment = Arc::new(segments.into_iter().next().unwrap());
+        let section = LazySection::new(&segment, SectionKind::Vectors).unwrap();
+        let section = section.unwrap();
+        for first in 0..BLOCKS {
+            for last in [first, first + 1, 63, 64, BLOCKS - 1] {
+                let read = first * BLOCK + 9..last * BLOCK + 10;
+                let checked = section.check(read).is_ok();
+                assert_eq!(
+                    checked,
+                    !(first..=last).contains(&bad),
+                    "{bad}: {first} to {last}"
+                );
+            }
+        }
+        assert!(section.check(0..usize::MAX).is_err());
+        sample::put(&*vfs, SEGMENT, &own);
+    }
 }
