@@ -4,14 +4,14 @@
 //! keeps a database open, so dropping the last handle closes it whatever they are doing. A write wakes them. Before the next one, if they are too
 //! far behind by then, it does what is due itself, or waits for whoever does.
 
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::sync::{Arc, Weak};
-use std::thread::JoinHandle;
 use std::time::Duration;
 
 use crate::database::{Inner, Shared, hold};
 use crate::seal::Lag;
 use crate::snapshot::View;
+use crate::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
+use crate::sync::thread::{self, JoinHandle};
 use crate::{Error, Result, compact, pool};
 
 /// How often the log is synced at [`Durability::Batch`](crate::Durability::Batch).
@@ -72,7 +72,7 @@ impl Thread {
     ) -> Result<Thread> {
         let (wake, woken) = sync_channel(1);
         let shared = Arc::downgrade(shared);
-        let handle = std::thread::Builder::new()
+        let handle = thread::Builder::new()
             .name(name.to_owned())
             .spawn(move || {
                 pool::step_back();
@@ -83,30 +83,33 @@ impl Thread {
             })?;
         Ok(Thread { wake, handle })
     }
+
+    /// Whether it was there to be woken. If it is about to look anyway, there is no room for more.
+    fn wake(&self) -> bool {
+        !matches!(self.wake.try_send(()), Err(TrySendError::Disconnected(())))
+    }
 }
 
 /// Has a thread do what is due, until nothing is: whatever fails, for want of room or because the database is closed, is tried again after
-/// a later write.
+/// a later write, by another thread if this one has panicked.
 fn wake(
     thread: &mut Option<Thread>,
     shared: &Arc<Shared>,
     name: &str,
     due: fn(&Shared) -> Result<bool>,
 ) {
-    if thread.is_none() {
-        let run = move |shared: Weak<Shared>, woken: Receiver<()>| {
-            while woken.recv().is_ok() {
-                if let Some(shared) = shared.upgrade() {
-                    while due(&shared).unwrap_or(false) {}
-                }
-            }
-        };
-        *thread = Thread::start(shared, name, run).ok();
+    if thread.as_ref().is_some_and(Thread::wake) {
+        return;
     }
-    // It is full if the thread is about to look anyway.
-    thread.iter().for_each(|thread| {
-        thread.wake.try_send(()).ok();
-    });
+    let run = move |shared: Weak<Shared>, woken: Receiver<()>| {
+        while woken.recv().is_ok() {
+            if let Some(shared) = shared.upgrade() {
+                while due(&shared).unwrap_or(false) {}
+            }
+        }
+    };
+    *thread = Thread::start(shared, name, run).ok();
+    thread.as_ref().map(Thread::wake);
 }
 
 impl Inner {

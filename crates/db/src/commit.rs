@@ -15,6 +15,7 @@ use proxime_storage::{Durability, Log, RecoveryReport, SegmentRef, Store, Ticket
 use roaring::RoaringBitmap;
 
 use crate::compact::{Merge, Merged};
+use crate::database::hold;
 use crate::entry::Entry;
 use crate::frame::{self, Joined};
 use crate::merge::{Run, damaged};
@@ -23,6 +24,7 @@ use crate::record::versions::Versions;
 use crate::seal::{self, LOG_BYTES_MAX, Lag, Seal};
 use crate::segment::{LoggedRows, Segment};
 use crate::snapshot::{Part, Snapshot, View};
+use crate::sync::Mutex;
 use crate::writer::{Checked, open_written, write_segment};
 use crate::{Error, Result};
 
@@ -31,8 +33,7 @@ use crate::{Error, Result};
 pub(crate) struct Writing {
     pub(crate) store: Store,
     durability: Durability,
-    /// Once there has been something to write. Opening alone changes nothing, unless the log was left as it should not be.
-    log: Option<Log>,
+    log: SharedLog,
     /// The last frame that was found in the log.
     found_seq: u64,
     /// What was queued and may not be published yet, in order.
@@ -44,6 +45,10 @@ pub(crate) struct Writing {
     /// Sealing failed when the log had so many bytes: it is tried again when there are twice as many.
     failed_at: u64,
 }
+
+/// The log, once there has been something to write: opening alone changes nothing, unless the log was left as it should not be. For
+/// the writer, and for those who sync while somebody else is the writer for long.
+pub(crate) type SharedLog = Arc<Mutex<Option<Log>>>;
 
 type Written = (SegmentRef, Segment);
 
@@ -88,7 +93,7 @@ impl Writing {
         let mut writing = Writing {
             store,
             durability,
-            log: None,
+            log: SharedLog::default(),
             found_seq: report.last_seq,
             queued: VecDeque::new(),
             built_on: 0,
@@ -115,7 +120,7 @@ impl Writing {
     ///
     /// Errors: those of the log, and then it is not.
     pub(crate) fn settle(&self) -> Result<()> {
-        match &self.log {
+        match self.opened_log() {
             Some(log) if !self.queued.is_empty() => Ok(log.flush_after(self.built_on)?),
             _ => Ok(()),
         }
@@ -140,7 +145,8 @@ impl Writing {
 
     /// The last frame, queued ones included.
     fn last_seq(&self) -> u64 {
-        self.log.as_ref().map_or(self.found_seq, Log::last_seq)
+        self.opened_log()
+            .map_or(self.found_seq, |log| log.last_seq())
     }
 
     /// The number of the next write. It has it if it is the next to add to the log, or [takes](Writing::take_seq) it.
@@ -157,18 +163,22 @@ impl Writing {
     }
 
     /// To wait for a ticket, or to sync, while others write.
-    pub(crate) fn shared_log(&self) -> Option<Log> {
-        self.log.clone()
+    pub(crate) fn shared_log(&self) -> SharedLog {
+        Arc::clone(&self.log)
+    }
+
+    fn opened_log(&self) -> Option<Log> {
+        hold(&self.log).clone()
     }
 
     fn log(&mut self) -> Result<Log> {
-        if let Some(log) = &self.log {
-            return Ok(log.clone());
+        if let Some(log) = self.opened_log() {
+            return Ok(log);
         }
         let (log, _) = self
             .store
             .recover(self.durability, |_| Ok::<_, Error>(()))?;
-        Ok(self.log.insert(log).clone())
+        Ok(hold(&self.log).insert(log).clone())
     }
 
     /// Queues a small batch behind those that `view` has.
@@ -239,7 +249,7 @@ impl Writing {
     }
 
     fn log_bytes(&self) -> u64 {
-        self.log.as_ref().map_or(0, Log::bytes)
+        self.opened_log().map_or(0, |log| log.bytes())
     }
 
     /// Freezes the tails that have become large, or every tail for a log that has. `None`: there are none.
@@ -494,12 +504,12 @@ impl Writing {
 
     /// Makes everything that was acknowledged durable.
     pub(crate) fn flush(&self) -> Result<()> {
-        Ok(self.log.as_ref().map_or(Ok(()), Log::flush)?)
+        Ok(self.opened_log().map_or(Ok(()), |log| log.flush())?)
     }
 
     /// Makes the log durable and lets the next writer in.
     pub(crate) fn close(self) -> Result<()> {
-        drop(self.log);
+        drop(hold(&self.log).take());
         Ok(self.store.close()?)
     }
 }

@@ -8,6 +8,7 @@
 //! when its segment at least doubles; and a segment of which a seventh or more does not count. A thread of the database's own does that in the
 //! background; [`Collection::compact`](crate::Collection::compact) leaves one segment and no waiting.
 
+use std::collections::BTreeMap;
 use std::ops::{ControlFlow, Range};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -33,6 +34,12 @@ const HIDDEN_MAX: usize = 7;
 /// Writers wait, or merge, when one byte of so many in all segments is of rows that do not count: while all is written anew, there is at
 /// most 6/5 of what counts, and once again what does.
 const HELD_BACK_AT: u64 = 6;
+/// A merge that has failed, for want of room, is not tried again before one row for so many of its own was written or deleted: or else
+/// every small write would begin with as much work as there is room for.
+const AGAIN_AFTER: u64 = 8;
+
+/// By collection, how far it has grown when a merge fails, up to where one is tried again.
+pub(crate) type GivenUp = BTreeMap<u64, Range<u64>>;
 
 /// The sealed segments of a collection that are to be put together next.
 pub(crate) fn due(view: &View) -> Option<Range<usize>> {
@@ -55,6 +62,12 @@ pub(crate) fn due(view: &View) -> Option<Range<usize>> {
     }
     let live: Vec<usize> = sealed.iter().map(Part::live).collect();
     run_of(&live)
+}
+
+/// Is more by every row that is written or deleted, and less after a merge.
+fn growth(parts: &[Part]) -> u64 {
+    let of = |part: &Part| u64::from(part.segment.rows()) + part.hidden.len();
+    parts.iter().map(of).sum()
 }
 
 /// Whether so much does not count that nobody is to add to it.
@@ -188,12 +201,28 @@ impl Shared {
             .collections
             .iter()
             .filter_map(|entry| entry.read_view());
-        let due = read.into_iter().find_map(|view| Some((view, due(view)?)));
-        let Some((view, run)) = due else {
+        let mut read = read.filter(|view| !self.has_given_up(view));
+        let Some((view, run)) = read.find_map(|view| Some((view, due(view)?))) else {
             return Ok(false);
         };
-        self.merge(&Merge::new(view, run), &self.merge_pool, None)?;
-        Ok(true)
+        let merge = Merge::new(view, run);
+        let merged = self.merge(&merge, &self.merge_pool, None);
+        let mut given_up = hold(&self.given_up);
+        match &merged {
+            Ok(()) => given_up.remove(&view.id),
+            Err(_) => {
+                let grown = growth(&view.parts);
+                let again = grown + growth(&merge.parts) / AGAIN_AFTER + 1;
+                given_up.insert(view.id, grown..again)
+            }
+        };
+        merged.map(|()| true)
+    }
+
+    fn has_given_up(&self, view: &View) -> bool {
+        let given_up = hold(&self.given_up);
+        let range = given_up.get(&view.id);
+        range.is_some_and(|range| range.contains(&growth(&view.parts)))
     }
 
     /// Seals a collection's tail and puts all its segments together.
@@ -227,7 +256,10 @@ impl Shared {
         let workers = pool.workers()?;
         let create = |header| self.with_store(|store| Ok(store.create_segment(header)?));
         let merged = merge.write(create, &workers, Some(&self.unless_closed(progress)))?;
-        self.write(|writing, snapshot| writing.replace(snapshot, merge, merged))
+        let files = merged.file().cloned().into_iter().collect();
+        self.write_with(files, |writing, snapshot| {
+            writing.replace(snapshot, merge, merged)
+        })
     }
 
     /// `progress`, and an end to it when the database is being closed.
@@ -245,8 +277,10 @@ impl Shared {
 
 #[cfg(test)]
 mod tests {
+    use proxime_storage::SimVfs;
+
     use super::*;
-    use crate::{Batch, Collection, Database, Key, Metric};
+    use crate::{Batch, Collection, Database, Key, Metric, OpenOptions};
 
     fn upsert(c: &Collection, ids: Range<i64>) {
         let vectors: Vec<f32> = ids.clone().flat_map(|id| [id as f32, 1.0]).collect();
@@ -334,6 +368,34 @@ mod tests {
         ] {
             assert_eq!(c.get(&Key::Int(id)).unwrap().is_some(), there, "{id}");
         }
+    }
+
+    #[test]
+    fn a_merge_without_room_is_not_tried_at_every_write() {
+        let vfs = SimVfs::new();
+        let db = Database::open_on(Arc::new(vfs.clone()), &OpenOptions::default()).unwrap();
+        let config = CollectionConfig::new(2).metric(Metric::L2);
+        let c = db.create_collection("c", config).unwrap();
+        upsert(&c, 0..1500);
+        // Enough for the batch, and not for 1,500 rows.
+        vfs.limit(20_000);
+        upsert(&c, 0..400);
+        assert!(!db.0.merge_due().unwrap_or(false), "there is no room");
+        vfs.limit(usize::MAX);
+        let segments = |db: &Database| {
+            let names = db.0.vfs.list().unwrap();
+            names.iter().filter(|name| name.contains("seg-")).count()
+        };
+        let before = vfs.op_count();
+        assert!(!db.0.merge_due().unwrap(), "it was given up");
+        assert_eq!(vfs.op_count(), before);
+        assert_eq!(segments(&db), 1, "what was begun is gone");
+        upsert(&c, 400..800);
+        while db.0.merge_due().unwrap() {}
+        let view = c.view().unwrap();
+        assert_eq!(view.sealed_and_tail().0.len(), 1);
+        assert!(view.sealed_and_tail().0[0].hidden.is_empty());
+        assert_eq!(c.len().unwrap(), 1500);
     }
 
     #[test]

@@ -10,11 +10,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError};
 
 use arc_swap::ArcSwap;
-use proxime_storage::{Access, Durability, Manifest, MemVfs, OsVfs, RecoveryReport, Store, Vfs};
+use proxime_storage::{
+    Access, Durability, Manifest, MemVfs, OsVfs, RecoveryReport, SegmentRef, Store, Vfs,
+};
 
 use crate::background::Background;
 use crate::collection::{self, Existing};
-use crate::commit::{Outcome, Writing};
+use crate::commit::{Outcome, SharedLog, Writing};
+use crate::compact::GivenUp;
 use crate::entry::Entry;
 use crate::pool::{Pool, Workers};
 use crate::seal::Lag;
@@ -61,12 +64,15 @@ pub(crate) struct Shared {
     pub(crate) closed: AtomicBool,
     /// `None` once closed, and for reading only. Held through a whole write.
     writing: Mutex<Option<Writing>>,
+    /// That of the writer, whom nobody has to wait for who syncs.
+    log: SharedLog,
     /// What was found in the log.
     recovery: RecoveryReport,
     /// Of one thread, for sealing: it must not queue behind a merge.
     pub(crate) seal_pool: Pool,
     /// Held through a whole merge.
     pub(crate) merging: Mutex<()>,
+    pub(crate) given_up: Mutex<GivenUp>,
     /// Held while tails are sealed.
     pub(crate) sealing: Mutex<()>,
     pub(crate) background: Mutex<Background>,
@@ -137,10 +143,15 @@ impl Database {
             pool,
             vfs,
             closed: AtomicBool::new(false),
+            log: writing
+                .as_ref()
+                .map(Writing::shared_log)
+                .unwrap_or_default(),
             writing: Mutex::new(writing),
             recovery,
             seal_pool: Pool::of_background(1)?,
             merging: Mutex::new(()),
+            given_up: Mutex::default(),
             sealing: Mutex::new(()),
             background: Mutex::default(),
             snapshot: ArcSwap::from_pointee(snapshot),
@@ -275,16 +286,18 @@ impl Database {
     /// Returns when everything that was acknowledged is on the disk. At [`Durability::Always`] it is already.
     pub fn flush(&self) -> Result<()> {
         self.0.check_writable()?;
-        let log = self.0.writing().as_ref().ok_or(Error::Closed)?.shared_log();
+        let log = hold(&self.0.log).clone();
         Ok(log.map_or(Ok(()), |log| log.flush())?)
     }
 
     /// Does at once what is otherwise done in the background when there is time: tails that are large become segments, and segments
-    /// that are many, or of which much is replaced or deleted, are merged. Returns when nothing of that is left.
+    /// that are many, or of which much is replaced or deleted, are merged, also where that has failed before. Returns when nothing of
+    /// that is left.
     ///
     /// Errors: those that every write has. Cost: none if nothing is due.
     pub fn maintain(&self) -> Result<()> {
         self.0.check_writable()?;
+        hold(&self.0.given_up).clear();
         while self.0.seal_due()? {}
         while self.0.merge_due()? {}
         Ok(())
@@ -376,6 +389,28 @@ impl Shared {
         Ok(())
     }
 
+    /// The same with `files` that it is to commit. They go if it cannot even begin, because a batch that it would have to wait for fails.
+    pub(crate) fn write_with(
+        &self,
+        files: Vec<SegmentRef>,
+        work: impl FnOnce(&mut Writing, &Snapshot) -> Result<Snapshot>,
+    ) -> Result<()> {
+        let mut begun = false;
+        let written = self.write(|writing, snapshot| {
+            begun = true;
+            work(writing, snapshot)
+        });
+        if !begun {
+            // Of a store that is closed, whoever opens it next removes them.
+            let discard = |store: &Store| {
+                store.discard(files);
+                Ok(())
+            };
+            self.with_store(discard).ok();
+        }
+        written
+    }
+
     /// What has been written, queued batches included.
     fn newest(&self, writing: &mut Writing) -> Result<Arc<Snapshot>> {
         // Both at once: what is older than the version is in the snapshot.
@@ -424,8 +459,8 @@ impl Shared {
             }
             Outcome::Queued(view, ticket) => {
                 let queued = writing.queue(&ticket, snapshot.with(view));
-                let log = writing.shared_log().ok_or(Error::Closed)?;
                 drop(guard);
+                let log = hold(&self.log).clone().ok_or(Error::Closed)?;
                 log.wait(ticket)?;
                 self.publish(queued.version, queued.snapshot);
                 Ok(())
@@ -446,10 +481,8 @@ impl Shared {
 
     /// Syncs what was acknowledged at [`Durability::Batch`].
     pub(crate) fn tick(&self) {
-        let log = self.writing().as_ref().and_then(Writing::shared_log);
-        if let Some(log) = log {
-            log.tick().ok();
-        }
+        let log = hold(&self.log).clone();
+        log.map(|log| log.tick().ok());
     }
 
     /// Errors: what every write through this handle would end with.

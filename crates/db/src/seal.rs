@@ -16,7 +16,9 @@ use crate::snapshot::{Snapshot, View};
 use crate::{Progress, Result};
 
 /// Rows and deletions in a tail that are enough for a segment with a graph. Searching a tail means looking at every row.
-pub(crate) const TAIL_MAX: usize = 1024;
+///
+/// So few where every order of threads is tried that sealing, merging and being held back are among them.
+pub(crate) const TAIL_MAX: usize = if cfg!(shuttle) { 8 } else { 1024 };
 /// The log is not meant to grow beyond: it is read again when the store is opened.
 pub(crate) const LOG_BYTES_MAX: u64 = 64 << 20;
 /// Writers wait, or seal, when there is so many times as much as is enough.
@@ -101,7 +103,10 @@ impl Shared {
         let create = |header| self.with_store(|store| Ok(store.create_segment(header)?));
         let mut written = Vec::new();
         let outcome = seal.write(create, workers, &self.unless_closed(None), &mut written);
-        self.write(|writing, snapshot| writing.end_seal(snapshot, seal, written, outcome))
+        let files = written.iter().filter_map(Merged::file).cloned().collect();
+        self.write_with(files, |writing, snapshot| {
+            writing.end_seal(snapshot, seal, written, outcome)
+        })
     }
 }
 

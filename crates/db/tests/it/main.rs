@@ -33,6 +33,7 @@ mod records;
 mod repair;
 mod round_trip;
 mod salvage;
+mod sealing;
 mod sharing;
 mod support;
 #[cfg(shuttle)]

@@ -2,10 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::io::ErrorKind;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex};
 use std::thread;
+use std::time::{Duration, Instant};
 
-use proxime::{Batch, Collection, Database, Durability, Fault, Fill, Key, OpenOptions, SimVfs};
+use proxime::{
+    Batch, Collection, Database, Durability, Fault, Fill, Key, OpenOptions, SimVfs, VectorSource,
+};
 
 use crate::support::{l2, rows};
 
@@ -124,4 +128,65 @@ fn a_fault_in_the_middle() {
             }
         }
     }
+}
+
+/// Rows that take as long as somebody else wants.
+struct Slow {
+    begun: Sender<()>,
+    go_on: Mutex<Receiver<()>>,
+}
+
+const PATIENCE: Duration = Duration::from_secs(60);
+
+impl VectorSource for Slow {
+    fn rows(&self) -> usize {
+        1000
+    }
+
+    fn dim(&self) -> usize {
+        1
+    }
+
+    fn read(&self, _: usize, out: &mut [f32]) -> proxime::Result<()> {
+        self.begun.send(()).ok();
+        let go_on = self.go_on.lock().unwrap().recv_timeout(PATIENCE);
+        // When the other end is gone, too.
+        assert_ne!(go_on, Err(RecvTimeoutError::Timeout), "nobody goes on");
+        out.fill(1.0);
+        Ok(())
+    }
+}
+
+/// What is acknowledged is synced in time, however long somebody else is the writer.
+#[test]
+fn a_large_batch_keeps_nobody_from_syncing() {
+    let vfs = SimVfs::new();
+    let db = open(&vfs, Durability::BATCH);
+    let c = db.create_collection("c", l2(1)).unwrap();
+    upsert(&c, 5000, 3).unwrap();
+    let ((begun, beginning), (go, go_on)) = (channel(), channel());
+    let slow = Slow {
+        begun,
+        go_on: Mutex::new(go_on),
+    };
+    let on_disk = |id| {
+        let vfs = vfs.disk().crash(|_| false, Fill::Nothing).mount();
+        let db = open(&vfs, Durability::Always);
+        value(&db.collection("c").unwrap(), id)
+    };
+    thread::scope(|scope| {
+        let ids = (0..1000).map(Key::Int).collect();
+        let writer = scope.spawn(|| c.upsert(Batch::new(ids, &slow)));
+        beginning.recv().unwrap();
+        let started = Instant::now();
+        while on_disk(5000).is_none() {
+            assert!(started.elapsed() < PATIENCE / 2, "nobody syncs");
+            thread::sleep(Duration::from_millis(5));
+        }
+        db.flush().unwrap();
+        assert!(!writer.is_finished());
+        drop(go);
+        writer.join().unwrap().unwrap();
+    });
+    assert_eq!((on_disk(5000), on_disk(7)), (Some(3), Some(1)));
 }
