@@ -22,7 +22,7 @@ const TESTS: [(&str, &str, f64); 5] = [
 ];
 
 /// How often the tests of orders explore for so many seconds.
-const ORDERS: f64 = 11.0;
+const ORDERS: f64 = 16.0;
 
 /// Runs one after another for about so many minutes.
 pub(crate) fn run(workspace: &Workspace, minutes: f64) -> Result<()> {
