@@ -10,7 +10,8 @@ pub(crate) fn run(workspace: &Workspace, only: &[String]) -> Result<()> {
     let venv = Venv::for_conformance(workspace)?;
     venv.install_package()?;
     let folder = "crates/py/conformance";
-    let mut pytest = venv.python("-m pytest");
+    // With the reason of every skip.
+    let mut pytest = venv.python("-m pytest -rs");
     if only.is_empty() {
         pytest.arg(folder);
     }

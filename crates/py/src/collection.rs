@@ -675,8 +675,8 @@ impl Collection {
     /// >>> import numpy as np, proxime
     /// >>> docs = proxime.open(":memory:").create_collection("docs", dim=2)
     /// >>> docs.upsert(["a", "b"], np.eye(2), {"text": ["A red fox.", "The blue bird."]})
-    /// >>> list(docs.search(text="Birds, or a bird").ids)
-    /// ['b', 'a']
+    /// >>> list(docs.search(text="BIRD, or plane").ids)
+    /// ['b']
     /// >>> list(docs.search(vector=[1, 0], text="bird", fusion=(0.9, 0.1)).ids)
     /// ['a', 'b']
     #[pyo3(

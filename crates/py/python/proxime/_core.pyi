@@ -250,31 +250,16 @@ class Collection:
         max_distance: float | None = None,
         include: Include | Sequence[Include] = (),
     ) -> Any: ...
-    @overload  # words, alone or with a query
+    @overload  # words, alone or with one query; or one query by its name
     def search(
         self,
         queries: Queries | None = None,
         k: int = 10,
         *,
         vector: Queries | None = None,
-        text: str,
+        text: str | None = None,
         fields: str | Sequence[str] = "text",
         fusion: Fusion = "rrf",
-        where: Where | None = None,
-        params: Mapping[str, Any] | None = None,
-        ef: int | None = None,
-        recall: float | None = None,
-        exact: bool = False,
-        max_distance: float | None = None,
-        include: Include | Sequence[Include] = (),
-    ) -> Hits: ...
-    @overload  # one query, by name
-    def search(
-        self,
-        queries: None = None,
-        k: int = 10,
-        *,
-        vector: Queries,
         where: Where | None = None,
         params: Mapping[str, Any] | None = None,
         ef: int | None = None,

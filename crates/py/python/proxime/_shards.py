@@ -179,11 +179,9 @@ def place(path: str | os.PathLike[str]) -> Root:
 def newest(root: Root) -> int:
     """The number of the manifest that counts; in object storage, of the snapshot."""
     if isinstance(root, str):
-        numbers = _s3().snapshots(root)
-        if not numbers:
-            raise StoreNotFoundError(f"there is no index at {root}")
-        return max(numbers)
-    numbers = _numbers(root)
+        numbers: list[int] = _s3().snapshots(root)
+    else:
+        numbers = _numbers(root)
     if not numbers:
         raise StoreNotFoundError(f"{root} is not a sharded index: it has no manifest")
     return max(numbers)
@@ -192,8 +190,10 @@ def newest(root: Root) -> int:
 def read(root: Root, number: int) -> Manifest:
     """A manifest. Errors: written by a later version, or damaged."""
     if isinstance(root, str):  # a snapshot has one
-        root, number = _s3().cached(root, number, folder=""), 1
-    path = root / f"{_PREFIX}{number:08}{_SUFFIX}"
+        folder, number = Path(_s3().cached(root, number, folder="")), 1
+    else:
+        folder = root
+    path = folder / f"{_PREFIX}{number:08}{_SUFFIX}"
     try:
         found = json.loads(path.read_bytes())
         version = found.pop("format")

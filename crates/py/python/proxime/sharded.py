@@ -77,9 +77,9 @@ def build(
     if isinstance(root, str):
         from . import s3
 
-        with tempfile.TemporaryDirectory() as folder:
-            build(source, folder, shards=shards, metric=metric, preset=preset, vector=vector, id=id)
-            return s3.push_index(folder, root)
+        with tempfile.TemporaryDirectory() as here:
+            build(source, here, shards=shards, metric=metric, preset=preset, vector=vector, id=id)
+            return s3.push_index(here, root)
     root.mkdir(parents=True, exist_ok=True)
     sources = as_sources(source, metric, vector, id)
     work = Path(tempfile.mkdtemp(prefix=".spill-", dir=root))
