@@ -1,6 +1,6 @@
 """A reader of the files of a store, written from docs/FORMAT.md alone: no code in common with the engine, slow and strict.
 
-`read(folder)` gives {collection: {id: (vector, metadata)}} of a store that is whole, and raises `Damaged` for one that is
+`read(folder)` gives {collection: {id: (vector, metadata, version)}} of a store that is whole, and raises `Damaged` for one that is
 not. Damage to derived sections is passed over, as the format allows: what they hold is not read here.
 """
 
@@ -246,9 +246,11 @@ def vectors(data, rows, dim):
     return [flat[dim * row : dim * (row + 1)] for row in range(rows)]
 
 
-def check_versions(data, rows):
-    ends = [0, *unpack(f"{len(data) // 16 * 2}Q", data)[::2]]
+def versions(data, rows):
+    pairs = unpack(f"{len(data) // 16 * 2}Q", data)
+    ends = [0, *pairs[::2]]
     need(len(data) % 16 == 0 and ends == sorted(set(ends)) and ends[-1] == rows, "versions")
+    return [version for start, end, version in zip(ends, ends[1:], pairs[1::2]) for _ in range(start, end)]
 
 
 def counted_ids(data):
@@ -319,7 +321,7 @@ def parts(seq, collection, kind, payload):
         payload = payload[24 + length :]
 
 
-def apply(records, kind, payload, dim):
+def apply(records, seq, kind, payload, dim):
     need(kind in (1, 2), "an unknown batch")
     if kind == 2:
         for deleted in counted_ids(payload):
@@ -331,7 +333,7 @@ def apply(records, kind, payload, dim):
     need(ends[3] == len(payload) and flags in (0, 1), "a batch of another length")
     found = ids(payload[ends[1] : ends[2]], rows)
     cells = column(payload[ends[2] :], rows) if flags else [b""] * rows
-    records.update(zip(found, zip(vectors(payload[24 : ends[1]], rows, dim), map(metadata, cells))))
+    records.update(zip(found, zip(vectors(payload[24 : ends[1]], rows, dim), map(metadata, cells), [seq] * rows)))
 
 
 def read(folder):
@@ -345,10 +347,10 @@ def read(folder):
             sections, rows = read_segment(folder, store, collection, pinned)
             for deleted in counted_ids(sections[7]) if 7 in sections else []:
                 records.pop(deleted, None)
-            check_versions(sections[8], rows)
             found = ids(sections[5], rows)
             cells = column(sections[6], rows) if 6 in sections else [b""] * rows
-            records.update(zip(found, zip(vectors(sections[1], rows, dim), map(metadata, cells))))
+            written = versions(sections[8], rows)
+            records.update(zip(found, zip(vectors(sections[1], rows, dim), map(metadata, cells), written)))
         collections[collection["name"]] = records
         by_id[collection["id"]] = records, dim, collection.get("applied_seq", 0)
     batches = (batch for frame in read_log(folder, store, manifest) for batch in parts(*frame))
@@ -356,5 +358,5 @@ def read(folder):
         if seq > manifest.get("last_seq", 0) and collection in by_id:
             records, dim, applied = by_id[collection]
             if seq > applied:
-                apply(records, kind, payload, dim)
+                apply(records, seq, kind, payload, dim)
     return collections

@@ -22,7 +22,7 @@ def engine(folder):
         for name in db.collections():
             docs = db.collection(name)
             records = {id: docs.get(id) for id in IDS}
-            found = {id: (tuple(r["vector"].tolist()), r["metadata"]) for id, r in records.items() if r}
+            found = {id: (tuple(r["vector"].tolist()), r["metadata"], r["version"]) for id, r in records.items() if r}
             assert len(found) == len(docs)
             collections[name] = found
         return collections
