@@ -76,9 +76,8 @@ enum Chore {
     },
     /// Plant mistakes into a copy of the source, one at a time, and see that the tests find them
     Plants {
-        /// Only those whose description contains this
-        #[arg(default_value = "")]
-        only: String,
+        /// Only those whose description contains one of these
+        only: Vec<String>,
     },
     /// Run what must hold on every processor on emulated ARM ones
     Neon,

@@ -24,13 +24,13 @@ use crate::{shell, workspace::Workspace};
 /// Longer than any of these tests takes.
 const PATIENCE: Duration = Duration::from_secs(300);
 
-/// Plants all, or those whose words contain `only`.
-pub(crate) fn run(workspace: &Workspace, only: &str) -> Result<()> {
+/// Plants all, or those whose words contain one of `only`.
+pub(crate) fn run(workspace: &Workspace, only: &[String]) -> Result<()> {
     let tree = copy(workspace)?;
     let mut missed = Vec::new();
     let chosen: Vec<&Plant> = PLANTS
         .iter()
-        .filter(|plant| plant.what.contains(only))
+        .filter(|plant| only.is_empty() || only.iter().any(|word| plant.what.contains(word)))
         .collect();
     sound(&tree, &chosen)?;
     for plant in &chosen {
