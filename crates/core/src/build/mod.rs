@@ -10,6 +10,7 @@
 //! All distances that are compared are integers, every step reads only what the one before has finished, and ties are broken by row: the
 //! graph is the same for any number of threads on any CPU.
 
+mod agree;
 mod arrive;
 mod basis;
 mod distances;
@@ -28,6 +29,7 @@ use rayon::prelude::*;
 use proxime_quant::Codes;
 use proxime_simd::Level;
 
+use self::agree::agree;
 use self::arrive::{arrive, spare};
 use self::leaf::{CANDIDATES_MAX, LeafScratch, LinkLeaf};
 use self::lists::Lists;
@@ -191,6 +193,12 @@ fn link(
 ) -> Links {
     let view = View::of(codes, sketches.as_ref());
     let leaves = partition(view, codes.n(), effort.fan, params.seed(), watch);
+    if sketches
+        .as_ref()
+        .is_some_and(|sketches| !agree(codes, sketches, &leaves))
+    {
+        return link(codes, None, params, effort, cap, stride, watch);
+    }
     watch.report(Step::Leaves);
     let scratches = Pool::<LeafScratch>::default();
     let link_leaf = |rows: &Vec<u32>| {

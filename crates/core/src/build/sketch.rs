@@ -5,7 +5,8 @@
 //! only, and two rows' other parts are taken to be alike for the most part. Who is whose neighbour in the end is decided by
 //! the codes.
 //!
-//! Where the sketches would hold too little of the rows there are none, and the codes are looked at.
+//! Where the sketches would hold too little of the rows there are none, and the codes are looked at; so too where sketches find other
+//! neighbours (`agree`).
 
 use rayon::prelude::*;
 

@@ -1,7 +1,7 @@
 //! What partition and leaves look at: the codes of rows, or sketches of them.
 
 use proxime_quant::Codes;
-use proxime_simd::I8Query;
+use proxime_simd::{I8Query, Isa};
 
 use super::sketch::Sketches;
 
@@ -31,10 +31,29 @@ impl<'a> View<'a> {
         self,
         rows: &'a [u32],
     ) -> impl ExactSizeIterator<Item = I8Query<'a>> + Clone {
-        rows.iter().map(move |&row| match self {
+        rows.iter().map(move |&row| self.query(row))
+    }
+
+    /// The distances from one row to others.
+    #[inline(always)]
+    pub(crate) fn distances<I: Isa>(self, isa: I, from: u32, rows: &'a [u32]) -> Vec<u32> {
+        let others = self.queries(rows).zip(rows);
+        let distance = |(other, &to): (I8Query<'a>, &u32)| {
+            let [dot] = isa.dots_i8(self.query(from), [other.codes()]);
+            let extra = self.extra(from).wrapping_mul(self.extra(to));
+            let product = (dot as u32).wrapping_add(extra);
+            let norms = self.norm(from).wrapping_add(self.norm(to));
+            norms.wrapping_sub(product.wrapping_mul(2))
+        };
+        others.map(distance).collect()
+    }
+
+    #[inline(always)]
+    fn query(self, row: u32) -> I8Query<'a> {
+        match self {
             Self::Codes(codes) => codes.query(row as usize),
             Self::Sketches(sketches) => sketches.query(row as usize),
-        })
+        }
     }
 
     #[inline(always)]
