@@ -1,6 +1,6 @@
 """What a search on a Ray cluster costs beside its work: `python crates/py/conformance/overhead.py`. The figures of docs/SCALE.md.
 
-Three nodes on this machine, six shards, two replicas. Every round asks one query of each thing that is compared, in turn.
+Three nodes on this machine, six shards, two and three replicas. Every round asks one query of each thing that is compared, in turn.
 """
 
 import os
@@ -56,14 +56,20 @@ def main():
             one = queries[:1]
             things = {
                 "empty call of one actor": lambda: ray.get(actors[0].call.remote(one)),
-                "empty calls of three actors": lambda: ray.get([actor.call.remote(one) for actor in actors]),
-                "1 query, three servers": lambda: index.search(one, timeout=60),
+                "empty calls of two actors": lambda: ray.get([actor.call.remote(one) for actor in actors[:2]]),
+                "1 query, two of three servers": lambda: index.search(one, timeout=60),
                 "1 query, without Ray": lambda: local.search(one),
             }
             compare(things, 50)
             print("warm:")
             compare(things, ROUNDS)
             print(f"{index.hedges} hedges")
+            index.scale(replicas=3)
+            del things["empty calls of two actors"], things["1 query, two of three servers"]
+            things["1 query, one server with all shards"] = lambda: index.search(one, timeout=60)
+            compare(things, 50)
+            print("three replicas, warm:")
+            compare(things, ROUNDS)
             compare({"1,000 queries, three servers": lambda: index.search(queries, timeout=60),
                      "1,000 queries, without Ray": lambda: local.search(queries)}, 10)
     ray.shutdown()

@@ -17,6 +17,7 @@ from proxime import sharded
 os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
 ray = pytest.importorskip("ray")
 import proxime.ray  # noqa: E402  (after the variable)
+import proxime.s3  # noqa: E402
 
 N, DIM, SHARDS, K = 6_000, 16, 6, 10
 ROWS = np.random.default_rng(1).standard_normal((N, DIM), dtype=np.float32)
@@ -225,6 +226,31 @@ def test_servers_outlive_a_client_and_follow_it(root, truth, tmp_path):
         index.refresh()
         np.testing.assert_array_equal(index.search(QUERIES, K, exact=True).ids, truth.ids)
         assert all(len(s["shards"]) == 2 * SHARDS // 3 for s in index.status())
+
+
+def test_a_dataset_of_ray_is_a_source(root, cluster, tmp_path):
+    rows = [{"vector": ROWS[i], "key": f"k{i}", "n": i} for i in range(300)]
+    data = ray.data.from_items(rows)
+    for build in [proxime.ray.build, sharded.build]:
+        folder = tmp_path / build.__module__
+        build(data, folder, shards=2, metric="l2", id="key")
+        with sharded.ShardedIndex.open(folder) as index:
+            assert len(index) == 300
+            np.testing.assert_array_equal(index.get("k7")["vector"], ROWS[7])
+            assert index.get("k7")["metadata"] == {"n": 7}
+
+
+def test_an_index_in_object_storage(root, truth, tmp_path):
+    """A store in a folder stands for one of S3: obstore makes no difference, and workers reach it without keys."""
+    place = f"file://{tmp_path}/bucket"
+    (tmp_path / "bucket").mkdir()
+    assert proxime.s3.push_index(root, place) == 1
+    with proxime.ray.open(place, replicas=2) as index:
+        found = index.search(QUERIES, K, exact=True)
+    np.testing.assert_array_equal(found.ids, truth.ids)
+    np.testing.assert_array_equal(found.distances, truth.distances)
+    with pytest.raises(proxime.ParameterError, match="folder"):
+        proxime.ray.build(ROWS, place, shards=2)
 
 
 def test_a_build_survives_a_killed_worker_and_building_again_writes_nothing(root, tmp_path):
