@@ -34,7 +34,7 @@ PER_CENT = (90, 50, 10, 2, 1, 0.5, 0.1)
 SEARCHED = ("proxime", "chroma", "lancedb", "qdrant-edge", "milvus-lite")
 SYNCS = "fsync,fdatasync,sync_file_range,msync,sync,syncfs"
 # Two numbers of batches, so that what opening and closing sync does not count.
-FEW, MANY = 20, 40
+FEW, MANY = 20, 100
 
 
 def main() -> None:

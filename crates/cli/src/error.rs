@@ -6,7 +6,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use proxime::{ErrorKind, Metric, Preset};
+use proxime::{Dtype, ErrorKind, Metric, Preset};
 
 use crate::array::ArrayError;
 
@@ -69,6 +69,12 @@ pub(crate) enum Error {
         collection: String,
         stored: Metric,
         asked: Metric,
+    },
+    #[error("collection {collection:?} stores {stored}, not {asked}")]
+    Dtype {
+        collection: String,
+        stored: Dtype,
+        asked: Dtype,
     },
     #[error("collection {collection:?} has the preset {stored}, not {asked}")]
     Preset {
@@ -198,6 +204,7 @@ impl Error {
             | Error::TooFew { .. }
             | Error::TooMany { .. }
             | Error::Metric { .. }
+            | Error::Dtype { .. }
             | Error::Preset { .. }
             | Error::Unconfirmed { .. }
             | Error::UnknownFormat { .. }

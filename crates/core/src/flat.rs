@@ -19,21 +19,58 @@ pub fn search(
     k: usize,
     accept: impl Fn(u32) -> bool,
 ) -> Vec<Vec<Neighbor>> {
-    let level = Level::detect();
     let block = (BLOCK_BYTES / (4 * rows.dim())).max(16);
-    let mut tops: Vec<TopK> = queries.iter().map(|_| TopK::new(k)).collect();
-    let mut distances = vec![0.0; block];
+    let mut nearest = Nearest::new(metric, queries, k);
     for first in (0..rows.n()).step_by(block) {
         let part = rows.slice(first..rows.n().min(first + block));
-        let distances = &mut distances[..part.n()];
-        for (query, top) in queries.iter().zip(&mut tops) {
-            batch::distances(level, metric, query, part, distances);
-            for (node, &distance) in (first as u32..).zip(&*distances) {
+        nearest.add(first as u32.., part, &accept);
+    }
+    nearest.into_sorted()
+}
+
+/// The same for rows that are not all in one place: block after block, each small enough for a cache.
+pub struct Nearest<'a> {
+    level: Level,
+    metric: Metric,
+    queries: Rows<'a, f32>,
+    tops: Vec<TopK>,
+    distances: Vec<f32>,
+}
+
+impl<'a> Nearest<'a> {
+    /// Of no rows yet. Shapes: `queries [nq, dim]`.
+    pub fn new(metric: Metric, queries: Rows<'a, f32>, k: usize) -> Self {
+        Nearest {
+            level: Level::detect(),
+            metric,
+            queries,
+            tops: queries.iter().map(|_| TopK::new(k)).collect(),
+            distances: Vec::new(),
+        }
+    }
+
+    /// Takes in a block `[n, dim]`, whose rows are these nodes, one after the other.
+    ///
+    /// Cost: `nq * n` distances; `accept` is asked only about rows near enough to be kept.
+    pub fn add(
+        &mut self,
+        nodes: impl Iterator<Item = u32> + Clone,
+        rows: Rows<'_, f32>,
+        accept: impl Fn(u32) -> bool,
+    ) {
+        self.distances.resize(rows.n(), 0.0);
+        for (query, top) in self.queries.iter().zip(&mut self.tops) {
+            batch::distances(self.level, self.metric, query, rows, &mut self.distances);
+            for (node, &distance) in nodes.clone().zip(&self.distances) {
                 if top.would_keep(node, distance) && accept(node) {
                     top.push(node, distance);
                 }
             }
         }
     }
-    tops.into_iter().map(TopK::into_sorted).collect()
+
+    /// For each query its nearest first, ties to the smaller node.
+    pub fn into_sorted(self) -> Vec<Vec<Neighbor>> {
+        self.tops.into_iter().map(TopK::into_sorted).collect()
+    }
 }

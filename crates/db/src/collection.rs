@@ -319,6 +319,7 @@ impl Collection {
             name: self.name.clone(),
             dim: self.config.dim,
             metric: self.config.metric,
+            dtype: self.config.dtype,
             preset: self.config.params.preset(),
             rows: view.rows(),
             live: view.live(),

@@ -3,13 +3,11 @@
 use proxime_storage::SegmentHeader;
 use serde::{Deserialize, Serialize};
 
-use crate::{CollectionConfig, Error, Metric, Params, Preset, Result};
+use crate::{CollectionConfig, Dtype, Error, Metric, Params, Preset, Result};
 
 /// The longest name of a collection, in bytes.
 const NAME_BYTES_MAX: usize = 255;
 const DIM_MAX: usize = 65_536;
-/// The only type of components so far: float32, little-endian.
-const DTYPE_F32: u8 = 0;
 
 /// As in the manifest. Unknown fields stay in the manifest, which is never written from this.
 #[derive(Serialize, Deserialize)]
@@ -42,11 +40,12 @@ pub(crate) fn to_json(config: &CollectionConfig) -> Result<serde_json::Value> {
     let CollectionConfig {
         dim,
         metric,
+        dtype,
         params,
     } = config;
     Ok(serde_json::json!(Stored {
         dim: *dim,
-        dtype: "f32".to_owned(),
+        dtype: dtype.to_string(),
         metric: metric.to_string(),
         m: params.m(),
         preset: params.preset().to_string(),
@@ -72,13 +71,11 @@ pub(crate) fn from_json(json: &serde_json::Value) -> Result<CollectionConfig, St
             .metric
             .parse()
             .map_err(|e: crate::MetricError| e.to_string())?,
+        dtype: stored.dtype.parse().map_err(|e: Error| e.to_string())?,
         params: params()
             .map_err(|e: proxime_core::Error| e.to_string())?
             .with_seed(stored.seed),
     };
-    if stored.dtype != "f32" {
-        return Err(format!("components of type {:?}", stored.dtype));
-    }
     to_json(&config).map(|_| config).map_err(|e| e.to_string())
 }
 
@@ -100,20 +97,28 @@ pub(crate) fn header(config: &CollectionConfig, collection_id: u64, rows: u32) -
         Metric::Cosine => 1,
         Metric::Dot => 2,
     };
+    let dtype = match config.dtype {
+        Dtype::F32 => 0,
+        Dtype::F16 => 1,
+        Dtype::Int8 => 2,
+    };
     // At most DIM_MAX, or the collection would not exist.
     SegmentHeader {
         collection_id,
         rows,
         dim: config.dim as u32,
-        dtype: DTYPE_F32,
+        dtype,
         metric,
     }
 }
 
 /// What can be told from a segment's header; the rest is as for a new collection. `None` for codes that are not known.
 pub(crate) fn of_header(header: &SegmentHeader) -> Option<CollectionConfig> {
-    let config = |metric: Metric| CollectionConfig::new(header.dim as usize).metric(metric);
-    let all = Metric::ALL.into_iter().map(config);
+    let config = CollectionConfig::new(header.dim as usize);
+    let all = Metric::ALL.into_iter().flat_map(|metric| {
+        let config = config.clone().metric(metric);
+        Dtype::ALL.map(|dtype| config.clone().dtype(dtype))
+    });
     let told = |config: &CollectionConfig| {
         *header == self::header(config, header.collection_id, header.rows)
     };
@@ -130,7 +135,12 @@ mod tests {
             let params = Params::default().with_m(7).unwrap().with_seed(u64::MAX);
             let params = params.with_preset(Preset::High);
             let config = CollectionConfig::new(65_536).metric(metric).params(params);
-            assert_eq!(from_json(&to_json(&config).unwrap()).unwrap(), config);
+            for dtype in Dtype::ALL {
+                let config = config.clone().dtype(dtype);
+                assert_eq!(from_json(&to_json(&config).unwrap()).unwrap(), config);
+                let header = header(&config, 7, 9);
+                assert_eq!(of_header(&header).unwrap().dtype, dtype);
+            }
         }
     }
 
@@ -141,7 +151,7 @@ mod tests {
             ("dim", 0.into()),
             ("dim", 65_537.into()),
             ("metric", "manhattan".into()),
-            ("dtype", "f16".into()),
+            ("dtype", "f64".into()),
             ("m", 0.into()),
             ("preset", "best".into()),
             ("ef_search", (-1).into()),

@@ -6,6 +6,7 @@
 
 use std::fmt;
 
+use crate::dtype::Dtype;
 use crate::key::Key;
 use crate::value::Problem;
 
@@ -79,6 +80,20 @@ pub enum Error {
         column: usize,
         /// NaN, inf or -inf.
         value: f32,
+    },
+    /// A component that the collection's type has no value for.
+    #[error("row {row}, component {column} is {value}; this collection stores {dtype}, {limit}")]
+    Unstorable {
+        /// Counted from 0.
+        row: usize,
+        /// Counted from 0.
+        column: usize,
+        /// What came in.
+        value: f32,
+        /// What is stored.
+        dtype: Dtype,
+        /// What that can be.
+        limit: &'static str,
     },
     /// All zeros, which has no direction: cosine distance is undefined.
     #[error("{input} {row} is the zero vector; cosine distance needs a direction")]
@@ -260,6 +275,7 @@ impl Error {
         match self {
             Error::Dimension { .. }
             | Error::NotFinite { .. }
+            | Error::Unstorable { .. }
             | Error::ZeroVector { .. }
             | Error::IdCount { .. }
             | Error::MetadataCount { .. }

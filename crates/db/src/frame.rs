@@ -173,7 +173,9 @@ fn decode_rows<'a>(payload: &'a [u8], config: &CollectionConfig) -> Result<Logge
     let (vectors, rest) = split(rest, u64::from(head.rows) * config.dim as u64 * 4)?;
     let (ids, rest) = split(rest, head.id_bytes)?;
     let (metadata, rest) = split(rest, head.metadata_bytes)?;
-    let vectors: Vec<f32> = bytemuck::pod_collect_to_vec(vectors);
+    let mut vectors: Vec<f32> = bytemuck::pod_collect_to_vec(vectors);
+    let none = |at| format!("component {at} is no {}", config.dtype);
+    config.dtype.round(&mut vectors).map_err(none)?;
     if !rest.is_empty() || head.flags & !WITH_METADATA != 0 {
         return Err("its parts are not as long as it says".to_owned());
     }
@@ -227,7 +229,7 @@ mod tests {
         let (kind, payload) = sample();
         let segment = decoded(kind, &payload).unwrap();
         assert_eq!(segment.rows(), 2);
-        assert_eq!(segment.vector(1).unwrap(), [3.0, 4.0]);
+        assert_eq!(*segment.vector(1).unwrap(), [3.0, 4.0]);
         assert_eq!(segment.id(1).to_key(), "x".into());
         assert!(segment.has_payload() && segment.deleted.is_none());
 

@@ -1,5 +1,7 @@
 //! Searches that start from stored records: what is near to one, and what is like some and unlike others.
 
+use std::borrow::Cow;
+
 use crate::search::Place;
 use crate::snapshot::View;
 use crate::{Collection, Error, Key, Metric, Result, Results, Rows, SearchOptions};
@@ -14,8 +16,7 @@ impl Collection {
         let stored = stored(&view, ids)?;
         let queries: Vec<f32> = stored
             .iter()
-            .flat_map(|(_, vector)| *vector)
-            .copied()
+            .flat_map(|(_, vector)| vector.iter().copied())
             .collect();
         let queries = Rows::new(&queries, self.config.dim)?;
         let mut found = self.search_in(&view, queries, &with_more(options, 1))?;
@@ -86,7 +87,7 @@ impl Collection {
 }
 
 /// The place of a record, part and row, and its vector.
-type Stored<'a> = ((u32, u32), &'a [f32]);
+type Stored<'a> = ((u32, u32), Cow<'a, [f32]>);
 
 /// Errors: an id that has no record.
 fn stored<'a>(view: &'a View, ids: &[Key]) -> Result<Vec<Stored<'a>>> {

@@ -1,6 +1,6 @@
 //! Choices with their defaults: how to open, what to create, how to search.
 
-use crate::{Durability, Filter, Metric, Params};
+use crate::{Dtype, Durability, Filter, Metric, Params};
 
 /// How to open a database.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,6 +48,8 @@ pub struct CollectionConfig {
     pub dim: usize,
     /// What "near" means. Default: cosine.
     pub metric: Metric,
+    /// What components are stored as. Default: float32.
+    pub dtype: Dtype,
     /// How graphs are built and searched.
     pub params: Params,
 }
@@ -58,6 +60,7 @@ impl CollectionConfig {
         CollectionConfig {
             dim,
             metric: Metric::Cosine,
+            dtype: Dtype::F32,
             params: Params::default(),
         }
     }
@@ -66,6 +69,13 @@ impl CollectionConfig {
     #[must_use]
     pub fn metric(mut self, metric: Metric) -> Self {
         self.metric = metric;
+        self
+    }
+
+    /// With components stored as another type.
+    #[must_use]
+    pub fn dtype(mut self, dtype: Dtype) -> Self {
+        self.dtype = dtype;
         self
     }
 

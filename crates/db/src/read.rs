@@ -78,7 +78,7 @@ impl Collection {
 pub(crate) fn record(part: &Part, row: u32) -> Result<Record> {
     Ok(Record {
         id: part.segment.id(row).to_key(),
-        vector: part.segment.vector(row)?.to_vec(),
+        vector: part.segment.vector(row)?.into_owned(),
         metadata: part.segment.metadata(row)?,
         version: part.segment.versions.of(row),
     })

@@ -10,7 +10,7 @@
 
 use std::sync::OnceLock;
 
-use proxime_core::{Neighbor, flat};
+use proxime_core::Neighbor;
 use rayon::prelude::*;
 
 use crate::pool::Workers;
@@ -88,13 +88,7 @@ fn calibrate(
         let exact = |queries: &[&[f32]]| {
             let queries = queries.concat();
             let queries = Rows::new(&queries, dim)?;
-            Ok(flat::search(
-                view.config.metric,
-                queries,
-                vectors,
-                k,
-                |row| part.is_live(row),
-            ))
+            vectors.nearest(view.config.metric, queries, k, |row| part.is_live(row))
         };
         let truth: Result<Vec<_>> = queries.par_chunks(TASK).map(exact).collect();
         let truth: Vec<Vec<Neighbor>> = truth?.into_iter().flatten().collect();
@@ -150,12 +144,12 @@ fn sample(
     for i in 0..SAMPLES as u64 {
         let row = part.segment.vector((i * rows / SAMPLES as u64) as u32)?;
         let plan = Plan::beam(k, 4 * k);
-        let near = search_graph(view, part, index, &workers.scratches, row, plan)?;
+        let near = search_graph(view, part, index, &workers.scratches, &row, plan)?;
         // As far off as a neighbour is, in a direction in which neighbours differ.
         let [a, b] = [near.get(NEIGHBOR), near.get(1)]
-            .map(|found| found.map_or(Ok(row), |n| part.segment.vector(n.node)));
+            .map(|found| found.map_or(Ok(row.clone()), |n| part.segment.vector(n.node)));
         let (a, b) = (a?, b?);
-        let beside: Vec<f32> = (row.iter().zip(a.iter().zip(b)))
+        let beside: Vec<f32> = (row.iter().zip(a.iter().zip(&*b)))
             .map(|(x, (a, b))| x + std::f32::consts::FRAC_1_SQRT_2 * (a - b))
             .collect();
         let mixed: Vec<f32> = (0..row.len() as u64)
@@ -171,7 +165,7 @@ fn sample(
         for (group, query) in groups.iter_mut().zip([beside, mixed]) {
             // What overflows or has no direction is no query.
             let usable = query.iter().all(|x| x.is_finite()) && query.iter().any(|&x| x != 0.0);
-            group.extend_from_slice(if usable { &query } else { row });
+            group.extend_from_slice(if usable { &query } else { &row });
         }
     }
     Ok(groups)

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::{Metric, Preset};
+use crate::{Dtype, Metric, Preset};
 
 /// A collection in numbers.
 #[derive(Clone, Debug, Serialize)]
@@ -15,6 +15,9 @@ pub struct Stats {
     /// As [`Metric`]'s `Display`.
     #[serde(serialize_with = "as_text")]
     pub metric: Metric,
+    /// As [`Dtype`]'s `Display`.
+    #[serde(serialize_with = "as_text")]
+    pub dtype: Dtype,
     /// As [`Preset`]'s `Display`.
     #[serde(serialize_with = "as_text")]
     pub preset: Preset,

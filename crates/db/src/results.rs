@@ -3,6 +3,7 @@
 //! Results hold the snapshot they were found in: ids, metadata and vectors of the hits stay what they were, whatever is
 //! written or closed meanwhile. They are looked up only when asked for.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use crate::search::Place;
@@ -65,8 +66,8 @@ impl<'a> Hit<'a> {
         })
     }
 
-    /// The record's vector, as it was stored.
-    pub fn vector(&self) -> &'a [f32] {
+    /// The record's vector, as it was stored: borrowed if it is float32.
+    pub fn vector(&self) -> Cow<'a, [f32]> {
         // It was read, and so checked, when it was found.
         self.segment()
             .and_then(|segment| segment.vector(self.place.row).ok())

@@ -6,6 +6,7 @@
 //!
 //! The new database is written through the front door, so everything in it is checked, indexed and sound.
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 use std::path::Path;
 
@@ -15,9 +16,10 @@ use serde::Serialize;
 use crate::record::ids::{self, Ids};
 use crate::record::payload;
 use crate::segment::Segment;
+use crate::vectors::Vectors;
 use crate::writer::check_vectors;
 use crate::{
-    Batch, Collection, CollectionConfig, Database, Error, Input, Key, Metadata, OpenOptions,
+    Batch, Collection, CollectionConfig, Database, Dtype, Error, Input, Key, Metadata, OpenOptions,
     Progress, Result, Rows, StorageError, VectorSource, config, frame,
 };
 
@@ -271,7 +273,8 @@ fn replay(collection: &Collection, logged: &Segment) -> Result<()> {
     collection.delete(&deleted.filter_map(key).collect::<Vec<_>>())?;
     let rows = 0..logged.rows();
     let metadata = rows.clone().map(|row| logged.metadata(row));
-    let vectors = logged.vectors()?;
+    let vectors = logged.vectors()?.get(0..logged.rows() as usize);
+    let vectors = Rows::new(&vectors, collection.config.dim)?;
     let ids = rows.map(|row| logged.id(row).to_key()).collect();
     collection.upsert(Batch::new(ids, &vectors).metadata(metadata.collect::<Result<_>>()?))
 }
@@ -281,6 +284,7 @@ struct Piece<'a> {
     file: String,
     rows: u32,
     dim: usize,
+    dtype: Dtype,
     vectors: Option<Holed<'a>>,
     ids: Option<Holed<'a>>,
     payload: Option<Holed<'a>>,
@@ -307,6 +311,7 @@ impl<'a> Piece<'a> {
             file: segment.path().display().to_string(),
             rows,
             dim: config.dim,
+            dtype: config.dtype,
             vectors: segment.section(SectionKind::Vectors),
             ids: segment.section(SectionKind::Ids),
             payload: segment.section(SectionKind::Payload),
@@ -317,11 +322,11 @@ impl<'a> Piece<'a> {
         self.ids?.cell(self.rows as usize, row as usize)
     }
 
-    fn vector(&self, row: u32) -> Option<&'a [f32]> {
-        let bytes = 4 * self.dim;
+    fn vector(&self, row: u32) -> Option<Cow<'a, [f32]>> {
+        let bytes = self.dtype.bytes() * self.dim;
         let start = bytes.checked_mul(row as usize)?;
         let vector = self.vectors?.get(start..start.checked_add(bytes)?)?;
-        bytemuck::try_cast_slice(vector).ok()
+        Some(Vectors::new(vector, self.dim, self.dtype).get(0..1))
     }
 
     /// `None` if it is lost.
@@ -448,7 +453,7 @@ impl VectorSource for Sorted<'_> {
                 file: self.piece.file.clone(),
                 what: format!("row {row} has changed"),
             })?;
-            out.copy_from_slice(vector);
+            out.copy_from_slice(&vector);
         }
         Ok(())
     }

@@ -7,7 +7,7 @@
 //! elsewhere, the codes of all that match are looked at; elsewhere the beam keeps to the rows that match.
 
 use fixedbitset::FixedBitSet;
-use proxime_core::{Candidate, Matches, Neighbor, Scratch, ScratchPool, WalkCodes, flat, rerank};
+use proxime_core::{Candidate, Matches, Neighbor, Scratch, ScratchPool, WalkCodes};
 use rayon::prelude::*;
 
 use crate::filter::Filter;
@@ -353,8 +353,7 @@ impl PartSearch<'_> {
     ) -> Result<Vec<Neighbor>> {
         let nodes = candidates.clone().map(|candidate| candidate.node);
         let vectors = self.part.segment.vectors_of(nodes)?;
-        let (metric, all) = (self.view.config.metric, usize::MAX);
-        Ok(rerank(metric, query, vectors, candidates, all))
+        vectors.rerank(self.view.config.metric, query, candidates, usize::MAX)
     }
 
     /// By looking at every vector. Rows at the same distance as the `k`-th come along: which of them counts is decided by id,
@@ -377,14 +376,14 @@ impl PartSearch<'_> {
     fn nearest(&self, queries: Rows<'_, f32>, k: usize) -> Result<Vec<Vec<Neighbor>>> {
         let vectors = self.part.segment.vectors()?;
         let metric = self.view.config.metric;
-        Ok(match self.chosen {
-            None => flat::search(metric, queries, vectors, k, |row| self.part.is_live(row)),
+        match self.chosen {
+            None => vectors.nearest(metric, queries, k, |row| self.part.is_live(row)),
             Some(chosen) => {
                 let all = || chosen.iter().map(|node| Candidate { key: 0, node });
-                let one = |query| rerank(metric, query, vectors, all(), k);
+                let one = |query| vectors.rerank(metric, query, all(), k);
                 queries.iter().map(one).collect()
             }
-        })
+        }
     }
 }
 

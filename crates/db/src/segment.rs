@@ -9,6 +9,7 @@
 //! Rows that are in the log but in no file yet are segments too: in memory, without a graph. What searches and reads does not
 //! tell them apart.
 
+use std::borrow::Cow;
 use std::ops::{Deref, Range};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -27,8 +28,9 @@ use crate::recall::Calibration;
 use crate::record::ids::{Ids, KeyRef};
 use crate::record::payload;
 use crate::record::versions::Versions;
+use crate::vectors::Vectors;
 use crate::words::{Fields, WordIndex};
-use crate::{CollectionConfig, Error, Metadata, Result, Rows, Verify, config};
+use crate::{CollectionConfig, Dtype, Error, Metadata, Result, Verify, config};
 
 #[derive(Debug)]
 pub(crate) struct Segment {
@@ -42,6 +44,8 @@ pub(crate) struct Segment {
     index: OnceLock<Index>,
     unread_index: Option<(Arc<proxime_storage::Segment>, CollectionConfig)>,
     dim: usize,
+    /// Of the components of `vectors`.
+    dtype: Dtype,
     vectors: Data,
     payload: Option<Column<Data>>,
     fields: Indexes<Field, FieldIndex>,
@@ -300,6 +304,7 @@ impl Segment {
             deleted,
             versions,
             dim,
+            dtype: Dtype::F32,
             fields: Indexes::default(),
             words: Indexes::default(),
         })
@@ -328,7 +333,8 @@ impl Segment {
         vectors: Option<Data>,
         payload: Option<Data>,
     ) -> Result<Segment> {
-        let shape = (u64::from(file.header().rows), 4 * file.header().dim);
+        let row_bytes = config.dtype.bytes() * config.dim;
+        let shape = (u64::from(file.header().rows), row_bytes as u32);
         if file.shape(SectionKind::Vectors) != Some(shape) {
             return Err(missing(file, SectionKind::Vectors).into());
         }
@@ -353,6 +359,7 @@ impl Segment {
             index: OnceLock::new(),
             unread_index: None,
             dim: config.dim,
+            dtype: config.dtype,
             vectors,
             // Whoever has an index has checked them, whoever writes it has made them.
             codes: file.map_unchecked(SectionKind::Codes)?,
@@ -367,42 +374,39 @@ impl Segment {
     }
 
     /// All vectors. Errors: one of them is damaged.
-    pub(crate) fn vectors(&self) -> Result<Rows<'_, f32>> {
+    pub(crate) fn vectors(&self) -> Result<Vectors<'_>> {
         self.vectors.check(0..self.vectors.len())?;
-        self.mapped_vectors()
+        Ok(self.unchecked_vectors())
     }
 
     /// All vectors, of which these are as they were written; the others need not be.
     ///
     /// Errors: one of these is damaged.
-    pub(crate) fn vectors_of(&self, rows: impl Iterator<Item = u32>) -> Result<Rows<'_, f32>> {
+    pub(crate) fn vectors_of(&self, rows: impl Iterator<Item = u32>) -> Result<Vectors<'_>> {
         if self.vectors.is_lazy() {
             for row in rows {
                 self.vectors.check(self.place(row))?;
             }
         }
-        self.mapped_vectors()
+        Ok(self.unchecked_vectors())
     }
 
-    fn mapped_vectors(&self) -> Result<Rows<'_, f32>> {
-        Ok(Rows::new(
-            bytemuck::try_cast_slice(&self.vectors).unwrap_or_default(),
-            self.dim,
-        )?)
+    fn unchecked_vectors(&self) -> Vectors<'_> {
+        Vectors::new(&self.vectors, self.dim, self.dtype)
     }
 
     /// One vector. Errors: it is damaged, or there is no such row.
-    pub(crate) fn vector(&self, row: u32) -> Result<&[f32]> {
-        self.vectors.check(self.place(row))?;
-        let bytes = self.vectors.get(self.place(row));
-        bytes
-            .and_then(|bytes| bytemuck::try_cast_slice(bytes).ok())
-            .ok_or_else(|| self.damaged(row, "its vector is not there"))
+    pub(crate) fn vector(&self, row: u32) -> Result<Cow<'_, [f32]>> {
+        let at = row as usize;
+        match self.vectors_of(std::iter::once(row))?.get(at..at + 1) {
+            vector if vector.is_empty() => Err(self.damaged(row, "its vector is not there")),
+            vector => Ok(vector),
+        }
     }
 
     /// Where a row's vector is.
     fn place(&self, row: u32) -> Range<usize> {
-        let width = size_of::<f32>() * self.dim;
+        let width = self.dtype.bytes() * self.dim;
         let start = (row as usize).saturating_mul(width);
         start..start.saturating_add(width)
     }

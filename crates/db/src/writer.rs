@@ -18,8 +18,8 @@ use crate::record::ids::{Ids, Kept};
 use crate::record::versions::{self, Versions};
 use crate::segment::{GraphIndex, Index, Known, LoggedRows, Segment};
 use crate::{
-    CollectionConfig, Error, Input, Metric, Progress, Result, Rows, Stage, VectorSource, config,
-    frame,
+    CollectionConfig, Dtype, Error, Input, Metric, Progress, Result, Rows, Stage, VectorSource,
+    config, frame,
 };
 
 /// Rows from which a graph pays: below, looking at every row takes as long.
@@ -88,7 +88,8 @@ pub(crate) fn write_file(
     let mut codes = codec
         .as_ref()
         .map(|codec| Codes::zeroed(codec, rows as usize));
-    file.begin(SectionKind::Vectors, 4 * config.dim as u32)?;
+    let row_bytes = config.dtype.bytes() * config.dim;
+    file.begin(SectionKind::Vectors, row_bytes as u32)?;
     workers
         .threads
         .install(|| batch.stream(&mut file, config, codec.as_ref(), codes.as_mut()))?;
@@ -220,7 +221,7 @@ impl<'a> Checked<'a> {
     pub(crate) fn into_rows(self, config: &CollectionConfig) -> Result<LoggedRows> {
         let rows = self.kept.len() as usize;
         let mut vectors = vec![0.0; rows * config.dim];
-        self.read(0..rows, &mut vectors)?;
+        self.read(config.dtype, 0..rows, &mut vectors)?;
         check_vectors(
             Rows::new(&vectors, config.dim)?,
             config.metric,
@@ -245,7 +246,7 @@ impl<'a> Checked<'a> {
         let mut sample = vec![0.0; sampled * config.dim];
         let row = |i| i * n / sampled;
         for (i, out) in sample.chunks_exact_mut(config.dim).enumerate() {
-            self.read(row(i)..row(i) + 1, out)?;
+            self.read(config.dtype, row(i)..row(i) + 1, out)?;
         }
         ScalarI8::train(Rows::new(&sample, config.dim)?, config.metric)
             .map_err(|e| self.vector_error(e, row))
@@ -264,6 +265,7 @@ impl<'a> Checked<'a> {
         let mut tasks = self.tasks(chunk_rows, codes);
         let wave_len = (wave_chunks * chunk_rows).min(self.kept.len() as usize) * config.dim;
         let (mut full, mut empty) = (vec![0.0; wave_len], vec![0.0; wave_len]);
+        let mut narrow = Vec::new();
         let (mut ready, mut done) = (0, 0);
         loop {
             let wave: Vec<Task<'_>> = tasks.by_ref().take(wave_chunks).collect();
@@ -273,7 +275,7 @@ impl<'a> Checked<'a> {
             let next = wave.iter().map(|task| task.rows.len()).sum();
             let written = full.get(..ready * config.dim).unwrap_or_default();
             let (written, filled) = rayon::join(
-                || file.append(bytemuck::cast_slice(written)),
+                || file.append(config.dtype.stored(written, &mut narrow)),
                 || {
                     self.fill(
                         config,
@@ -323,7 +325,7 @@ impl<'a> Checked<'a> {
                 let block = block
                     .get_mut(..task.rows.len() * config.dim)
                     .unwrap_or_default();
-                self.read(task.rows.clone(), block)?;
+                self.read(config.dtype, task.rows.clone(), block)?;
                 let rows = Rows::new(&*block, config.dim)?;
                 let row = |i| task.rows.start + i;
                 match (codec, task.codes) {
@@ -337,10 +339,12 @@ impl<'a> Checked<'a> {
         results.into_iter().collect()
     }
 
-    /// Stored rows `rows` from the caller, in runs of rows that are neighbours there too.
-    fn read(&self, rows: Range<usize>, out: &mut [f32]) -> Result<()> {
+    /// Stored rows `rows` from the caller, in runs of rows that are neighbours there too, with the values that are stored.
+    ///
+    /// Errors: those of the caller's source; a component that there is no value for.
+    fn read(&self, dtype: Dtype, rows: Range<usize>, out: &mut [f32]) -> Result<()> {
         let dim = self.vectors.dim();
-        let mut rest = out;
+        let mut rest = &mut *out;
         let mut row = rows.start;
         while row < rows.end {
             let first = self.kept.row(row);
@@ -352,7 +356,13 @@ impl<'a> Checked<'a> {
             rest = later;
             row += run;
         }
-        Ok(())
+        dtype.round(out).map_err(|at| Error::Unstorable {
+            row: self.kept.row(rows.start + at / dim),
+            column: at % dim,
+            value: out.get(at).copied().unwrap_or_default(),
+            dtype,
+            limit: dtype.limit(),
+        })
     }
 
     /// `stored_row` turns the error's row into one of the segment.

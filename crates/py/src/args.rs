@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use proxime::{Error, Metric, Preset};
+use proxime::{Dtype, Error, Metric, Preset};
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyString};
 
@@ -88,6 +88,12 @@ pub(crate) fn path(name: &'static str, value: &Bound<'_, PyAny>) -> PyResult<Pat
 pub(crate) fn metric(value: &Bound<'_, PyAny>) -> PyResult<Metric> {
     let metric = text("metric", value)?.parse();
     metric.map_err(|_| out_of_range("metric", value, "'l2', 'cosine' or 'dot'"))
+}
+
+/// A type of components, by its name.
+pub(crate) fn dtype(value: &Bound<'_, PyAny>) -> PyResult<Dtype> {
+    let dtype = text("dtype", value)?.parse();
+    dtype.map_err(|_| out_of_range("dtype", value, "'f32', 'f16' or 'int8'"))
 }
 
 /// A preset, by its name.

@@ -787,6 +787,12 @@ impl Collection {
         self.inner.config().metric.to_string()
     }
 
+    /// What components are stored as: "f32", "f16" or "int8".
+    #[getter]
+    fn dtype(&self) -> String {
+        self.inner.config().dtype.to_string()
+    }
+
     /// The collection in numbers, a dict. "bytes_copied": how much of the vectors that were written through this object was copied or
     /// converted on the way, in bytes of float32.
     fn stats<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
@@ -820,8 +826,8 @@ impl Collection {
             Ok(len) => {
                 let len = text::thousands(len);
                 format!(
-                    "Collection({name}, {len} × {} f32, {})",
-                    config.dim, config.metric
+                    "Collection({name}, {len} × {} {}, {})",
+                    config.dim, config.dtype, config.metric
                 )
             }
             Err(_) => format!("Collection({name}, closed)"),

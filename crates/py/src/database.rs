@@ -183,12 +183,16 @@ pub(crate) struct Database {
 impl Database {
     /// Create a collection of vectors with `dim` components, compared by `metric`: "cosine", "l2" or "dot".
     ///
+    /// `dtype` is what components are stored as: "f32", "f16" (half the bytes; each is rounded to three digits) or "int8" (a quarter, for
+    /// vectors that were quantized before: integers from -128 to 127, stored as they are; other numbers are refused).
+    /// Vectors come in as any type and go out as float32 whatever is stored, and all searches compare with what is stored.
+    ///
     /// `preset` is how much to spend on building graphs: "fast", "default" or "high". `m` (links per node),
     /// `ef_construction` and `ef_search` (how widely to look while inserting and searching) trade speed for recall, too; the
     /// defaults suit most data.
     #[pyo3(
-        signature = (name, dim, metric=None, *, preset=None, m=None, ef_construction=None, ef_search=None),
-        text_signature = "($self, name, dim, metric='cosine', *, preset='default', m=None, ef_construction=None, ef_search=None)"
+        signature = (name, dim, metric=None, *, dtype=None, preset=None, m=None, ef_construction=None, ef_search=None),
+        text_signature = "($self, name, dim, metric='cosine', *, dtype='f32', preset='default', m=None, ef_construction=None, ef_search=None)"
     )]
     #[expect(
         clippy::too_many_arguments,
@@ -199,6 +203,7 @@ impl Database {
         name: &Bound<'_, PyAny>,
         dim: &Bound<'_, PyAny>,
         metric: Option<&Bound<'_, PyAny>>,
+        dtype: Option<&Bound<'_, PyAny>>,
         preset: Option<&Bound<'_, PyAny>>,
         m: Option<&Bound<'_, PyAny>>,
         ef_construction: Option<&Bound<'_, PyAny>>,
@@ -209,6 +214,9 @@ impl Database {
         let mut config = CollectionConfig::new(args::count("dim", dim)?);
         if let Some(metric) = metric {
             config.metric = args::metric(metric)?;
+        }
+        if let Some(dtype) = dtype {
+            config.dtype = args::dtype(dtype)?;
         }
         let preset = preset.map(args::preset).transpose()?.unwrap_or_default();
         let m = args::optional_count("m", m)?;

@@ -195,6 +195,12 @@ fn describe<'py>(py: Python<'py>, error: &Error) -> (&'static str, Details<'py>)
             "NotFiniteError",
             details!(py, row = row, column = column, value = value),
         ),
+        Error::Unstorable {
+            row, column, value, ..
+        } => (
+            "UnstorableError",
+            details!(py, row = row, column = column, value = value),
+        ),
         Error::ZeroVector { row, .. } => ("ZeroVectorError", details!(py, row = row)),
         Error::IdCount { rows, .. }
         | Error::MetadataCount { rows, .. }

@@ -90,9 +90,7 @@ impl Answers {
                         .map(|hit| hit.metadata())
                         .collect::<proxime::Result<_>>()?,
                 ),
-                Include::Vectors => {
-                    Extra::Vectors(hits().flat_map(|hit| hit.vector()).copied().collect())
-                }
+                Include::Vectors => Extra::Vectors(vectors(hits())),
             })
         });
         Ok(Answers {
@@ -289,8 +287,7 @@ impl Hits {
     /// The vectors as they were stored, an array [k, dim].
     #[getter]
     fn vectors<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyArray2<f32>>> {
-        let data: Vec<f32> = self.hits().flat_map(|hit| hit.vector()).copied().collect();
-        PyArray1::from_vec(py, data).reshape([self.__len__(), self.dim])
+        PyArray1::from_vec(py, vectors(self.hits())).reshape([self.__len__(), self.dim])
     }
 
     /// A `pyarrow.Table`: the columns "id", "distance" and each field of the metadata. Needs pyarrow.
@@ -392,4 +389,9 @@ impl Hits {
 fn metadata<'py>(py: Python<'py>, hit: &Hit<'_>) -> PyResult<Bound<'py, PyDict>> {
     let metadata = hit.metadata().map_err(|error| error::from_db(py, &error))?;
     values::to_py(py, &metadata)
+}
+
+/// Their vectors, one after the other.
+fn vectors<'a>(hits: impl Iterator<Item = Hit<'a>>) -> Vec<f32> {
+    hits.flat_map(|hit| hit.vector().into_owned()).collect()
 }

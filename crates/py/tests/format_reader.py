@@ -13,6 +13,7 @@ from pathlib import Path
 
 BLOCK = 4096
 U64 = 2**64 - 1
+DTYPES = ["f32", "f16", "int8"]
 
 
 class Damaged(Exception):
@@ -145,7 +146,7 @@ def read_segment(folder, store, collection, pinned):
     owner, own_id, collection_id, dim, rows, dtype, metric, count, block, zero = fields
     config = collection["config"]
     need((owner, own_id, collection_id) == (store, file_id, collection["id"]), "another segment")
-    need((dim, dtype, rows) == (config["dim"], 0, pinned["rows"]), "another shape")
+    need((dim, dtype, rows) == (config["dim"], DTYPES.index(config["dtype"]), pinned["rows"]), "another shape")
     need(metric == ["l2", "cosine", "dot"].index(config["metric"]), "another metric")
     need(block == BLOCK and zero == bytes(48) and count <= 32, "the header is damaged")
     need(unpack("I", data, 4092) == (crc_at(store, file_id, 0xFFFFFFFF, 0, data[:4092]),), "header checksum")
@@ -240,8 +241,8 @@ def metadata(data):
     return found
 
 
-def vectors(data, rows, dim):
-    flat = unpack(f"{rows * dim}f", data)
+def vectors(data, rows, dim, dtype):
+    flat = tuple(map(float, unpack(f"{rows * dim}{'feb'[DTYPES.index(dtype)]}", data)))
     need(all(map(math.isfinite, flat)), "a vector that is not finite")
     return [flat[dim * row : dim * (row + 1)] for row in range(rows)]
 
@@ -333,7 +334,8 @@ def apply(records, seq, kind, payload, dim):
     need(ends[3] == len(payload) and flags in (0, 1), "a batch of another length")
     found = ids(payload[ends[1] : ends[2]], rows)
     cells = column(payload[ends[2] :], rows) if flags else [b""] * rows
-    records.update(zip(found, zip(vectors(payload[24 : ends[1]], rows, dim), map(metadata, cells), [seq] * rows)))
+    stored = vectors(payload[24 : ends[1]], rows, dim, "f32")
+    records.update(zip(found, zip(stored, map(metadata, cells), [seq] * rows)))
 
 
 def read(folder):
@@ -350,7 +352,8 @@ def read(folder):
             found = ids(sections[5], rows)
             cells = column(sections[6], rows) if 6 in sections else [b""] * rows
             written = versions(sections[8], rows)
-            records.update(zip(found, zip(vectors(sections[1], rows, dim), map(metadata, cells), written)))
+            stored = vectors(sections[1], rows, dim, collection["config"]["dtype"])
+            records.update(zip(found, zip(stored, map(metadata, cells), written)))
         collections[collection["name"]] = records
         by_id[collection["id"]] = records, dim, collection.get("applied_seq", 0)
     batches = (batch for frame in read_log(folder, store, manifest) for batch in parts(*frame))

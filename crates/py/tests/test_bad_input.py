@@ -236,6 +236,7 @@ BAD_COLLECTIONS = {
     "dim float": (dict(name="c", dim=8.0), proxime.ArgumentTypeError, "dim: an int is needed, not float"),
     "metric": (dict(name="c", dim=8, metric="manhattan"), proxime.ParameterError, "metric = 'manhattan'; it must be 'l2', 'cosine' or 'dot'"),
     "metric no text": (dict(name="c", dim=8, metric=2), proxime.ArgumentTypeError, "metric: a str is needed, not int"),
+    "dtype": (dict(name="c", dim=8, dtype="f64"), proxime.ParameterError, "dtype = 'f64'; it must be 'f32', 'f16' or 'int8'"),
     "preset": (dict(name="c", dim=8, preset="best"), proxime.ParameterError, "preset = 'best'; it must be 'fast', 'default' or 'high'"),
     "preset no text": (dict(name="c", dim=8, preset=1), proxime.ArgumentTypeError, "preset: a str is needed, not int"),
     "m": (dict(name="c", dim=8, m=1), proxime.ParameterError, "m = 1; it must be"),

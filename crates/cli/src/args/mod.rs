@@ -10,7 +10,7 @@ use std::path::PathBuf;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{ArgGroup, Parser, Subcommand, ValueEnum};
-use proxime::{Filter, FilterError, Fusion, Metadata, Metric, Preset, SearchOptions};
+use proxime::{Dtype, Filter, FilterError, Fusion, Metadata, Metric, Preset, SearchOptions};
 
 use crate::format::Format;
 use help::*;
@@ -128,6 +128,9 @@ pub(crate) struct Import {
     /// How a new collection compares vectors [default: cosine]
     #[arg(long, value_parser = metric())]
     pub(crate) metric: Option<Metric>,
+    /// What a new collection stores components as [default: f32]
+    #[arg(long, value_parser = dtype())]
+    pub(crate) dtype: Option<Dtype>,
     /// How much to spend on the graphs of a new collection [default: default]
     #[arg(long, value_parser = preset())]
     pub(crate) preset: Option<Preset>,
@@ -464,6 +467,10 @@ pub(crate) struct Target {
 
 fn metric() -> impl TypedValueParser<Value = Metric> {
     PossibleValuesParser::new(["cosine", "l2", "dot"]).try_map(|name| name.parse::<Metric>())
+}
+
+fn dtype() -> impl TypedValueParser<Value = Dtype> {
+    PossibleValuesParser::new(["f32", "f16", "int8"]).try_map(|name| name.parse::<Dtype>())
 }
 
 fn preset() -> impl TypedValueParser<Value = Preset> {

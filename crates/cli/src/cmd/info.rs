@@ -50,9 +50,10 @@ fn write_info(out: &mut impl Write, db: &Path, collections: &[Stats]) -> std::io
         writeln!(out, "\n{}", Clean(&stats.name))?;
         writeln!(
             out,
-            "  records   {} of {} components, {}",
+            "  records   {} of {} components, {}, {}",
             HumanCount(stats.live as u64),
             stats.dim,
+            stats.dtype,
             stats.metric
         )?;
         writeln!(

@@ -104,7 +104,6 @@ impl FieldIndex {
 
     /// Rows whose value compares so with this one, and is of its type.
     pub(crate) fn ordered(&self, order: Order, value: &Scalar<'_>) -> FixedBitSet {
-        let mut found = FixedBitSet::with_capacity(self.present.len());
         let keys = &self.values.keys;
         let below = keys.partition_point(|key| key < value);
         let to = keys.partition_point(|key| key <= value);
@@ -118,10 +117,7 @@ impl FieldIndex {
                 (if order == Order::Greater { to } else { below })..end
             }
         };
-        for &row in self.values.rows_of(range) {
-            found.insert(row as usize);
-        }
-        found
+        self.values.within(range, self.present.len())
     }
 
     /// Rows with a list that has this element, or with a text that has this text within.
@@ -168,6 +164,21 @@ impl Postings {
         self.rows
             .get(start(keys.start)..start(keys.end))
             .unwrap_or_default()
+    }
+
+    /// One bit a row, of so many: those of a run of keys. Where every row has a value and most are of them, the others are taken away.
+    fn within(&self, keys: std::ops::Range<usize>, rows: usize) -> FixedBitSet {
+        let mut found = FixedBitSet::with_capacity(rows);
+        let some = self.rows_of(keys.clone());
+        if self.rows.len() == rows && some.len() > rows / 2 {
+            found.insert_range(..);
+            let others = [0..keys.start, keys.end..self.keys.len()];
+            let others = others.into_iter().flat_map(|keys| self.rows_of(keys));
+            others.for_each(|&row| found.set(row as usize, false));
+        } else {
+            some.iter().for_each(|&row| found.insert(row as usize));
+        }
+        found
     }
 
     fn bytes(&self) -> usize {

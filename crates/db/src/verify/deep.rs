@@ -42,12 +42,14 @@ pub(super) fn verify(
 pub(crate) fn wrong_codes(segment: &Segment) -> Option<String> {
     let index = segment.graph()?;
     let (vectors, codes) = (segment.vectors().ok()?, segment.codes());
-    let stride = codes.len() / vectors.n().max(1);
-    let starts: Vec<usize> = (0..vectors.n()).step_by(CHUNK_ROWS).collect();
+    let (n, dim) = (vectors.n(), index.codec.dim());
+    let stride = codes.len() / n.max(1);
+    let starts: Vec<usize> = (0..n).step_by(CHUNK_ROWS).collect();
     let wrong = |start: usize| {
-        let rows = start..vectors.n().min(start + CHUNK_ROWS);
+        let rows = start..n.min(start + CHUNK_ROWS);
         let stored = codes.get(rows.start * stride..rows.end * stride)?;
-        let what = match Codes::encode(&index.codec, vectors.slice(rows.clone())) {
+        let some = vectors.get(rows.clone());
+        let what = match Codes::encode(&index.codec, Rows::new(&some, dim).ok()?) {
             Ok(again) => {
                 let both = again.as_bytes().chunks(stride).zip(stored.chunks(stride));
                 let row = rows.start
@@ -133,11 +135,11 @@ fn sample(
 fn wrong_distance(view: &View, query: &[f32], place: &Place) -> Option<String> {
     let segment = &view.parts.get(place.part as usize)?.segment;
     let vector = segment.vector(place.row).ok()?;
-    let expected = reference::distance(view.config.metric, query, vector);
+    let expected = reference::distance(view.config.metric, query, &vector);
     // Float32 sums err by at most this share of the terms' size for each of them.
     let size = match view.config.metric {
         Metric::Cosine => 1.0,
-        Metric::L2 | Metric::Dot => reference::norm_sq(query) + reference::norm_sq(vector),
+        Metric::L2 | Metric::Dot => reference::norm_sq(query) + reference::norm_sq(&vector),
     };
     let tolerance = f64::from(f32::EPSILON) * (16 + query.len()) as f64 * size;
     let got = f64::from(place.distance);

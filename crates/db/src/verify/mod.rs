@@ -11,7 +11,9 @@ use crate::pool::Workers;
 use crate::segment::{Index, Segment};
 use crate::snapshot::{Snapshot, View};
 use crate::writer::check_vectors;
-use crate::{CollectionConfig, CollectionReport, Input, Result, Verify, VerifyReport, config};
+use crate::{
+    CollectionConfig, CollectionReport, Input, Result, Rows, Verify, VerifyReport, config,
+};
 
 /// The commit that `store` is at; deeply if there are workers for that.
 pub(crate) fn verify(store: &Store, workers: Option<&Workers>) -> VerifyReport {
@@ -102,7 +104,17 @@ fn verify_segment(
     {
         problems.push(what.clone());
     }
-    if let Err(e) = check_vectors(segment.vectors()?, config.metric, Input::Row, |row| row) {
+    let vectors = segment.vectors()?;
+    let check = |row: usize| {
+        let vector = vectors.get(row..row + 1);
+        check_vectors(
+            Rows::new(&vector, config.dim)?,
+            config.metric,
+            Input::Row,
+            |_| row,
+        )
+    };
+    if let Some(e) = (0..vectors.n()).find_map(|row| check(row).err()) {
         problems.push(format!("{name}: {e}"));
     }
     let undecodable = (0..segment.rows()).find_map(|row| segment.metadata(row).err());

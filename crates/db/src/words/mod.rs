@@ -10,7 +10,7 @@ mod rank;
 
 use std::collections::HashMap;
 
-use proxime_core::{Candidate, rerank};
+use proxime_core::Candidate;
 
 pub use fusion::Fusion;
 pub(crate) use index::{Fields, WordIndex};
@@ -198,7 +198,7 @@ impl Collection {
             let vectors = part.segment.vectors_of(std::iter::once(node))?;
             let one = std::iter::once(Candidate { key: 0, node });
             let query = vector.iter().next().unwrap_or_default();
-            let found = rerank(metric, query, vectors, one, 1);
+            let found = vectors.rerank(metric, query, one, 1)?;
             found
                 .iter()
                 .for_each(|found| place.distance = found.distance);

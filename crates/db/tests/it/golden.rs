@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use proxime::{
-    Batch, CollectionConfig, Database, Key, Metadata, Metric, OpenOptions, Params, Record,
+    Batch, CollectionConfig, Database, Dtype, Key, Metadata, Metric, OpenOptions, Params, Record,
     SearchOptions, Value,
 };
 use proxime_storage::{MemVfs, Vfs};
@@ -20,6 +20,7 @@ use crate::support::{object, rows};
 pub(crate) struct Golden {
     pub(crate) name: &'static str,
     metric: Metric,
+    dtype: Dtype,
     dim: usize,
     steps: Vec<Step>,
     /// Whether it was closed in good order. If not, damage to the last batch cannot be told from a torn end.
@@ -34,11 +35,12 @@ enum Step {
 
 pub(crate) type Content = BTreeMap<Key, Record>;
 
-pub(crate) fn all() -> [Golden; 3] {
+pub(crate) fn all() -> [Golden; 5] {
     use Step::{Delete, Upsert};
     let golden = |name, metric, dim, steps, closed| Golden {
         name,
         metric,
+        dtype: Dtype::F32,
         dim,
         steps,
         closed,
@@ -68,6 +70,27 @@ pub(crate) fn all() -> [Golden; 3] {
             vec![Upsert(0..9, 0), Delete(3..5), Upsert(7..12, 100)],
             false,
         ),
+        // Narrow components: a segment, and rows in the log.
+        Golden {
+            dtype: Dtype::F16,
+            ..golden(
+                "f16",
+                Metric::Cosine,
+                3,
+                vec![Upsert(0..1000, 0), Upsert(3..9, 100)],
+                true,
+            )
+        },
+        Golden {
+            dtype: Dtype::Int8,
+            ..golden(
+                "int8",
+                Metric::L2,
+                2,
+                vec![Upsert(0..1000, 0), Delete(10..990)],
+                true,
+            )
+        },
     ]
 }
 
@@ -78,9 +101,16 @@ fn key(number: usize) -> Key {
     }
 }
 
-/// Numbers that float32 holds exactly.
-fn vector(number: usize, dim: usize) -> Vec<f32> {
-    let component = |j| (number * (j + 3) % 97) as f32 - 48.0 + number as f32 / 1024.0 + 0.5;
+/// Numbers that the type holds exactly.
+fn vector(number: usize, dim: usize, dtype: Dtype) -> Vec<f32> {
+    let component = |j| {
+        let integer = (number * (j + 3) % 97) as f32 - 48.0;
+        match dtype {
+            Dtype::F32 => integer + number as f32 / 1024.0 + 0.5,
+            Dtype::F16 => integer + (number % 8) as f32 / 16.0 + 0.5,
+            Dtype::Int8 => integer,
+        }
+    };
     (0..dim).map(component).collect()
 }
 
@@ -120,7 +150,7 @@ impl Golden {
                 Step::Upsert(numbers, shift) => content.extend(numbers.clone().map(|number| {
                     let record = Record {
                         id: key(number),
-                        vector: vector(number + shift, self.dim),
+                        vector: vector(number + shift, self.dim, self.dtype),
                         metadata: metadata(number + shift),
                         version,
                     };
@@ -143,6 +173,7 @@ impl Golden {
         let params = Params::default().with_m(4).unwrap();
         let config = CollectionConfig::new(self.dim)
             .metric(self.metric)
+            .dtype(self.dtype)
             .params(params);
         let c = db.create_collection("docs", config).unwrap();
         for step in &self.steps {
@@ -150,7 +181,7 @@ impl Golden {
                 Step::Upsert(numbers, shift) => {
                     let vectors: Vec<f32> = numbers
                         .clone()
-                        .flat_map(|n| vector(n + shift, self.dim))
+                        .flat_map(|n| vector(n + shift, self.dim, self.dtype))
                         .collect();
                     let metadata = numbers.clone().map(|n| metadata(n + shift)).collect();
                     let ids = numbers.clone().map(key).collect();
@@ -205,7 +236,7 @@ pub(crate) fn read(db: &Database) -> proxime::Result<Content> {
         .into_iter()
         .map(|record| (record.id.clone(), record))
         .collect();
-    let query = vector(1, c.config().dim);
+    let query = vector(1, c.config().dim, c.config().dtype);
     let options = SearchOptions {
         exact: true,
         ..SearchOptions::k(10_000)

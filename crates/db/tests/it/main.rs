@@ -14,6 +14,7 @@ mod crash;
 mod create_with;
 mod damage;
 mod drop_collection;
+mod dtypes;
 mod filter;
 mod full_disk;
 mod golden;

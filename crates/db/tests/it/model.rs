@@ -129,7 +129,7 @@ fn search(c: &Collection, model: &Model, query: &[f32], k: usize) {
             let (vector, metadata) = &model[&hit.id()];
             assert!((hit.distance() - distance(metric, query, vector)).abs() < 1e-5);
             assert_eq!(
-                (hit.vector(), &hit.metadata().unwrap()),
+                (&*hit.vector(), &hit.metadata().unwrap()),
                 (&vector[..], metadata)
             );
         }

@@ -111,7 +111,7 @@ fn hits_carry_what_was_stored() {
     assert_eq!((hits[0].id(), hits[0].distance()), ("a".into(), 0.0));
     assert_eq!((hits[1].id(), hits[1].distance()), ("b".into(), 25.0));
     assert_eq!(
-        (hits[1].vector(), hits[1].metadata().unwrap()),
+        (&*hits[1].vector(), hits[1].metadata().unwrap()),
         (&[3.0, 4.0][..], object([("n", 1.into())]))
     );
     assert_eq!(ids(&results, 1), [Key::Int(3), "b".into()]);

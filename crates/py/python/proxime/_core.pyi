@@ -41,6 +41,7 @@ class Database:
         dim: int,
         metric: Literal["cosine", "l2", "dot"] = "cosine",
         *,
+        dtype: Literal["f32", "f16", "int8"] = "f32",
         preset: Literal["fast", "default", "high"] = "default",
         m: int | None = None,
         ef_construction: int | None = None,
@@ -74,6 +75,8 @@ class Collection:
     def dim(self) -> int: ...
     @property
     def metric(self) -> Literal["cosine", "l2", "dot"]: ...
+    @property
+    def dtype(self) -> Literal["f32", "f16", "int8"]: ...
     def upsert(
         self,
         ids: Ids,

@@ -32,6 +32,10 @@ class NotFiniteError(Error, ValueError):
     """NaN, an infinity, or a number beyond float32. Attributes: `row`, `column`, `value`."""
 
 
+class UnstorableError(Error, ValueError):
+    """A component that the collection's `dtype` has no value for. Attributes: `row`, `column`, `value`."""
+
+
 class ZeroVectorError(Error, ValueError):
     """The zero vector, where distance is cosine. Attribute: `row`."""
 

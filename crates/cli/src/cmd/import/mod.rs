@@ -222,6 +222,9 @@ fn new_config(args: &Import, dim: usize) -> CollectionConfig {
     if let Some(metric) = args.metric {
         config.metric = metric;
     }
+    if let Some(dtype) = args.dtype {
+        config.dtype = dtype;
+    }
     if let Some(preset) = args.preset {
         config.params = config.params.with_preset(preset);
     }
@@ -232,13 +235,18 @@ fn new_config(args: &Import, dim: usize) -> CollectionConfig {
 fn check_config(args: &Import, config: &CollectionConfig) -> Result<(), Error> {
     let collection = args.collection.clone();
     let stored = config.params.preset();
-    match (args.metric, args.preset) {
-        (Some(asked), _) if asked != config.metric => Err(Error::Metric {
+    match (args.metric, args.dtype, args.preset) {
+        (Some(asked), ..) if asked != config.metric => Err(Error::Metric {
             collection,
             stored: config.metric,
             asked,
         }),
-        (_, Some(asked)) if asked != stored => Err(Error::Preset {
+        (_, Some(asked), _) if asked != config.dtype => Err(Error::Dtype {
+            collection,
+            stored: config.dtype,
+            asked,
+        }),
+        (.., Some(asked)) if asked != stored => Err(Error::Preset {
             collection,
             stored,
             asked,
