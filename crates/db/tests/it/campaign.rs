@@ -165,18 +165,25 @@ pub(crate) const KINDS: [SectionKind; 8] = [
     SectionKind::Versions,
 ];
 
-/// What each of the stores has of the time.
-fn share_of_time() -> Duration {
+/// The stores, smallest first, and what each has of the time: its part of what those before have left.
+fn shares_of_time() -> impl Iterator<Item = (Golden, Duration)> {
     let seconds = std::env::var("PROXIME_TORTURE_SECONDS").map_or(10.0, |s| s.parse().unwrap());
-    Duration::from_secs_f64(seconds / all().len() as f64)
+    let end = Instant::now() + Duration::from_secs_f64(seconds);
+    let mut stores = Vec::from(all());
+    stores.sort_by_key(|golden| golden.files().values().map(Vec::len).sum::<usize>());
+    let left = (1..=stores.len() as u32).rev();
+    let share = move |left| end.saturating_duration_since(Instant::now()) / left;
+    stores
+        .into_iter()
+        .zip(left)
+        .map(move |(golden, left)| (golden, share(left)))
 }
 
 /// Every bit and every length, by what storage hands up: nothing but what was written, or an error.
 #[test]
 #[ignore = "runs for as long as it is told to"]
 fn torture_every_bit() {
-    for golden in all() {
-        let time = share_of_time();
+    for (golden, time) in shares_of_time() {
         let files = golden.files();
         let (manifest, sections, frames) = contents(&files).unwrap();
         let damage = damage(&files);
@@ -234,8 +241,7 @@ fn a_part_of_the_damage_campaign() {
 #[test]
 #[ignore = "runs for as long as it is told to"]
 fn torture_damage_campaign() {
-    for golden in all() {
-        let time = share_of_time();
+    for (golden, time) in shares_of_time() {
         let (tried, of, counts) = run(&golden, time, 1);
         let [refused, right] = [counts.refused, counts.right].map(AtomicUsize::into_inner);
         println!(
