@@ -53,6 +53,7 @@ pub(crate) fn run(workspace: &Workspace, only: &[String]) -> Result<()> {
 fn copy(workspace: &Workspace) -> Result<PathBuf> {
     let tree = workspace.target.join("plants/tree");
     let listed = shell::capture(shell::command("git", "ls-files", &workspace.root))?;
+    let mut kept = BTreeSet::new();
     for name in listed.lines() {
         let (from, to) = (workspace.root.join(name), tree.join(name));
         let content = fs::read(&from).with_context(|| from.display().to_string())?;
@@ -61,8 +62,23 @@ fn copy(workspace: &Workspace) -> Result<PathBuf> {
             fs::create_dir_all(to.parent().unwrap_or(&tree))?;
             fs::write(&to, content)?;
         }
+        kept.insert(to);
     }
+    remove_others(&tree, &kept)?;
     Ok(tree)
+}
+
+/// Removes files of an earlier time: a store with them is another store.
+fn remove_others(folder: &Path, kept: &BTreeSet<PathBuf>) -> Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        if path.is_dir() {
+            remove_others(&path, kept)?;
+        } else if !kept.contains(&path) {
+            fs::remove_file(&path)?;
+        }
+    }
+    Ok(())
 }
 
 /// How it was found; `None` if it was not.
