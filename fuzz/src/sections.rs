@@ -213,7 +213,7 @@ pub(crate) fn graph(data: &[u8]) {
         Some(graph.digest())
     );
     let (codec, codes) = codes(n);
-    let walk = CodesU4::new(&codes);
+    let walk = CodesU4::new(codes.stored(&codec));
     let query = walk.prepare(&codec, &[3.0, 4.0]).unwrap();
     let found = ScratchPool::default().with(|scratch| {
         search(&graph, &walk, &query, 8, scratch);
@@ -239,7 +239,9 @@ pub(crate) fn codebook(data: &[u8]) {
     Codes::from_bytes(&codec, data, 1).ok();
     let rows = Rows::new(&row, codec.dim()).unwrap();
     if let Ok(codes) = Codes::encode(&codec, rows) {
-        CodesU4::new(&codes).prepare(&codec, &row).ok();
+        CodesU4::new(codes.stored(&codec))
+            .prepare(&codec, &row)
+            .ok();
     }
 }
 

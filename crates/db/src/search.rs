@@ -123,8 +123,7 @@ pub(crate) fn search(
     chosen: Option<&[Chosen]>,
 ) -> Result<Vec<Vec<Place>>> {
     if !plan.exact {
-        let graphs = view.parts.iter().filter_map(|part| part.segment.graph());
-        graphs.for_each(|index| index.prepare(workers));
+        (view.parts.iter()).for_each(|part| part.segment.prepare(workers));
     }
     let plans: Result<Vec<Plan>> = (view.parts.iter())
         .map(|part| plan_for(view, part, workers, plan, recall))

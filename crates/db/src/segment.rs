@@ -12,11 +12,11 @@
 use std::borrow::Cow;
 use std::ops::{Deref, Range};
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, OnceLock};
 
 use fixedbitset::FixedBitSet;
 use proxime_core::{Graph, needs_fine_codes};
-use proxime_quant::{Codes, CodesU4, PackU4, ScalarI8};
+use proxime_quant::{Codes, CodesU4, PackU4, ScalarI8, StoredCodes};
 use proxime_storage::column::{Column, ColumnError};
 use proxime_storage::{LazySection, SectionBytes, SectionKind};
 use rayon::prelude::*;
@@ -50,7 +50,7 @@ pub(crate) struct Segment {
     payload: Option<Column<Data>>,
     fields: Indexes<Field, FieldIndex>,
     words: Indexes<Fields, WordIndex>,
-    /// What the graph was built on; needed for digests only.
+    /// What the graph was built on.
     codes: Option<SectionBytes>,
 }
 
@@ -169,9 +169,8 @@ pub(crate) struct GraphIndex {
     pub(crate) codec: ScalarI8,
     pub(crate) graph: Graph,
     pub(crate) calibration: Calibration,
-    walk: OnceLock<Walk>,
-    /// Until the first search: what `walk` is made of. A store that is written, or opened, is not always searched at once.
-    built_on: Mutex<Option<Codes>>,
+    /// Made at the first search: a store that is written, or opened, is not always searched at once.
+    walk: OnceLock<Option<Walk>>,
 }
 
 /// What a graph is walked on.
@@ -186,49 +185,19 @@ pub(crate) enum Walk {
 /// Rows that one task makes walk codes of.
 const WALK_ROWS: usize = 1024;
 
-impl Walk {
-    fn n(&self) -> usize {
-        match self {
-            Walk::Coarse(codes) => codes.n(),
-            Walk::Fine(codes) => codes.n(),
-        }
-    }
-}
-
 impl GraphIndex {
-    pub(crate) fn new(codec: ScalarI8, codes: Codes, graph: Graph) -> GraphIndex {
+    pub(crate) fn new(codec: ScalarI8, graph: Graph) -> GraphIndex {
         GraphIndex {
             codec,
             graph,
             calibration: Calibration::default(),
             walk: OnceLock::new(),
-            built_on: Mutex::new(Some(codes)),
         }
     }
 
-    /// Makes what the graph is walked on, unless that is done. Not to be called by a thread of the workers: it could wait for
-    /// itself.
-    ///
-    /// Cost: the first time, about 4 us a row of 768 components, over all threads.
-    pub(crate) fn prepare(&self, workers: &Workers) {
-        self.walk.get_or_init(|| {
-            let mut built_on = self.built_on.lock().unwrap_or_else(PoisonError::into_inner);
-            let none = || Codes::zeroed(&self.codec, 0);
-            let codes = built_on.take().unwrap_or_else(none);
-            if codes.n() != self.graph.n() || needs_fine_codes(&self.graph, &codes) {
-                return Walk::Fine(codes);
-            }
-            Walk::Coarse(workers.threads.install(|| {
-                CodesU4::by_tasks(&codes, WALK_ROWS, |tasks| {
-                    tasks.into_par_iter().for_each(PackU4::run);
-                })
-            }))
-        });
-    }
-
-    /// What the graph is walked on; `None` before [`prepare`](GraphIndex::prepare).
+    /// What the graph is walked on; `None` before [`Segment::prepare`].
     pub(crate) fn walk(&self) -> Option<&Walk> {
-        self.walk.get().filter(|walk| walk.n() == self.graph.n())
+        self.walk.get()?.as_ref()
     }
 }
 
@@ -488,6 +457,25 @@ impl Segment {
         })
     }
 
+    /// Makes what the graph is walked on, unless that is done, from the codes where they are mapped. Not to be called by a thread
+    /// of the workers: it could wait for itself.
+    ///
+    /// Cost: the first time, about 4 us a row of 768 components, over all threads; no memory but the result.
+    pub(crate) fn prepare(&self, workers: &Workers) {
+        let Some(index) = self.graph() else { return };
+        index.walk.get_or_init(|| {
+            let codes = StoredCodes::new(&index.codec, self.codes(), index.graph.n()).ok()?;
+            if needs_fine_codes(&index.graph, codes) {
+                return Some(Walk::Fine(codes.to_codes()));
+            }
+            Some(Walk::Coarse(workers.threads.install(|| {
+                CodesU4::by_tasks(codes, WALK_ROWS, |tasks| {
+                    tasks.into_par_iter().for_each(PackU4::run);
+                })
+            })))
+        });
+    }
+
     pub(crate) fn graph(&self) -> Option<&GraphIndex> {
         match self.search_index() {
             Index::Graph(index) => Some(index),
@@ -548,9 +536,9 @@ fn load_graph(
             "it is for another dimension or metric".into(),
         ));
     }
-    let codes = Codes::from_bytes(&codec, &codes, rows)
+    StoredCodes::new(&codec, &codes, rows)
         .map_err(|e| damage(SectionKind::Codes, e.to_string()))?;
     let graph =
         Graph::from_bytes(&graph, rows).map_err(|e| damage(SectionKind::Graph, e.to_string()))?;
-    Ok(Some(GraphIndex::new(codec, codes, graph)))
+    Ok(Some(GraphIndex::new(codec, graph)))
 }

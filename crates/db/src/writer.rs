@@ -109,7 +109,7 @@ pub(crate) fn write_file(
         };
         let graph = beside(|| write(&mut file), build)??;
         section(&mut file, SectionKind::Graph, 1, &[&graph.to_bytes()])?;
-        index = Index::Graph(Box::new(GraphIndex::new(codec, codes, graph)));
+        index = Index::Graph(Box::new(GraphIndex::new(codec, graph)));
     } else {
         batch.write_records(&mut file)?;
     }

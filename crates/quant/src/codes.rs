@@ -58,30 +58,25 @@ impl Codes {
     ///
     /// Errors: bytes that are not `n` padded rows.
     pub fn from_bytes(codec: &ScalarI8, bytes: &[u8], n: usize) -> Result<Self, Error> {
-        let rows =
-            AlignedRows::from_bytes(bytes, n, codec.dim()).map_err(|error| Error::Damaged {
-                what: "codes",
-                expected: format!(
-                    "{n} rows of {} bytes, zero padded",
-                    codec.dim().next_multiple_of(64)
-                ),
-                got: error.to_string(),
-            })?;
-        let mut codes = Self {
-            rows,
-            ..Self::zeroed(codec, 0)
-        };
-        codes.sums = vec![0; n];
-        codes.norms = vec![0; n];
-        codes.terms = vec![0.0; n];
-        codes.extras = vec![0; if codec.metric() == Metric::Dot { n } else { 0 }];
-        for mut chunk in codes.chunks_mut(DERIVE_ROWS) {
+        Ok(StoredCodes::new(codec, bytes, n)?.to_codes())
+    }
+
+    /// Fills what follows from the codes.
+    fn derive(&mut self, codec: &ScalarI8) {
+        for mut chunk in self.chunks_mut(DERIVE_ROWS) {
             Level::detect().dispatch(DeriveRows {
                 codec,
                 out: &mut chunk,
             });
         }
-        Ok(codes)
+    }
+
+    /// The codes alone, with the codec that made them.
+    pub fn stored<'a>(&'a self, codec: &'a ScalarI8) -> StoredCodes<'a> {
+        StoredCodes {
+            codec,
+            rows: self.rows.as_rows(),
+        }
     }
 
     /// The codes of some of the rows, in the order asked for. Panics where there is no such row.
@@ -192,6 +187,72 @@ impl Codes {
     }
 }
 
+/// Codes where they are stored ([`Codes::as_bytes`]), and the codec that made them: checked, not copied.
+#[derive(Debug, Clone, Copy)]
+pub struct StoredCodes<'a> {
+    codec: &'a ScalarI8,
+    /// With their padding.
+    rows: Rows<'a, i8>,
+}
+
+impl<'a> StoredCodes<'a> {
+    /// Codes of `n` rows.
+    ///
+    /// Errors: bytes that are not `n` padded rows.
+    /// Cost: a look at the padding of each row.
+    pub fn new(codec: &'a ScalarI8, bytes: &'a [u8], n: usize) -> Result<Self, Error> {
+        let rows = AlignedRows::view(bytes, n, codec.dim());
+        let rows = rows.map_err(|error| Error::Damaged {
+            what: "codes",
+            expected: format!(
+                "{n} rows of {} bytes, zero padded",
+                codec.dim().next_multiple_of(64)
+            ),
+            got: error.to_string(),
+        })?;
+        Ok(Self { codec, rows })
+    }
+
+    /// Number of rows.
+    pub fn n(&self) -> usize {
+        self.rows.n()
+    }
+
+    /// A copy, with what distances need beside the codes.
+    pub fn to_codes(&self) -> Codes {
+        let n = self.n();
+        let mut codes = Codes::zeroed(self.codec, n);
+        codes
+            .rows
+            .rows_mut(0..n)
+            .copy_from_slice(self.rows.as_slice());
+        codes.derive(self.codec);
+        codes
+    }
+
+    /// The same of some of the rows, in the order asked for. Panics where there is no such row.
+    pub fn select(&self, rows: &[u32]) -> Codes {
+        let mut codes = Codes::zeroed(self.codec, rows.len());
+        for (at, &row) in rows.iter().enumerate() {
+            let code = codes.rows.row_mut(at);
+            code.copy_from_slice(&self.row(row as usize)[..code.len()]);
+        }
+        codes.derive(self.codec);
+        codes
+    }
+
+    /// The codec that made them.
+    pub fn codec(&self) -> &'a ScalarI8 {
+        self.codec
+    }
+
+    /// A row's codes, padding included.
+    #[inline(always)]
+    pub(crate) fn row(&self, row: usize) -> &'a [i8] {
+        self.rows.row(row)
+    }
+}
+
 /// A run of rows of [`Codes`] being filled.
 #[derive(Debug)]
 pub struct CodesMut<'a> {
@@ -228,9 +289,7 @@ impl CodesMut<'_> {
         }
         let steps = 1.0 / f64::from(codec.scale());
         let offset = codec.offset();
-        let offset_dot = lane_sum(offset.len(), |j| {
-            f64::from(offset[j]) * steps * f64::from(code[j])
-        });
+        let offset_dot = offset_dot(codec, code);
         let units = |j: usize| f64::from(offset[j]) * steps;
         let offset_sq = lane_sum(offset.len(), |j| units(j) * units(j));
         let row_sq = offset_sq + 2.0 * offset_dot + f64::from(code_sq);
@@ -244,6 +303,15 @@ impl CodesMut<'_> {
         self.norms[row] = code_sq + u32::from(extra) * u32::from(extra);
         self.terms[row] = -offset_dot as f32;
     }
+}
+
+/// The product of a row's codes with what code 0 stands for, in squared steps.
+#[inline(always)]
+pub(crate) fn offset_dot(codec: &ScalarI8, code: &[i8]) -> f64 {
+    let (steps, offset) = (1.0 / f64::from(codec.scale()), codec.offset());
+    lane_sum(offset.len(), |j| {
+        f64::from(offset[j]) * steps * f64::from(code[j])
+    })
 }
 
 /// The largest added coordinate with which a distance still fits u32.

@@ -31,7 +31,7 @@ mod rotate;
 mod scalar;
 mod u4;
 
-pub use codes::{Codes, CodesMut};
+pub use codes::{Codes, CodesMut, StoredCodes};
 pub use error::Error;
 pub use prepare::Query;
 pub use scalar::ScalarI8;

@@ -9,9 +9,10 @@
 
 use proxime_simd::{AlignedRows, I8Query, Isa, Level, Metric, WithIsa};
 
+use crate::codes::offset_dot;
 use crate::rotate::Rotation;
 use crate::scalar::ROUND_MAGIC;
-use crate::{Codes, Error, ScalarI8};
+use crate::{Codes, Error, ScalarI8, StoredCodes};
 
 /// Codes in a cache line, which is what rows are padded to.
 const LINE_CODES: usize = 128;
@@ -57,15 +58,19 @@ impl CodesU4 {
     /// Rotates and rounds int8 codes.
     ///
     /// Cost: about `20 dim` additions a row; no allocation but the result.
-    pub fn new(codes: &Codes) -> Self {
+    pub fn new(codes: StoredCodes<'_>) -> Self {
         Self::by_tasks(codes, codes.n().max(1), |tasks| {
             tasks.into_iter().for_each(PackU4::run);
         })
     }
 
     /// The same in tasks of `rows` rows; `run_all` has to run each of them, on any thread.
-    pub fn by_tasks(codes: &Codes, rows: usize, run_all: impl FnOnce(Vec<PackU4<'_>>)) -> Self {
-        let rotation = Rotation::new(codes.dim().next_multiple_of(LINE_CODES));
+    pub fn by_tasks(
+        codes: StoredCodes<'_>,
+        rows: usize,
+        run_all: impl FnOnce(Vec<PackU4<'_>>),
+    ) -> Self {
+        let rotation = Rotation::new(codes.codec().dim().next_multiple_of(LINE_CODES));
         let mut packed = AlignedRows::zeroed(codes.n(), rotation.len() / 2);
         let mut scales = vec![Scale::default(); codes.n()];
         let pieces = packed.chunks_mut(rows).zip(scales.chunks_mut(rows));
@@ -154,7 +159,7 @@ impl QueryU4 {
 /// Some rows to be rotated and rounded: see [`CodesU4::by_tasks`].
 #[derive(Debug)]
 pub struct PackU4<'a> {
-    codes: &'a Codes,
+    codes: StoredCodes<'a>,
     rotation: &'a Rotation,
     first: usize,
     packed: &'a mut [u8],
@@ -173,7 +178,7 @@ impl WithIsa for PackU4<'_> {
 
     #[inline(always)]
     fn with_isa<I: Isa>(self, _isa: I) {
-        let len = self.rotation.len();
+        let (codec, len) = (self.codes.codec(), self.rotation.len());
         let (mut values, mut scratch) = (vec![0i32; len], vec![0i32; len]);
         let packed = self.packed.chunks_exact_mut(len / 2);
         for (row, (scale, packed)) in (self.first..).zip(self.scales.iter_mut().zip(packed)) {
@@ -188,9 +193,9 @@ impl WithIsa for PackU4<'_> {
             let steps = (len as f64).sqrt() / (f64::from(STEP) * norm.max(1.0));
             let along = pack(&values, steps as f32, packed);
             *scale = Scale {
-                term: match self.codes.metric() {
+                term: match codec.metric() {
                     Metric::L2 | Metric::Cosine => norm_sq as f32,
-                    Metric::Dot => self.codes.term(row),
+                    Metric::Dot => -offset_dot(codec, self.codes.row(row)) as f32,
                 },
                 // `along` counts halves. A row of zeros has no direction, and no product.
                 factor: (2.0 * norm * norm / (along as f64).max(1.0)) as f32,

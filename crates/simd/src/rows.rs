@@ -164,10 +164,18 @@ impl<T: Pod> AlignedRows<T> {
     /// # Errors
     /// `dim` is 0, the bytes are not as many as the shape says, or the padding is not zero.
     pub fn from_bytes(bytes: &[u8], n: usize, dim: usize) -> Result<Self, ShapeError> {
+        Self::check(bytes, n, dim)?;
+        let mut rows = Self::zeroed(n, dim);
+        rows.lines.as_mut_bytes().copy_from_slice(bytes);
+        Ok(rows)
+    }
+
+    fn check(bytes: &[u8], n: usize, dim: usize) -> Result<(), ShapeError> {
         if dim == 0 {
             return Err(ShapeError::ZeroDim);
         }
-        let expected = Self::lines(n, dim).map(|(_, all)| all * LINE_BYTES);
+        let lines = Self::lines(n, dim);
+        let expected = lines.map(|(_, all)| all * LINE_BYTES);
         if expected != Some(bytes.len()) {
             return Err(ShapeError::Bytes {
                 n,
@@ -176,19 +184,12 @@ impl<T: Pod> AlignedRows<T> {
                 got: bytes.len(),
             });
         }
-        let mut rows = Self::zeroed(n, dim);
-        rows.lines.as_mut_bytes().copy_from_slice(bytes);
-        match (0..n).find(|&row| !rows.padding_is_zero(row)) {
+        let row_bytes = lines.map_or(LINE_BYTES, |(row, _)| row * LINE_BYTES);
+        let padding = |row: &[u8]| row[dim * size_of::<T>()..].iter().any(|&byte| byte != 0);
+        match bytes.chunks_exact(row_bytes).position(padding) {
             Some(row) => Err(ShapeError::Padding { row }),
-            None => Ok(rows),
+            None => Ok(()),
         }
-    }
-
-    fn padding_is_zero(&self, row: usize) -> bool {
-        let padding = &self.row(row)[self.dim..];
-        bytemuck::cast_slice::<T, u8>(padding)
-            .iter()
-            .all(|&byte| byte == 0)
     }
 
     /// How many rows.
@@ -238,6 +239,14 @@ impl<T: Pod> AlignedRows<T> {
         bytemuck::cast_slice(self.lines.as_bytes())
     }
 
+    /// The rows with their padding.
+    pub fn as_rows(&self) -> Rows<'_, T> {
+        Rows {
+            data: self.as_slice(),
+            dim: self.stride,
+        }
+    }
+
     /// The memory as it lies: the numbers in this machine's byte order, the padding between the rows.
     pub fn as_bytes(&self) -> &[u8] {
         self.lines.as_bytes()
@@ -246,6 +255,20 @@ impl<T: Pod> AlignedRows<T> {
     #[inline]
     fn as_mut_slice(&mut self) -> &mut [T] {
         bytemuck::cast_slice_mut(self.lines.as_mut_bytes())
+    }
+}
+
+impl AlignedRows<i8> {
+    /// What [`from_bytes`](Self::from_bytes) would copy, where it lies: rows with their padding.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn view(bytes: &[u8], n: usize, dim: usize) -> Result<Rows<'_, i8>, ShapeError> {
+        Self::check(bytes, n, dim)?;
+        Rows::new(
+            bytemuck::cast_slice(bytes),
+            dim.next_multiple_of(LINE_BYTES),
+        )
     }
 }
 

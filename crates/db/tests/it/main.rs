@@ -21,6 +21,7 @@ mod golden;
 mod hostile;
 mod interrupt;
 mod kill;
+mod larger_than_memory;
 mod lazy;
 mod many;
 mod model;

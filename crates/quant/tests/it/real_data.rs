@@ -16,7 +16,7 @@ fn recalls(metric: Metric) -> [[f64; 2]; 2] {
     let sample: Vec<f32> = rows.iter().step_by(10).flatten().copied().collect();
     let codec = ScalarI8::train(Rows::new(&sample, DIM).unwrap(), metric).unwrap();
     let codes = Codes::encode(&codec, rows).unwrap();
-    let codes_u4 = CodesU4::new(&codes);
+    let codes_u4 = CodesU4::new(codes.stored(&codec));
     let mut found = [[0; 2]; 2];
     for query in Rows::new(&queries, DIM).unwrap() {
         let truth = nearest(&|row| reference::distance(metric, query, rows.row(row)));

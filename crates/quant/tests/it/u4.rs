@@ -18,7 +18,7 @@ impl WithIsa for Dot<'_> {
 /// The distance of the query to every row, by 4-bit codes, in the metric's units up to a constant.
 fn by_codes(metric: Metric, rows: Rows<'_, f32>, query: &[f32]) -> Vec<f64> {
     let codec = ScalarI8::train(rows, metric).unwrap();
-    let codes = CodesU4::new(&Codes::encode(&codec, rows).unwrap());
+    let codes = CodesU4::new(Codes::encode(&codec, rows).unwrap().stored(&codec));
     let query = codes.prepare(&codec, query).unwrap();
     let unit = f64::from(codec.scale()).powi(2);
     let distance = |row| {
@@ -86,7 +86,7 @@ fn errors_are_as_large_as_is_said() {
     for metric in [Metric::L2, Metric::Cosine, Metric::Dot] {
         let codec = ScalarI8::train(rows, metric).unwrap();
         let codes = Codes::encode(&codec, rows).unwrap();
-        let rounded = CodesU4::new(&codes);
+        let rounded = CodesU4::new(codes.stored(&codec));
         let (exact, query) = (
             codec.prepare(rows.row(0)).unwrap(),
             rounded.prepare(&codec, rows.row(0)).unwrap(),

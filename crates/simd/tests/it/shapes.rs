@@ -62,6 +62,13 @@ fn padding_must_be_zero() {
         AlignedRows::<u8>::from_bytes(&bytes, 3, 100).unwrap_err(),
         ShapeError::Padding { row: 1 }
     );
+    assert_eq!(
+        AlignedRows::view(&bytes, 3, 100).unwrap_err(),
+        ShapeError::Padding { row: 1 }
+    );
+    bytes[128 + 100] = 0;
+    let rows = AlignedRows::view(&bytes, 3, 100).unwrap();
+    assert_eq!((rows.n(), rows.dim(), rows.row(1)[99]), (3, 128, 1));
 }
 
 #[test]

@@ -1,0 +1,133 @@
+//! What a search says of itself is what it did.
+
+use proxime::{Batch, Collection, Effort, Explanation, Metadata, SearchOptions, Value, field};
+
+use crate::support::{ids, in_memory, int_ids, object, points, rows};
+
+const DIM: usize = 8;
+/// In a segment with a graph, and in the log.
+const ROWS: [usize; 2] = [3000, 50];
+const QUERIES: usize = 20;
+
+/// Records with the numbers `i % 1000` and `i % 2`.
+fn collection() -> (proxime::Database, Collection) {
+    let (db, c) = in_memory(DIM);
+    let data = points(ROWS[0] + ROWS[1], DIM);
+    let (large, small) = data.split_at(ROWS[0] * DIM);
+    let metadata = |i: usize| -> Metadata {
+        object([
+            ("thousandth", Value::Int((i % 1000) as i64)),
+            ("half", Value::Int((i % 2) as i64)),
+        ])
+    };
+    let all = int_ids(ROWS[0] + ROWS[1]);
+    for (first, data) in [(0, large), (ROWS[0], small)] {
+        let rows = rows(data, DIM);
+        let ids = all[first..first + rows.n()].to_vec();
+        let metadata = (first..first + rows.n()).map(metadata).collect();
+        c.upsert(Batch::new(ids, &rows).metadata(metadata)).unwrap();
+    }
+    (db, c)
+}
+
+/// Searches both ways, which must find the same.
+fn explained(c: &Collection, options: &SearchOptions) -> Explanation {
+    let queries = points(QUERIES, DIM);
+    let queries = rows(&queries, DIM);
+    let (found, how) = c.explain(queries, options).unwrap();
+    let plain = c.search(queries, options).unwrap();
+    for query in 0..QUERIES {
+        assert_eq!(ids(&found, query), ids(&plain, query));
+    }
+    assert_eq!((how.queries, how.segments.len()), (QUERIES, 2));
+    assert_eq!([0, 1].map(|i| how.segments[i].rows), ROWS);
+    how
+}
+
+/// Queries by the way they took.
+fn ways(effort: &Effort) -> [usize; 4] {
+    [
+        effort.walks,
+        effort.filtered_walks,
+        effort.code_scans,
+        effort.vector_scans,
+    ]
+}
+
+#[test]
+fn a_walk_and_a_scan_of_the_log() {
+    let (_db, c) = collection();
+    let how = explained(&c, &SearchOptions::k(10));
+    let [walk, scan] = [0, 1].map(|i| how.segments[i].effort);
+    assert_eq!(ways(&walk), [QUERIES, 0, 0, 0]);
+    assert_eq!(walk.ef, c.config().params.ef_search());
+    let queries = QUERIES as u64;
+    assert!((walk.ef as u64 * queries..=ROWS[0] as u64 * queries).contains(&walk.nodes));
+    assert!(
+        walk.code_distances > walk.nodes,
+        "levels above are walked too"
+    );
+    assert!((10 * queries..=20 * queries).contains(&walk.vectors_read));
+    assert_eq!(walk.vector_distances, walk.vectors_read);
+
+    assert_eq!(ways(&scan), [0, 0, 0, QUERIES]);
+    assert_eq!((scan.ef, scan.nodes, scan.code_distances), (0, 0, 0));
+    assert_eq!(scan.vector_distances, ROWS[1] as u64 * queries);
+    assert!((ROWS[1] as u64..=scan.vector_distances).contains(&scan.vectors_read));
+    assert_eq!(how.segments[1].name, "the log");
+    assert_eq!([0, 1].map(|i| how.segments[i].available), ROWS);
+}
+
+#[test]
+fn every_vector_if_exact() {
+    let (_db, c) = collection();
+    let exact = SearchOptions {
+        exact: true,
+        ..SearchOptions::k(10)
+    };
+    for (segment, rows) in explained(&c, &exact).segments.iter().zip(ROWS) {
+        assert_eq!(ways(&segment.effort), [0, 0, 0, QUERIES]);
+        let distances = (rows * QUERIES) as u64;
+        assert_eq!(segment.effort.vector_distances, distances);
+        assert_eq!(segment.effort.code_distances, 0);
+    }
+}
+
+#[test]
+fn filters_by_how_much_they_leave() {
+    let (_db, c) = collection();
+    let with = |filter| explained(&c, &SearchOptions::k(10).filter(filter));
+
+    let few = with(field("thousandth").eq(7));
+    assert_eq!(few.segments[0].available, 3);
+    assert_eq!(ways(&few.segments[0].effort), [0, 0, 0, QUERIES]);
+    assert_eq!(few.segments[0].effort.vectors_read, 3 * QUERIES as u64);
+
+    let some = with(field("thousandth").lt(50));
+    assert_eq!(some.segments[0].available, 150);
+    assert_eq!(ways(&some.segments[0].effort), [0, 0, QUERIES, 0]);
+    let distances = some.segments[0].effort.code_distances;
+    assert_eq!(distances, 150 * QUERIES as u64);
+
+    let narrow = SearchOptions {
+        ef: Some(20),
+        ..SearchOptions::k(10).filter(field("half").eq(1))
+    };
+    let half = explained(&c, &narrow);
+    assert_eq!(half.segments[0].available, 1500);
+    assert_eq!(ways(&half.segments[0].effort), [0, QUERIES, 0, 0]);
+    assert!(half.segments[0].effort.nodes > 0);
+}
+
+#[test]
+fn times_are_those_of_stages() {
+    let (_db, c) = collection();
+    let how = explained(&c, &SearchOptions::k(10));
+    let [walk, scan] = [0, 1].map(|i| how.segments[i].effort);
+    assert!(walk.codes_seconds > 0.0 && walk.rerank_seconds > 0.0 && walk.scan_seconds == 0.0);
+    assert!(scan.codes_seconds == 0.0 && scan.scan_seconds > 0.0);
+    assert!(how.prepare_seconds > 0.0 && how.search_seconds > 0.0);
+
+    let nothing = explained(&c, &SearchOptions::k(0));
+    assert_eq!(nothing.segments[0].effort, Effort::default());
+}
