@@ -14,7 +14,7 @@ use crate::pool::Workers;
 use crate::record::ids::{Ids, Kept, keep_last};
 use crate::record::payload;
 use crate::record::versions::Versions;
-use crate::search::{self, Chosen, Place, Plan};
+use crate::search::{self, Chosen, Found, Place, Plan};
 use crate::segment::{Index, LoggedRows};
 use crate::snapshot::{Snapshot, View};
 use crate::update::Absent;
@@ -258,11 +258,10 @@ impl Collection {
             });
         }
         Ok(Plan {
-            k: options.k,
-            ef,
             exact: options.exact,
             widens: options.ef.is_none(),
             max_distance,
+            ..Plan::beam(options.k, ef)
         })
     }
 
@@ -275,13 +274,29 @@ impl Collection {
         recall: Option<f64>,
         chosen: Option<&[Chosen]>,
     ) -> Result<Vec<Vec<Place>>> {
+        let found = self.find(view, queries, plan, recall, chosen)?;
+        Ok(found.places)
+    }
+
+    /// The same, with what was done if the plan says so.
+    pub(crate) fn find(
+        &self,
+        view: &View,
+        queries: Rows<'_, f32>,
+        plan: Plan,
+        recall: Option<f64>,
+        chosen: Option<&[Chosen]>,
+    ) -> Result<Found> {
         let available = match chosen {
             None => view.live(),
             Some(chosen) => chosen.iter().map(Matches::count).sum(),
         };
         let plan = plan.with_k(plan.k.min(available));
         if plan.k == 0 {
-            return Ok(queries.iter().map(|_| Vec::new()).collect());
+            return Ok(Found {
+                places: queries.iter().map(|_| Vec::new()).collect(),
+                ..Found::default()
+            });
         }
         let workers = self.database.pool.workers()?;
         search::search(view, &workers, queries, plan, recall, chosen)

@@ -47,14 +47,15 @@ pub struct SegmentExplanation {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct Effort {
-    /// Queries that walked the graph.
+    /// Walks along the graph. A query takes another one, with twice the width, if codes cannot tell its nearest from those that did
+    /// not fit.
     pub walks: usize,
-    /// Queries that walked it from match to match of the filter.
+    /// Walks from match to match of the filter.
     pub filtered_walks: usize,
-    /// Queries that looked at the codes of all that match the filter: few, or few around the query.
+    /// Looks at the codes of all that match the filter: few, or few around the query.
     pub code_scans: usize,
-    /// Queries that looked at the vectors of all that may be found: an exact search, a segment without a graph or with a damaged
-    /// one, or a walk before that found fewer than `k`.
+    /// Looks at the vectors of all that may be found: for an exact search, in a segment without a graph or with a damaged one, or
+    /// because walks did not find enough or would have cost more.
     pub vector_scans: usize,
     /// The widest beam.
     pub ef: usize,

@@ -6,10 +6,14 @@
 //! A filter is evaluated once, before the queries. Where it is true of few rows, or of fewer around the query than
 //! elsewhere, the codes of all that match are looked at; elsewhere the beam keeps to the rows that match.
 
+use std::cell::Cell;
+use std::time::Instant;
+
 use fixedbitset::FixedBitSet;
-use proxime_core::{Candidate, Matches, Neighbor, Scratch, ScratchPool, WalkCodes};
+use proxime_core::{Candidate, FilteredRoute, Matches, Neighbor, Scratch, ScratchPool, WalkCodes};
 use rayon::prelude::*;
 
+use crate::explain::Effort;
 use crate::filter::Filter;
 use crate::pool::Workers;
 use crate::segment::{GraphIndex, Walk};
@@ -34,6 +38,8 @@ pub(crate) struct Plan {
     /// Whether a beam is searched again with twice its width where its last may be as near as the `k`-th: where codes cannot tell.
     pub(crate) widens: bool,
     pub(crate) max_distance: f32,
+    /// Whether somebody wants to know how it goes.
+    pub(crate) explain: bool,
 }
 
 /// The rows of a part that may be found.
@@ -60,6 +66,11 @@ impl Chosen {
             seeds: seeds.map(|row| row as u32).collect(),
             rows,
         }
+    }
+
+    /// How many rows of a part may be found.
+    pub(crate) fn available(part: &Part, chosen: Option<&Chosen>) -> usize {
+        chosen.map_or(part.live(), Matches::count)
     }
 }
 
@@ -89,7 +100,12 @@ impl Plan {
             exact: false,
             widens: false,
             max_distance: f32::INFINITY,
+            explain: false,
         }
+    }
+
+    fn clock(&self) -> Option<Instant> {
+        self.explain.then(Instant::now)
     }
 
     pub(crate) fn with_k(self, k: usize) -> Plan {
@@ -112,7 +128,33 @@ pub(crate) struct Place {
     pub(crate) row: u32,
 }
 
-/// The nearest of each query, nearest first; with `recall`, by beams that are calibrated to find that share of them; of the
+/// What a search found, and did if it was to be explained.
+#[derive(Default)]
+pub(crate) struct Found {
+    /// Of each query, nearest first.
+    pub(crate) places: Vec<Vec<Place>>,
+    /// In each part.
+    pub(crate) efforts: Vec<Effort>,
+    pub(crate) prepare_seconds: f64,
+}
+
+impl Found {
+    /// With what was found for the queries that follow.
+    fn and(mut self, next: Found) -> Found {
+        self.places.extend(next.places);
+        self.efforts.resize(next.efforts.len(), Effort::default());
+        for (effort, next) in self.efforts.iter_mut().zip(next.efforts) {
+            *effort += next;
+        }
+        self
+    }
+}
+
+fn seconds(since: Option<Instant>) -> f64 {
+    since.map_or(0.0, |since| since.elapsed().as_secs_f64())
+}
+
+/// The nearest of each query; with `recall`, by beams that are calibrated to find that share of them; of the
 /// rows chosen of each part, if any were.
 pub(crate) fn search(
     view: &View,
@@ -121,14 +163,15 @@ pub(crate) fn search(
     plan: Plan,
     recall: Option<f64>,
     chosen: Option<&[Chosen]>,
-) -> Result<Vec<Vec<Place>>> {
+) -> Result<Found> {
+    let started = plan.clock();
     if !plan.exact {
         (view.parts.iter()).for_each(|part| part.segment.prepare(workers));
     }
     let plans: Result<Vec<Plan>> = (view.parts.iter())
         .map(|part| plan_for(view, part, workers, plan, recall))
         .collect();
-    let plans = &plans?;
+    let (plans, prepare_seconds) = (&plans?, seconds(started));
     let tasks = 4 * workers.threads.current_num_threads();
     let per_task = queries.n().div_ceil(tasks).clamp(1, QUERIES_MAX);
     let task = |first: usize| {
@@ -136,15 +179,18 @@ pub(crate) fn search(
         // Lent once a task: threads that handed it round query by query would wait for each other's cache lines.
         (workers.scratches).with(|scratch| search_all(view, scratch, some, plans, plan, chosen))
     };
-    if queries.n() <= per_task {
-        return task(0);
-    }
-    let starts: Vec<usize> = (0..queries.n()).step_by(per_task).collect();
-    let found: Vec<Result<_>> = workers
-        .threads
-        .install(|| starts.into_par_iter().map(task).collect());
-    let found: Result<Vec<Vec<_>>> = found.into_iter().collect();
-    Ok(found?.into_iter().flatten().collect())
+    let mut found = if queries.n() <= per_task {
+        task(0)?
+    } else {
+        let starts: Vec<usize> = (0..queries.n()).step_by(per_task).collect();
+        let found: Vec<Result<Found>> = workers
+            .threads
+            .install(|| starts.into_par_iter().map(task).collect());
+        let found: Result<Vec<Found>> = found.into_iter().collect();
+        found?.into_iter().fold(Found::default(), Found::and)
+    };
+    found.prepare_seconds = prepare_seconds;
+    Ok(found)
 }
 
 /// The plan for one segment. Where no beam is known to find enough, every vector is looked at.
@@ -168,7 +214,8 @@ fn search_all(
     plans: &[Plan],
     plan: Plan,
     chosen: Option<&[Chosen]>,
-) -> Result<Vec<Vec<Place>>> {
+) -> Result<Found> {
+    let (explain, mut efforts) = (plan.explain, Vec::new());
     let mut merged: Vec<Vec<Place>> = queries.iter().map(|_| Vec::new()).collect();
     for (number, (part, &plan)) in view.parts.iter().zip(plans).enumerate() {
         let search = PartSearch {
@@ -176,6 +223,7 @@ fn search_all(
             part,
             chosen: chosen.and_then(|chosen| chosen.get(number)),
             plan,
+            explain: explain.then(Cell::default),
         };
         for (list, found) in merged.iter_mut().zip(search.run(queries, scratch)?) {
             list.extend(found.into_iter().map(|n| Place {
@@ -184,6 +232,7 @@ fn search_all(
                 row: n.node,
             }));
         }
+        efforts.extend(search.explain.map(Cell::into_inner));
     }
     let id = |place: &Place| {
         view.parts
@@ -199,7 +248,11 @@ fn search_all(
         list.truncate(plan.k);
         list.truncate(list.partition_point(|place| place.distance <= plan.max_distance));
     }
-    Ok(merged)
+    Ok(Found {
+        places: merged,
+        efforts,
+        prepare_seconds: 0.0,
+    })
 }
 
 /// By beam alone, in one part.
@@ -216,6 +269,7 @@ pub(crate) fn search_graph(
         part,
         chosen: None,
         plan,
+        explain: None,
     };
     scratches.with(|scratch| search.beam(index, query, part.live(), scratch))
 }
@@ -226,12 +280,27 @@ struct PartSearch<'a> {
     part: &'a Part,
     chosen: Option<&'a Chosen>,
     plan: Plan,
+    /// `None` if nobody asks.
+    explain: Option<Cell<Effort>>,
 }
 
 impl PartSearch<'_> {
+    /// Runs a stage and, if somebody asks, has what it did, and the seconds it took, added to what is told.
+    fn stage<T>(&self, run: impl FnOnce() -> T, add: impl FnOnce(&mut Effort, &T, f64)) -> T {
+        let Some(effort) = &self.explain else {
+            return run();
+        };
+        let started = Instant::now();
+        let done = run();
+        let mut sum = effort.get();
+        add(&mut sum, &done, started.elapsed().as_secs_f64());
+        effort.set(sum);
+        done
+    }
+
     /// At least the `min(k, available)` nearest rows, for each query.
     fn run(&self, queries: Rows<'_, f32>, scratch: &mut Scratch) -> Result<Vec<Vec<Neighbor>>> {
-        let available = self.chosen.map_or(self.part.live(), Matches::count);
+        let available = Chosen::available(self.part, self.chosen);
         if available == 0 {
             return Ok(queries.iter().map(|_| Vec::new()).collect());
         }
@@ -288,6 +357,28 @@ impl PartSearch<'_> {
         }
     }
 
+    /// A search that leaves its candidates in the scratch, and its way if there were several.
+    fn by_codes(
+        &self,
+        ef: usize,
+        scratch: &mut Scratch,
+        search: impl FnOnce(&mut Scratch) -> Option<FilteredRoute>,
+    ) {
+        let search = || (search(scratch), scratch.nodes(), scratch.distances());
+        self.stage(search, |effort, &(route, nodes, distances), seconds| {
+            let (count, ef) = match route {
+                None => (&mut effort.walks, ef),
+                Some(FilteredRoute::Walk { ef }) => (&mut effort.filtered_walks, ef),
+                Some(FilteredRoute::Among) => (&mut effort.code_scans, 0),
+            };
+            *count += 1;
+            effort.ef = effort.ef.max(ef);
+            effort.nodes += nodes as u64;
+            effort.code_distances += distances;
+            effort.codes_seconds += seconds;
+        });
+    }
+
     fn walk<C: WalkCodes>(
         &self,
         GraphIndex { codec, graph, .. }: &GraphIndex,
@@ -301,12 +392,20 @@ impl PartSearch<'_> {
             .map_err(proxime_core::Error::from)?;
         let mut ef = self.ef(available);
         if let Some(chosen) = self.chosen {
-            proxime_core::search_filtered(graph, codes, &prepared, ef, chosen, scratch);
+            self.by_codes(ef, scratch, |scratch| {
+                let query = &prepared;
+                Some(proxime_core::search_filtered(
+                    graph, codes, query, ef, chosen, scratch,
+                ))
+            });
             return self.matches_by_vectors(query, scratch);
         }
         let is_slow_scan = |ef: usize| ef.saturating_mul(ROWS_PER_STEP) >= graph.n();
         loop {
-            proxime_core::search(graph, codes, &prepared, ef, scratch);
+            self.by_codes(ef, scratch, |scratch| {
+                proxime_core::search(graph, codes, &prepared, ef, scratch);
+                None
+            });
             let error = |candidate| codes.error(&prepared, candidate);
             let live = || scratch.candidates().filter(|c| self.part.is_live(c.node));
             let found = proxime_core::contenders(live(), self.plan.k, error);
@@ -352,7 +451,14 @@ impl PartSearch<'_> {
     ) -> Result<Vec<Neighbor>> {
         let nodes = candidates.clone().map(|candidate| candidate.node);
         let vectors = self.part.segment.vectors_of(nodes)?;
-        vectors.rerank(self.view.config.metric, query, candidates, usize::MAX)
+        let (metric, all) = (self.view.config.metric, usize::MAX);
+        let compare = || vectors.rerank(metric, query, candidates, all);
+        self.stage(compare, |effort, compared, seconds| {
+            let compared = compared.as_ref().map_or(0, Vec::len);
+            effort.vector_distances += compared as u64;
+            effort.vectors_read += compared as u64;
+            effort.rerank_seconds += seconds;
+        })
     }
 
     /// By looking at every vector. Rows at the same distance as the `k`-th come along: which of them counts is decided by id,
@@ -375,14 +481,24 @@ impl PartSearch<'_> {
     fn nearest(&self, queries: Rows<'_, f32>, k: usize) -> Result<Vec<Vec<Neighbor>>> {
         let vectors = self.part.segment.vectors()?;
         let metric = self.view.config.metric;
-        match self.chosen {
+        let scan = || match self.chosen {
             None => vectors.nearest(metric, queries, k, |row| self.part.is_live(row)),
             Some(chosen) => {
                 let all = || chosen.iter().map(|node| Candidate { key: 0, node });
                 let one = |query| vectors.rerank(metric, query, all(), k);
                 queries.iter().map(one).collect()
             }
-        }
+        };
+        self.stage(scan, |effort, _, seconds| {
+            let (read, times) = match self.chosen {
+                None => (self.part.segment.rows() as usize, 1),
+                Some(chosen) => (chosen.count(), queries.n()),
+            };
+            effort.vector_scans += queries.n();
+            effort.vector_distances += (read * queries.n()) as u64;
+            effort.vectors_read += (read * times) as u64;
+            effort.scan_seconds += seconds;
+        })
     }
 }
 

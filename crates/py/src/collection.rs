@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use numpy::{PyArray1, PyUntypedArray};
 use proxime::{
-    Batch, Filter, GroupBy, Key, OrderBy, Presence, Progress, Record, Results, SearchOptions,
-    Update,
+    Batch, Explanation, Filter, GroupBy, Key, OrderBy, Presence, Progress, Record, Results,
+    SearchOptions, Update,
 };
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
@@ -181,24 +181,45 @@ impl Collection {
         queries: &Bound<'py, PyAny>,
         options: &SearchOptions,
         include: &[Include],
+        explain: bool,
     ) -> PyResult<Bound<'py, PyAny>> {
         let (py, dim) = (queries.py(), self.dim());
         let queries = arrays::queries(queries, dim)?;
         let rows = queries.rows(py, dim)?;
+        let search = || match explain {
+            false => Ok((self.inner.search(rows, options)?, None)),
+            true => {
+                let (results, how) = self.inner.explain(rows, options)?;
+                Ok((results, Some(how)))
+            }
+        };
         if queries.single || options.max_distance.is_some() {
-            let results = call::detached(py, || self.inner.search(rows, options))?;
-            return unwrapped(py, self.all_hits(py, results)?, queries.single);
+            let (results, how) = call::detached(py, search)?;
+            let answer = unwrapped(py, self.all_hits(py, results)?, queries.single)?;
+            return with_explanation(answer, how);
         }
-        let answers = call::detached(py, || {
-            let results = self.inner.search(rows, options)?;
+        let (answers, how) = call::detached(py, || {
+            let (results, how) = search()?;
             let available = match &options.filter {
                 Some(filter) if results.queries() == 0 => self.inner.count(filter)?,
                 _ => self.inner.len()?,
             };
-            Answers::gather(&results, include, options.k.min(available))
+            let answers = Answers::gather(&results, include, options.k.min(available))?;
+            Ok((answers, how))
         })?;
-        Ok(answers.into_py(py, dim)?.into_any())
+        with_explanation(answers.into_py(py, dim)?.into_any(), how)
     }
+}
+
+/// A tuple of both, if there is one.
+fn with_explanation<'py>(
+    answer: Bound<'py, PyAny>,
+    how: Option<Explanation>,
+) -> PyResult<Bound<'py, PyAny>> {
+    let Some(how) = how else { return Ok(answer) };
+    let py = answer.py();
+    let how = text::from_json(py, serde_json::to_string(&how))?;
+    Ok((answer, how).into_pyobject(py)?.into_any())
 }
 
 fn plain_options(
@@ -679,9 +700,22 @@ impl Collection {
     /// ['b']
     /// >>> list(docs.search(vector=[1, 0], text="bird", fusion=(0.9, 0.1)).ids)
     /// ['a', 'b']
+    ///
+    /// `explain=True`, without `text`, gives a tuple of the answer and of a dict that tells how it was found: "queries", the seconds of the stages
+    /// "filter_seconds", "prepare_seconds" (what is made at first use) and "search_seconds", and "segments", a dict each: "name", "rows",
+    /// "available" (rows that may be found); how often it went which way, "walks" along the graph, "filtered_walks" from match to
+    /// match, "code_scans" of all matches, "vector_scans" of all vectors; "ef", "nodes" met, "code_distances", "vector_distances",
+    /// "vectors_read"; "codes_seconds", "rerank_seconds" and "scan_seconds", summed over threads.
+    ///
+    /// >>> import numpy as np, proxime
+    /// >>> docs = proxime.open(":memory:").create_collection("docs", dim=2)
+    /// >>> docs.upsert(["a", "b"], np.eye(2))
+    /// >>> hits, how = docs.search([1, 0], k=1, explain=True)
+    /// >>> how["segments"][0]["vector_scans"], how["segments"][0]["vectors_read"]
+    /// (1, 2)
     #[pyo3(
-        signature = (queries=None, k=None, *, vector=None, text=None, fields=None, fusion=None, r#where=None, params=None, ef=None, recall=None, exact=false, max_distance=None, include=None),
-        text_signature = "($self, queries=None, k=10, *, vector=None, text=None, fields='text', fusion='rrf', where=None, params=None, ef=None, recall=None, exact=False, max_distance=None, include=())"
+        signature = (queries=None, k=None, *, vector=None, text=None, fields=None, fusion=None, r#where=None, params=None, ef=None, recall=None, exact=false, max_distance=None, include=None, explain=false),
+        text_signature = "($self, queries=None, k=10, *, vector=None, text=None, fields='text', fusion='rrf', where=None, params=None, ef=None, recall=None, exact=False, max_distance=None, include=(), explain=False)"
     )]
     #[expect(
         clippy::too_many_arguments,
@@ -703,6 +737,7 @@ impl Collection {
         exact: bool,
         max_distance: Option<&Bound<'py, PyAny>>,
         include: Option<&Bound<'py, PyAny>>,
+        explain: bool,
     ) -> PyResult<Bound<'py, PyAny>> {
         let max_distance = args::optional_number("max_distance", max_distance)?;
         let options = SearchOptions {
@@ -715,6 +750,9 @@ impl Collection {
             return Err(PyTypeError::new_err("queries or vector, not both"));
         }
         call::guarded(py, || match (text, queries.or(vector)) {
+            (Some(_), _) if explain => Err(PyTypeError::new_err(
+                "explain=True is for searches without text",
+            )),
             (Some(text), vector) => {
                 let vector = vector.map(|vector| self.one_query(vector)).transpose()?;
                 let query = words::query(text, fields, vector, fusion)?;
@@ -724,7 +762,7 @@ impl Collection {
             }
             (None, Some(queries)) => {
                 words::check_none(fields, fusion)?;
-                self.answer(queries, &options, &include)
+                self.answer(queries, &options, &include, explain)
             }
             (None, None) => Err(PyTypeError::new_err("search needs queries, vector or text")),
         })

@@ -63,6 +63,25 @@ def test_include_is_in_the_order_asked_for(docs):
     assert len(docs.search(vectors(1))) == 2
 
 
+def test_explain_comes_beside_the_answer(docs):
+    docs.upsert(range(2_000), vectors(2_000), {"i": range(2_000)})
+    queries = vectors(5, seed=1)
+    (ids, found), how = docs.search(queries, k=7, ef=50, explain=True)
+    np.testing.assert_array_equal(ids, docs.search(queries, k=7, ef=50)[0])
+    assert found.shape == (5, 7)
+    (segment,) = how["segments"]
+    assert (how["queries"], segment["rows"], segment["available"], segment["walks"]) == (5, 2_000, 2_000, 5)
+    assert segment["nodes"] > 0 and 5 * 7 <= segment["vectors_read"] <= 5 * 50
+    assert all(how[f"{stage}_seconds"] >= 0 for stage in ["filter", "prepare", "search"])
+
+    hits, how = docs.search(queries[0], k=7, exact=True, where={"i": {"$lt": 100}}, explain=True)
+    assert list(hits.ids) == list(docs.search(queries[0], k=7, exact=True, where={"i": {"$lt": 100}}).ids)
+    (segment,) = how["segments"]
+    assert (segment["available"], segment["vector_scans"], segment["vectors_read"]) == (100, 1, 100)
+    lists, how = docs.search(queries, max_distance=0, explain=True)
+    assert (len(lists), how["queries"]) == (5, 5)
+
+
 def test_hits_are_a_sequence(docs):
     docs.upsert(range(20), vectors(20), {"i": range(20)})
     hits = docs.search(vectors(1)[0], k=12)

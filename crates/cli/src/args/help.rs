@@ -58,7 +58,8 @@ Examples:
   proxime search docs.db --text 'red fox' --query q.npy --fusion 0.7,0.3
 
 Smaller distances are nearer: 1 - cos for cosine, squared for l2, the negated
-product for dot. --json prints {query, ids, distances, metadata} for each query.
+product for dot. --json prints {query, ids, distances, metadata} for each query, and
+with --explain {explanation} with what was walked, looked at and read, and how long it took.
 
 --text finds records with any of the words, best first by BM25, and adds
 {scores, text_scores} to --json; larger scores are better. With --query, too, the

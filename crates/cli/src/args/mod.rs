@@ -235,6 +235,9 @@ pub(crate) struct Search {
     /// Find nothing farther than this
     #[arg(long, value_name = "DISTANCE", allow_negative_numbers = true)]
     pub(crate) max_distance: Option<f32>,
+    /// Tell how the answers were found, for each 1,024 queries at most
+    #[arg(long, conflicts_with = "text")]
+    pub(crate) explain: bool,
     /// Where to search
     #[arg(long, value_name = "NAME", default_value = "default")]
     pub(crate) collection: String,

@@ -7,9 +7,11 @@ use std::num::NonZeroUsize;
 use std::path::Path;
 
 use proxime::{
-    Collection, Hit, Key, Rows, Score, SearchOptions, TextQuery, VectorSource, metadata_to_json,
+    Collection, Explanation, Hit, Key, Rows, Score, SearchOptions, TextQuery, VectorSource,
+    metadata_to_json,
 };
 use serde::{Serialize, Serializer};
+use serde_json::json;
 
 use crate::args::Search;
 use crate::array::Array;
@@ -100,7 +102,15 @@ pub(crate) fn run(args: &Search, out: &mut impl Write) -> Result<Exit, Error> {
             let found = collection.search_text(words, &options)?;
             print(Answer::of(0, found.hits.hits(0), Some(&found.scores))?)?;
         }
-        (None, Some(queries)) => by_vectors(&collection, queries, &options, print)?,
+        (None, Some(queries)) => {
+            let explained = by_vectors(&collection, queries, &options, args.explain, print)?;
+            for how in explained {
+                match args.json {
+                    true => print::json(out, &json!({ "explanation": how }))?,
+                    false => write_explanation(out, &how)?,
+                }
+            }
+        }
         (Some(words), Some(queries)) => by_both(&collection, words, queries, &options, print)?,
         // The parser asks for one of them.
         (None, None) => {}
@@ -115,13 +125,15 @@ fn read(query: &Path) -> Result<Array, Error> {
     }
 }
 
-/// Group by group.
+/// Group by group; each is explained if that is asked for.
 fn by_vectors(
     collection: &Collection,
     queries: &Array,
     options: &SearchOptions,
+    explain: bool,
     mut print: impl FnMut(Answer) -> Result<(), Error>,
-) -> Result<(), Error> {
+) -> Result<Vec<Explanation>, Error> {
+    let mut explained = Vec::new();
     let hits = options.k.min(collection.len()?).max(1);
     let group = (HITS_MAX / hits)
         .min(COMPONENTS_MAX / queries.dim())
@@ -132,13 +144,20 @@ fn by_vectors(
         queries.read_rows(first, &mut vectors)?;
         let results = Rows::new(&vectors, queries.dim())
             .map_err(proxime::Error::from)
-            .and_then(|rows| collection.search(rows, options))
+            .and_then(|rows| match explain {
+                false => collection.search(rows, options),
+                true => {
+                    let (results, how) = collection.explain(rows, options)?;
+                    explained.push(how);
+                    Ok(results)
+                }
+            })
             .map_err(|e| Error::from_vectors(queries.name(), first, e))?;
         for i in 0..n {
             print(Answer::of(first + i, results.hits(i), None)?)?;
         }
     }
-    Ok(())
+    Ok(explained)
 }
 
 /// The same words with each query.
@@ -185,6 +204,45 @@ fn write_table(out: &mut impl Write, answer: &Answer) -> Result<(), Error> {
             write!(out, "  {}", Clean(metadata))?;
         }
         writeln!(out)?;
+    }
+    Ok(())
+}
+
+fn write_explanation(out: &mut impl Write, how: &Explanation) -> Result<(), Error> {
+    let ms = |seconds: f64| format!("{:.3} ms", 1e3 * seconds);
+    writeln!(
+        out,
+        "\nqueries {}: {} for the filter, {} for what is made at first use, {} to search",
+        how.queries,
+        ms(how.filter_seconds),
+        ms(how.prepare_seconds),
+        ms(how.search_seconds)
+    )?;
+    for segment in &how.segments {
+        let (effort, count) = (&segment.effort, |n, noun| print::count(n, noun));
+        writeln!(
+            out,
+            "{}\n  {} of {} may be found; {}, {} from match to match, {} of codes, {} of vectors",
+            Clean(&segment.name),
+            indicatif::HumanCount(segment.available as u64),
+            count(segment.rows, "row"),
+            count(effort.walks, "walk"),
+            count(effort.filtered_walks, "walk"),
+            count(effort.code_scans, "scan"),
+            count(effort.vector_scans, "scan")
+        )?;
+        writeln!(
+            out,
+            "  ef {}: {} met, {} to codes, {}\n  {} read, {} to vectors, {} to rerank, {} to scan",
+            effort.ef,
+            count(effort.nodes as usize, "node"),
+            count(effort.code_distances as usize, "distance"),
+            ms(effort.codes_seconds),
+            count(effort.vectors_read as usize, "vector"),
+            count(effort.vector_distances as usize, "distance"),
+            ms(effort.rerank_seconds),
+            ms(effort.scan_seconds)
+        )?;
     }
     Ok(())
 }

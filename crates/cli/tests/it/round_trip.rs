@@ -48,6 +48,21 @@ fn import_search_info_verify() {
         assert_eq!(answer["metadata"], json!(vec![json!({}); 7]));
     }
 
+    let explained = desk.run("search db --query q.npy -k 7 --exact --explain --json");
+    let explained = explained.json();
+    assert_eq!(explained[..50], exact);
+    let how = &explained[50]["explanation"];
+    assert_eq!(
+        (&how["queries"], &how["segments"][0]["rows"]),
+        (&json!(50), &json!(2_000))
+    );
+    assert_eq!(how["segments"][0]["vector_scans"], 50);
+    let text = desk.run("search db --query q.npy --ef 50 --explain").ok();
+    assert!(
+        text.contains("2,000 of 2,000 rows may be found; 50 walks"),
+        "{text}"
+    );
+
     let fast = desk
         .run("search db --query q.npy -k 7 --ef 200 --json")
         .json();

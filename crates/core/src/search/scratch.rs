@@ -57,6 +57,11 @@ impl Scratch {
         }
     }
 
+    /// How many nodes the last walk met on the lowest level; none if it looked at given nodes.
+    pub fn nodes(&self) -> usize {
+        self.visited.len()
+    }
+
     /// How many distances the last search computed.
     pub fn distances(&self) -> u64 {
         self.distances

@@ -21,6 +21,11 @@ impl Visited {
         }
     }
 
+    /// How many nodes are marked.
+    pub(crate) fn len(&self) -> usize {
+        self.touched.len()
+    }
+
     /// Whether a node is marked.
     #[inline(always)]
     pub(crate) fn contains(&self, node: u32) -> bool {

@@ -106,7 +106,7 @@ fn sample(
             exact,
             ..Plan::beam(k, ef)
         };
-        search::search(view, workers, queries, plan, None, None)
+        search::search(view, workers, queries, plan, None, None).map(|found| found.places)
     };
     let (found, exact) = (run(false)?, run(true)?);
     let mut hits = 0;

@@ -15,6 +15,7 @@ mod create_with;
 mod damage;
 mod drop_collection;
 mod dtypes;
+mod explain;
 mod filter;
 mod full_disk;
 mod golden;

@@ -224,7 +224,23 @@ class Collection:
         exact: bool = False,
         max_distance: float | None = None,
         include: Include | Sequence[Include] = (),
+        explain: Literal[False] = False,
     ) -> Hits: ...
+    @overload  # one query, explained
+    def search(
+        self,
+        queries: Sequence[float],
+        k: int = 10,
+        *,
+        where: Where | None = None,
+        params: Mapping[str, Any] | None = None,
+        ef: int | None = None,
+        recall: float | None = None,
+        exact: bool = False,
+        max_distance: float | None = None,
+        include: Include | Sequence[Include] = (),
+        explain: Literal[True],
+    ) -> tuple[Hits, dict[str, Any]]: ...
     @overload  # several queries: a tuple of arrays; with `max_distance` a list of `Hits`
     def search(
         self,
@@ -238,6 +254,7 @@ class Collection:
         exact: bool = False,
         max_distance: float | None = None,
         include: Include | Sequence[Include] = (),
+        explain: bool = False,
     ) -> Any: ...
     @overload  # an array: `Hits` for one dimension, a tuple for two
     def search(
@@ -252,6 +269,7 @@ class Collection:
         exact: bool = False,
         max_distance: float | None = None,
         include: Include | Sequence[Include] = (),
+        explain: bool = False,
     ) -> Any: ...
     @overload  # words, alone or with one query; or one query by its name
     def search(
