@@ -66,9 +66,10 @@ impl<'a> Hit<'a> {
         })
     }
 
-    /// The record's vector, as it was stored: borrowed if it is float32.
+    /// The record's vector, as it was stored: borrowed if it is float32. Empty if it is damaged, which a search by words alone of a
+    /// database that was opened lazily has not met.
     pub fn vector(&self) -> Cow<'a, [f32]> {
-        // It was read, and so checked, when it was found.
+        // By nearness: it was read, and so checked, when it was found.
         self.segment()
             .and_then(|segment| segment.vector(self.place.row).ok())
             .unwrap_or_default()

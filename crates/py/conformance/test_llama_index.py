@@ -50,6 +50,29 @@ def filters(draw):
     return MetadataFilter(key=key, operator=operator, value=None if operator == OF.IS_EMPTY else draw(values))
 
 
+def test_words_alone_and_with_an_embedding():
+    """`SimpleVectorStore` has neither; what words find is BM25, of the text and not of the metadata."""
+    texts = ["the pump stops", "error E1042", "pump error E1042 again", "nothing"]
+    vectors = np.eye(4).tolist()
+    store = ProximeVectorStore()
+    store.add([TextNode(id_=f"n{i}", text=t, embedding=v, metadata={"file": "pump"}) for i, (t, v) in enumerate(zip(texts, vectors))])
+
+    def ask(mode, **options):
+        query = VectorStoreQuery(query_embedding=vectors[3], query_str="pump E1042", similarity_top_k=4, mode=mode, **options)
+        return store.query(query)
+
+    words = ask(VectorStoreQueryMode.TEXT_SEARCH)
+    assert words.ids[0] == "n2" and sorted(words.ids) == ["n0", "n1", "n2"]
+    assert words.similarities == sorted(words.similarities, reverse=True)
+    assert words.nodes[0].text == texts[2] and words.nodes[0].embedding == vectors[2]
+    both = ask(VectorStoreQueryMode.HYBRID)
+    assert sorted(both.ids) == ["n0", "n1", "n2", "n3"]
+    assert ask(VectorStoreQueryMode.HYBRID, alpha=1.0).ids[0] == "n3"
+    assert ask(VectorStoreQueryMode.HYBRID, alpha=0.0, hybrid_top_k=1).ids == ["n2"]
+    few = MetadataFilters(filters=[MetadataFilter(key="file", value="motor")])
+    assert ask(VectorStoreQueryMode.TEXT_SEARCH, filters=few).ids == []
+
+
 def node(i, vector, metadata):
     source = {NodeRelationship.SOURCE: RelatedNodeInfo(node_id=f"doc{i % 3}")}
     return TextNode(id_=f"n{i}", text=f"text {i}", embedding=vector, metadata=metadata, relationships=source)

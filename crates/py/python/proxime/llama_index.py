@@ -18,7 +18,7 @@ from typing import Any, Literal
 try:
     from llama_index.core.bridge.pydantic import PrivateAttr
     from llama_index.core.indices.query.embedding_utils import get_top_k_mmr_embeddings
-    from llama_index.core.schema import BaseNode
+    from llama_index.core.schema import BaseNode, MetadataMode
     from llama_index.core.vector_stores.types import (
         BasePydanticVectorStore,
         FilterCondition,
@@ -51,6 +51,7 @@ _SIMPLE = {
 }
 _SEVERAL = {FilterOperator.ALL: "$and", FilterOperator.ANY: "$or"}
 _NOTHING: list[Any] = []
+_MODES = [VectorStoreQueryMode.DEFAULT, VectorStoreQueryMode.MMR, VectorStoreQueryMode.TEXT_SEARCH, VectorStoreQueryMode.HYBRID]
 
 
 class ProximeVectorStore(BasePydanticVectorStore):
@@ -120,24 +121,39 @@ class ProximeVectorStore(BasePydanticVectorStore):
         return [_node(record["metadata"], record["vector"]) for record in found]
 
     def query(self, query: VectorStoreQuery, **kwargs: Any) -> VectorStoreQueryResult:
-        """The nodes nearest to an embedding, nearest first.
+        """The nodes nearest to an embedding, nearest first; in mode TEXT_SEARCH those that have words of `query_str`, in mode HYBRID both put
+        together: by ranks, or with `alpha` by `alpha` of nearness and the rest of words. Nodes stored before these modes existed have no words.
 
         Mode MMR takes `mmr_threshold`, 1 for nearness alone, and `mmr_prefetch_k`, from how many of the nearest to choose (by
         default four times as many as asked for). Other options are those of `Collection.search`. Errors: other modes.
         """
-        if query.mode not in (VectorStoreQueryMode.DEFAULT, VectorStoreQueryMode.MMR):
-            raise ValueError(f"there is no query mode {query.mode.value} here; there are default and mmr")
+        if query.mode not in _MODES:
+            raise ValueError(f"there is no query mode {query.mode.value} here; there are {', '.join(mode.value for mode in _MODES)}")
         collection = self._records.existing()
         if collection is None:
             return VectorStoreQueryResult(nodes=[], similarities=[], ids=[])
+        # Indexes pass empty lists of ids and mean all.
+        where = _where(query.doc_ids or None, query.node_ids or None, query.filters)
+        if query.mode in (VectorStoreQueryMode.TEXT_SEARCH, VectorStoreQueryMode.HYBRID):
+            hits = collection.search(
+                k=query.hybrid_top_k or query.similarity_top_k,
+                vector=query.query_embedding if query.mode == VectorStoreQueryMode.HYBRID else None,
+                text=query.query_str or "",
+                fields="_text",
+                fusion="rrf" if query.alpha is None else (query.alpha, 1 - query.alpha),
+                where=where,
+                **kwargs,
+            )
+            nodes = [_node(metadata, vector) for metadata, vector in zip(hits.metadata, hits.vectors)]
+            scores = [] if hits.scores is None else hits.scores.tolist()
+            return VectorStoreQueryResult(nodes=nodes, similarities=scores, ids=list(hits.ids))
         is_mmr = query.mode == VectorStoreQueryMode.MMR
         threshold = kwargs.pop("mmr_threshold", query.mmr_threshold)
         prefetch = kwargs.pop("mmr_prefetch_k", 4 * query.similarity_top_k)
         hits = collection.search(
             query.query_embedding,
             max(prefetch, query.similarity_top_k) if is_mmr else query.similarity_top_k,
-            # Indexes pass empty lists of ids and mean all.
-            where=_where(query.doc_ids or None, query.node_ids or None, query.filters),
+            where=where,
             include=("metadata", "vectors"),
             **kwargs,
         )
@@ -165,7 +181,7 @@ def _metadata(node: BaseNode) -> dict[str, Any]:
     metadata = node_to_metadata_dict(node, flat_metadata=False)
     # Filters of the database compare single values, so which lists are empty is said in words.
     empty = [name for name, value in metadata.items() if value == []]
-    return {**metadata, "_node_id": node.node_id, "_empty": empty}
+    return {**metadata, "_node_id": node.node_id, "_empty": empty, "_text": node.get_content(MetadataMode.NONE)}
 
 
 def _node(metadata: dict[str, Any], vector: Any) -> BaseNode:
