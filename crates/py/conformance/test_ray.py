@@ -56,6 +56,7 @@ def truth(root):
 @pytest.fixture
 def index(root):
     with proxime.ray.open(root, replicas=2) as index:
+        wait_until_all_answer(index)
         yield index
 
 
