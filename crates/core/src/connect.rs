@@ -60,8 +60,9 @@ impl Reached {
 
 /// Attaches what cannot be reached. Cost: one walk, and a search of width `ef` for each node attached.
 ///
-/// The searches start on level 0: the upper levels lead to nodes that a walk has not met, too.
-pub(crate) fn connect(graph: &mut Graph, codes: &Codes, ef: usize) {
+/// The searches start on level 0: the upper levels lead to nodes that a walk has not met, too. Once `stop` says so, the rest is left
+/// as it is.
+pub(crate) fn connect(graph: &mut Graph, codes: &Codes, ef: usize, stop: impl Fn() -> bool) {
     let Some(entry) = graph.entry() else {
         return;
     };
@@ -73,6 +74,9 @@ pub(crate) fn connect(graph: &mut Graph, codes: &Codes, ef: usize) {
         }
         if reached.met[node as usize] || graph.is_deleted(node) {
             continue;
+        }
+        if stop() {
+            return;
         }
         Level::detect().dispatch(Nearest {
             graph,

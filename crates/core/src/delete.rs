@@ -66,7 +66,7 @@ impl Graph {
             self.set_neighbors(level, node, list);
         }
         self.take_out(gone, params.seed());
-        connect(self, codes, params.ef_construction());
+        connect(self, codes, params.ef_construction(), || false);
         lead_back(self, codes, &stranded, params);
     }
 

@@ -3,6 +3,8 @@
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
+use crate::Error;
+
 /// Called from the pool's threads; `Break` stops the call with [`Error::Interrupted`](crate::Error::Interrupted).
 pub type Progress<'a> = &'a (dyn Fn(Done) -> ControlFlow<()> + Sync);
 
@@ -55,8 +57,10 @@ impl<'a> Watch<'a> {
         }
     }
 
-    /// Reports that a step begins, or that it goes on.
-    pub(crate) fn report(&self, step: Step) {
+    /// Reports that a step begins, or that it goes on: at least every few thousand rows, for whoever waits for a stop.
+    ///
+    /// Errors: asked to stop, now or before.
+    pub(crate) fn report(&self, step: Step) -> Result<(), Error> {
         let done = Done {
             step,
             rows: self.counted.load(Ordering::Relaxed) / self.times,
@@ -65,12 +69,18 @@ impl<'a> Watch<'a> {
         if (self.progress)(done).is_break() {
             self.stop.store(true, Ordering::Relaxed);
         }
+        match self.stopped() {
+            true => Err(Error::Interrupted),
+            false => Ok(()),
+        }
     }
 
     /// Counts rows and reports.
-    pub(crate) fn count(&self, step: Step, rows: usize) {
+    ///
+    /// Errors: as [`report`](Watch::report).
+    pub(crate) fn count(&self, step: Step, rows: usize) -> Result<(), Error> {
         self.counted.fetch_add(rows, Ordering::Relaxed);
-        self.report(step);
+        self.report(step)
     }
 
     /// Counts a product of `rows` with `columns` rows of `dim` codes.

@@ -31,7 +31,7 @@ pub(crate) struct Way {
 /// Makes sure that each of the ways is there, or that everything can be reached; runs on the current rayon pool.
 pub(crate) fn keep_ways(graph: &mut Graph, codes: &Codes, ways: &[Way], ef: usize) {
     if ways.len() * ROWS_PER_WAY > graph.n() {
-        return connect(graph, codes, ef);
+        return connect(graph, codes, ef, || false);
     }
     let scratches = ScratchPool::default();
     let frozen = &*graph;
@@ -42,7 +42,7 @@ pub(crate) fn keep_ways(graph: &mut Graph, codes: &Codes, ways: &[Way], ef: usiz
     let mut scratch = Scratch::default();
     for &&way in &in_doubt {
         if !leads(graph, codes, way, ef, &mut scratch) && !attach(graph, way.to, &scratch) {
-            return connect(graph, codes, ef);
+            return connect(graph, codes, ef, || false);
         }
     }
 }

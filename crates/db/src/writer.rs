@@ -6,6 +6,8 @@
 //! codes fit, not what is stored.
 
 use std::ops::{ControlFlow, Range};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
 
 use proxime_core::{Done, Graph};
 use proxime_quant::{Codes, CodesMut, ScalarI8};
@@ -28,6 +30,8 @@ pub(crate) const GRAPH_ROWS_MIN: u32 = 1000;
 const SAMPLE_ROWS: usize = 1024;
 /// Bytes of vectors that one thread reads, checks and encodes at once. Two waves of these share a core's L2 cache.
 const CHUNK_BYTES: usize = 256 << 10;
+/// Bytes of a section written between two looks for a stop.
+const WRITE_BYTES: usize = 8 << 20;
 
 /// A batch, checked but for its vectors.
 pub(crate) struct Checked<'a> {
@@ -94,26 +98,28 @@ pub(crate) fn write_file(
         .threads
         .install(|| batch.stream(&mut file, config, codec.as_ref(), codes.as_mut()))?;
 
+    let go_on = || batch.report(Stage::Commit, 0);
     let mut index = Index::Scan;
     if let (Some(codec), Some(codes)) = (codec, codes) {
         let build = || {
             let progress = |done: Done| batch.report(Stage::Build, done.rows);
-            Graph::build(&codes, &config.params, &workers.threads, &progress)
+            let graph = Graph::build(&codes, &config.params, &workers.threads, &progress);
+            graph.map_err(Error::from)
         };
-        let write = |file: &mut SegmentWriter| {
+        let write = |mut file: Sections<'_>| {
             let code_bytes = (codes.as_bytes().len() / codes.n()) as u32;
-            section(file, SectionKind::Codes, code_bytes, &[codes.as_bytes()])?;
-            section(file, SectionKind::Codebook, 1, &[&codec.to_bytes()])?;
-            batch.write_records(file)?;
-            Ok(file.sync()?)
+            file.add(SectionKind::Codes, code_bytes, &[codes.as_bytes()])?;
+            file.add(SectionKind::Codebook, 1, &[&codec.to_bytes()])?;
+            batch.write_records(file)
         };
-        let graph = beside(|| write(&mut file), build)??;
-        section(&mut file, SectionKind::Graph, 1, &[&graph.to_bytes()])?;
+        let graph = beside(&mut file, write, build)?;
+        let mut sections = Sections::new(&mut file, &go_on);
+        sections.add(SectionKind::Graph, 1, &[&graph.to_bytes()])?;
         index = Index::Graph(Box::new(GraphIndex::new(codec, graph)));
     } else {
-        batch.write_records(&mut file)?;
+        batch.write_records(Sections::new(&mut file, &go_on))?;
     }
-    if batch.report(Stage::Commit, 0).is_break() {
+    if go_on().is_break() {
         return Err(Error::Interrupted);
     }
     let known = Known {
@@ -125,32 +131,69 @@ pub(crate) fn write_file(
     Ok((file.finish()?, known))
 }
 
-/// Runs `write` on a thread of its own while `build` runs here: one waits for the disk while the other computes.
-fn beside<T>(write: impl FnOnce() -> Result<()> + Send, build: impl FnOnce() -> T) -> Result<T> {
-    std::thread::scope(|scope| {
-        let writing = std::thread::Builder::new()
+/// Writes and syncs on threads of their own while `build` runs here: they wait for the disk while it computes. If it fails, as when it
+/// is told to stop, the disk is not waited for.
+fn beside<T>(
+    file: &mut SegmentWriter,
+    write: impl FnOnce(Sections<'_>) -> Result<()> + Send,
+    build: impl FnOnce() -> Result<T>,
+) -> Result<T> {
+    let given_up = AtomicBool::new(false);
+    let go_on = || match given_up.load(Ordering::Relaxed) {
+        true => ControlFlow::Break(()),
+        false => ControlFlow::Continue(()),
+    };
+    let write_and_sync = || {
+        write(Sections::new(file, &go_on))?;
+        let sync = thread::Builder::new().name("proxime-sync".to_owned());
+        sync.spawn(file.sync_apart()).map_err(no_thread)
+    };
+    let (syncing, built) = thread::scope(|scope| {
+        let writing = thread::Builder::new()
             .name("proxime-write".to_owned())
-            .spawn_scoped(scope, write)
-            .map_err(|error| Error::Threads {
-                reason: error.to_string(),
-            })?;
+            .spawn_scoped(scope, write_and_sync)
+            .map_err(no_thread)?;
         let built = build();
-        match writing.join() {
-            Ok(written) => written.map(|()| built),
-            Err(panic) => std::panic::resume_unwind(panic),
-        }
-    })
+        given_up.store(built.is_err(), Ordering::Relaxed);
+        Ok::<_, Error>((joined(writing.join()), built))
+    })?;
+    let built = built?;
+    joined(syncing?.join())?;
+    Ok(built)
 }
 
-fn section(
-    file: &mut SegmentWriter,
-    kind: SectionKind,
-    elem_bytes: u32,
-    pieces: &[&[u8]],
-) -> Result<()> {
-    file.begin(kind, elem_bytes)?;
-    pieces.iter().try_for_each(|piece| file.append(piece))?;
-    Ok(())
+fn no_thread(error: std::io::Error) -> Error {
+    let reason = error.to_string();
+    Error::Threads { reason }
+}
+
+/// What a thread has returned; its panic goes on here.
+fn joined<T>(outcome: thread::Result<T>) -> T {
+    outcome.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+}
+
+/// A segment file that gets sections as long as somebody wants them.
+struct Sections<'a> {
+    file: &'a mut SegmentWriter,
+    go_on: &'a dyn Fn() -> ControlFlow<()>,
+}
+
+impl<'a> Sections<'a> {
+    fn new(file: &'a mut SegmentWriter, go_on: &'a dyn Fn() -> ControlFlow<()>) -> Self {
+        Self { file, go_on }
+    }
+
+    /// Errors: the storage's; interrupted.
+    fn add(&mut self, kind: SectionKind, elem_bytes: u32, pieces: &[&[u8]]) -> Result<()> {
+        self.file.begin(kind, elem_bytes)?;
+        for part in pieces.iter().flat_map(|piece| piece.chunks(WRITE_BYTES)) {
+            if (self.go_on)().is_break() {
+                return Err(Error::Interrupted);
+            }
+            self.file.append(part)?;
+        }
+        Ok(())
+    }
 }
 
 /// A run of stored rows and where their codes go.
@@ -188,15 +231,15 @@ impl<'a> Checked<'a> {
     }
 
     /// Ids, versions, metadata and deletions.
-    fn write_records(&self, file: &mut SegmentWriter) -> Result<()> {
-        section(file, SectionKind::Ids, 1, &[self.ids.as_bytes()])?;
+    fn write_records(&self, mut file: Sections<'_>) -> Result<()> {
+        file.add(SectionKind::Ids, 1, &[self.ids.as_bytes()])?;
         let (bytes, width) = (self.versions.as_bytes(), versions::ENTRY_BYTES);
-        section(file, SectionKind::Versions, width, &[bytes])?;
+        file.add(SectionKind::Versions, width, &[bytes])?;
         if let Some(payload) = &self.payload {
-            section(file, SectionKind::Payload, 1, &payload.parts())?;
+            file.add(SectionKind::Payload, 1, &payload.parts())?;
         }
         match &self.deleted {
-            Some(deleted) => section(file, SectionKind::Deleted, 1, &[&deleted.to_counted()]),
+            Some(deleted) => file.add(SectionKind::Deleted, 1, &[&deleted.to_counted()]),
             None => Ok(()),
         }
     }

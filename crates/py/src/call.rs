@@ -20,6 +20,17 @@ use crate::progress::{Latest, Listener};
 /// How often a long call looks for Ctrl-C and tells how far it is: too seldom to cost anything, often enough to feel immediate.
 const POLL: Duration = Duration::from_millis(50);
 
+/// Items of a conversion between two looks for Ctrl-C: rows of vectors are the slowest, at some twenty microseconds each.
+const ITEMS_BETWEEN: usize = 256;
+
+/// Lets Ctrl-C into a long conversion, which holds the interpreter: to be called for each item.
+pub(crate) fn listen(py: Python<'_>, item: usize) -> PyResult<()> {
+    match item.is_multiple_of(ITEMS_BETWEEN) {
+        true => py.check_signals(),
+        false => Ok(()),
+    }
+}
+
 /// Runs a method's body, conversions included; a panic in it becomes `proxime.InternalError`.
 pub(crate) fn guarded<T>(py: Python<'_>, body: impl FnOnce() -> PyResult<T>) -> PyResult<T> {
     catch_unwind(AssertUnwindSafe(body))

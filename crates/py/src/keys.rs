@@ -8,7 +8,7 @@ use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyByteArray, PyBytes, PyDict, PyFrozenSet, PyInt, PySet, PyString, PyType};
 
-use crate::{error, values};
+use crate::{call, error, values};
 
 /// Ids that are read from what does not tell how many it has.
 const UNCOUNTED_MAX: usize = 1 << 24;
@@ -51,7 +51,11 @@ pub(crate) fn from_py(ids: &Bound<'_, PyAny>, rows: Option<usize>) -> PyResult<V
     // What does not say how long it is, or says what cannot be, may have no end.
     let known = rows.or(len).filter(|&known| known <= u32::MAX as usize);
     let limit = known.unwrap_or(UNCOUNTED_MAX) + 1;
-    let keys = (items.take(limit).enumerate()).map(|(row, id)| one(&id?, Some(row)));
+    let key = |(row, id): (usize, PyResult<Bound<'_, PyAny>>)| {
+        call::listen(ids.py(), row)?;
+        one(&id?, Some(row))
+    };
+    let keys = items.take(limit).enumerate().map(key);
     let keys = keys.collect::<PyResult<Vec<Key>>>()?;
     if known.is_none() && keys.len() > UNCOUNTED_MAX {
         let message = format!(

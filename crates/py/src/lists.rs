@@ -12,7 +12,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyFloat, PyList, PyTuple};
 
 use crate::convert::BeyondF32;
-use crate::{arrays, error, text};
+use crate::{arrays, call, error, text};
 
 /// Above so many numbers, a list is worth a warning.
 const NUMBERS_WARN: usize = 1_000_000;
@@ -42,6 +42,7 @@ pub(crate) fn flatten(
     }
     let mut numbers = 0;
     for (row, item) in rows.iter().enumerate() {
+        call::listen(object.py(), row)?;
         let before = out.len();
         if let Some(components) = as_list(&item) {
             append_numbers(&components, input, row, &mut out)?;

@@ -9,7 +9,7 @@ use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBool, PyBytes, PyDict, PyFloat, PyInt, PyList, PyString, PyType};
 
-use crate::error;
+use crate::{call, error};
 
 /// One metadata object per row: from a list of dicts (`None` for an empty one), or from a dict of columns.
 pub(crate) fn records(metadata: &Bound<'_, PyAny>, rows: usize) -> PyResult<Vec<Metadata>> {
@@ -32,6 +32,7 @@ pub(crate) fn records(metadata: &Bound<'_, PyAny>, rows: usize) -> PyResult<Vec<
     // What does not say how long it is may have no end.
     (records.take(rows + 1).enumerate())
         .map(|(row, record)| {
+            call::listen(metadata.py(), row)?;
             let record = record?;
             if record.is_none() {
                 return Ok(Metadata::new());
@@ -68,6 +69,7 @@ fn from_columns(columns: &Bound<'_, PyDict>, rows: usize) -> PyResult<Vec<Metada
         }
         let mut found = 0;
         for item in column.try_iter().map_err(|_| needed())? {
+            call::listen(py, found)?;
             // A column that is too long is read to its end, to say how long it is.
             if let Some(record) = records.get_mut(found) {
                 let value = value(&item?, DEPTH_MAX - 1)

@@ -11,9 +11,10 @@ use rayon::prelude::*;
 use proxime_quant::Codes;
 use proxime_simd::{Isa, Level, WithIsa};
 
-use crate::Graph;
+use crate::progress::{Step, Watch};
 use crate::scorer::NodeScorer;
 use crate::search::{Scratch, ScratchPool, descend};
+use crate::{Error, Graph};
 
 /// A descent has not arrived where the square of the distance left is so many times that to the node's nearest neighbour.
 const FAR: u32 = 2;
@@ -29,15 +30,19 @@ pub(crate) fn spare(m: usize) -> usize {
 /// Attaches nodes that descents do not arrive at; runs on the current rayon pool.
 ///
 /// Cost: a descent for each node looked for, and again for those missed.
-pub(crate) fn arrive(graph: &mut Graph, codes: &Codes) {
-    let Some(entry) = graph.entry() else { return };
+/// Errors: asked to stop.
+pub(crate) fn arrive(graph: &mut Graph, codes: &Codes, watch: &Watch<'_>) -> Result<(), Error> {
+    let Some(entry) = graph.entry() else {
+        return Ok(());
+    };
     let scratches = ScratchPool::default();
     for level in (1..=graph.top_level()).rev() {
         let mut nodes = graph.upper[level - 1].nodes().to_vec();
         for _ in 0..ROUNDS {
             let frozen = &*graph;
-            let look_for = |&node: &u32| {
-                scratches.with(|scratch| {
+            let look_for = |&node: &u32| -> Result<Option<Missed>, Error> {
+                watch.report(Step::Connect)?;
+                Ok(scratches.with(|scratch| {
                     Level::detect().dispatch(Descent {
                         graph: frozen,
                         codes,
@@ -46,9 +51,11 @@ pub(crate) fn arrive(graph: &mut Graph, codes: &Codes) {
                         node,
                         scratch,
                     })
-                })
+                }))
             };
-            let mut missed: Vec<Missed> = nodes.par_iter().filter_map(look_for).collect();
+            let looked_for = nodes.par_iter().map(look_for);
+            let missed = looked_for.filter_map(Result::transpose);
+            let mut missed: Vec<Missed> = missed.collect::<Result<_, _>>()?;
             missed.sort_unstable();
             nodes = missed.iter().map(|one| one.node).collect();
             missed.dedup_by_key(|one| one.stopped);
@@ -60,6 +67,7 @@ pub(crate) fn arrive(graph: &mut Graph, codes: &Codes) {
             }
         }
     }
+    Ok(())
 }
 
 /// A node that a descent did not arrive at; in order of where it stopped and how far from the node.

@@ -10,7 +10,9 @@ use proxime_quant::Codes;
 use proxime_simd::{Isa, Level, WithIsa};
 
 use super::lists::Lists;
+use crate::Error;
 use crate::links::{Links, NONE};
+use crate::progress::{Step, Watch};
 use crate::scorer::{NodeScorer, Scorer};
 use crate::search::Candidate;
 use crate::select::{is_nearer_to_one, select};
@@ -26,6 +28,8 @@ struct Place {
 }
 
 /// One list for every row of `codes` from the lists of its leaves: at most `cap` links in `stride` slots, from the nearest `gathered`.
+///
+/// Errors: asked to stop.
 pub(crate) fn merge(
     codes: &Codes,
     leaves: Vec<Vec<u32>>,
@@ -33,8 +37,9 @@ pub(crate) fn merge(
     gathered: usize,
     cap: usize,
     stride: usize,
-) -> Links {
-    let (order, pruned) = prune(codes, leaves, lists, gathered, cap);
+    watch: &Watch<'_>,
+) -> Result<Links, Error> {
+    let (order, pruned) = prune(codes, leaves, lists, gathered, cap, watch)?;
     let mut turns = vec![0; codes.n()];
     for (&row, turn) in order.iter().zip(0..) {
         turns[row as usize] = turn;
@@ -61,7 +66,8 @@ pub(crate) fn merge(
     slots
         .par_chunks_mut(CHUNK_ROWS * stride)
         .enumerate()
-        .for_each(|(chunk, slots)| {
+        .try_for_each(|(chunk, slots)| -> Result<(), Error> {
+            watch.report(Step::Merge)?;
             let first = (chunk * CHUNK_ROWS) as u32;
             Level::detect().dispatch(UniteChunk {
                 codes,
@@ -71,8 +77,9 @@ pub(crate) fn merge(
                 stride,
                 parts: |row| [list(row), offered.get(row as usize)],
             });
-        });
-    Links::from_slots(slots, stride)
+            Ok(())
+        })?;
+    Ok(Links::from_slots(slots, stride))
 }
 
 /// The rows in an order of their own, and the list of each in chunks of that order. What the leaves have found is gone then: the
@@ -83,7 +90,9 @@ fn prune(
     lists: Vec<Lists<u32>>,
     gathered_max: usize,
     cap: usize,
-) -> (Vec<u32>, Vec<Lists<Candidate>>) {
+    watch: &Watch<'_>,
+) -> Result<(Vec<u32>, Vec<Lists<Candidate>>), Error> {
+    watch.report(Step::Merge)?;
     let places = Lists::sorted_out(codes.n(), || {
         leaves.iter().zip(0..).flat_map(|(rows, leaf)| {
             rows.iter()
@@ -91,6 +100,7 @@ fn prune(
                 .map(move |(&row, list)| (row, Place { leaf, list }))
         })
     });
+    watch.report(Step::Merge)?;
     let order = in_home_order(&leaves, &places);
     drop(leaves);
     let gathered = |row: u32, gathered: &mut Vec<Tagged>| {
@@ -100,17 +110,19 @@ fn prune(
             gathered.extend(list.iter().map(|&node| Tagged::new(node, from)));
         }
     };
-    let chunks = order.par_chunks(CHUNK_ROWS).map(|rows| {
-        Level::detect().dispatch(PruneChunk {
+    let prune = |rows: &[u32]| -> Result<Lists<Candidate>, Error> {
+        watch.report(Step::Merge)?;
+        Ok(Level::detect().dispatch(PruneChunk {
             codes,
             rows,
             cap,
             gathered_max,
             gathered,
-        })
-    });
-    let pruned = chunks.collect();
-    (order, pruned)
+        }))
+    };
+    let chunks = order.par_chunks(CHUNK_ROWS);
+    let pruned = chunks.map(prune).collect::<Result<_, _>>()?;
+    Ok((order, pruned))
 }
 
 /// All rows, those of one leaf beside each other: their candidates are mostly the same, and stay in cache.

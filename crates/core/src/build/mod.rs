@@ -141,9 +141,13 @@ fn build(codes: &Codes, params: &Params, progress: Progress<'_>) -> Result<Graph
     let effort = Effort::base(params, codes.n());
     let watch = Watch::new(progress, effort.fan);
     let m = params.m();
-    watch.report(Step::Partition);
-    let sketches = Sketches::of(codes, params.seed(), &watch);
-    let silent = Watch::new(&|_| ControlFlow::Continue(()), FAN_ABOVE);
+    watch.report(Step::Partition)?;
+    let sketches = Sketches::of(codes, params.seed(), &watch)?;
+    let stop_along = |_| match watch.stopped() {
+        true => ControlFlow::Break(()),
+        false => ControlFlow::Continue(()),
+    };
+    let silent = Watch::new(&stop_along, FAN_ABOVE);
     let select = |upper: &UpperLevel| sketches.as_ref().map(|all| all.select(upper.nodes()));
     let sketches_above: Vec<_> = graph.upper.iter().map(select).collect();
     let base = || {
@@ -157,27 +161,29 @@ fn build(codes: &Codes, params: &Params, progress: Progress<'_>) -> Result<Graph
             &watch,
         )
     };
-    let link_above = |((upper, sketches), level): ((&mut UpperLevel, _), usize)| {
-        let codes = codes.select(upper.nodes());
-        upper.set_links(link(
-            &codes,
-            sketches,
-            params,
-            Effort::above(params, codes.n()),
-            degree_cap(m, level) - spare(m),
-            m,
-            &silent,
-        ));
-    };
-    let upper = graph.upper.iter_mut().zip(sketches_above).zip(1..);
+    let link_above =
+        |((upper, sketches), level): ((&mut UpperLevel, _), usize)| -> Result<(), Error> {
+            let codes = codes.select(upper.nodes());
+            upper.set_links(link(
+                &codes,
+                sketches,
+                params,
+                Effort::above(params, codes.n()),
+                degree_cap(m, level) - spare(m),
+                m,
+                &silent,
+            )?);
+            Ok(())
+        };
+    let mut upper = graph.upper.iter_mut().zip(sketches_above).zip(1..);
     // Beside each other, so that no thread is idle where one has a step of its own.
-    (graph.base, _) = rayon::join(base, || upper.for_each(link_above));
-    watch.report(Step::Connect);
-    if watch.stopped() {
-        return Err(Error::Interrupted);
-    }
-    arrive(&mut graph, codes);
-    connect(&mut graph, codes, params.ef_construction());
+    let (base, above) = rayon::join(base, || upper.try_for_each(link_above));
+    graph.base = base?;
+    above?;
+    arrive(&mut graph, codes, &watch)?;
+    let stop = || watch.report(Step::Connect).is_err();
+    connect(&mut graph, codes, params.ef_construction(), stop);
+    watch.report(Step::Connect)?;
     Ok(graph)
 }
 
@@ -190,21 +196,18 @@ fn link(
     cap: usize,
     stride: usize,
     watch: &Watch<'_>,
-) -> Links {
+) -> Result<Links, Error> {
     let view = View::of(codes, sketches.as_ref());
-    let leaves = partition(view, codes.n(), effort.fan, params.seed(), watch);
+    let leaves = partition(view, codes.n(), effort.fan, params.seed(), watch)?;
     if sketches
         .as_ref()
         .is_some_and(|sketches| !agree(codes, sketches, &leaves))
     {
         return link(codes, None, params, effort, cap, stride, watch);
     }
-    watch.report(Step::Leaves);
+    watch.report(Step::Leaves)?;
     let scratches = Pool::<LeafScratch>::default();
-    let link_leaf = |rows: &Vec<u32>| {
-        if watch.stopped() {
-            return Lists::with_capacity(0, 0);
-        }
+    let link_leaf = |rows: &Vec<u32>| -> Result<Lists<u32>, Error> {
         let lists = scratches.with(|scratch| {
             Level::detect().dispatch(LinkLeaf {
                 view,
@@ -215,14 +218,10 @@ fn link(
             })
         });
         watch.multiplied(rows.len(), rows.len(), view.dim());
-        watch.count(Step::Leaves, rows.len());
-        lists
+        watch.count(Step::Leaves, rows.len())?;
+        Ok(lists)
     };
-    let lists: Vec<_> = leaves.par_iter().map(link_leaf).collect();
+    let lists = leaves.par_iter().map(link_leaf).collect::<Result<_, _>>()?;
     drop(sketches);
-    watch.report(Step::Merge);
-    match watch.stopped() {
-        true => Links::empty(codes.n(), stride),
-        false => merge(codes, leaves, lists, effort.gathered, cap, stride),
-    }
+    merge(codes, leaves, lists, effort.gathered, cap, stride, watch)
 }

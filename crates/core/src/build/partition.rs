@@ -14,6 +14,7 @@ use proxime_simd::{Isa, Level, WithIsa};
 use super::distances::{FARTHEST, Norms};
 use super::view::View;
 use super::{LEAF_MAX, LEAF_MEAN};
+use crate::Error;
 use crate::level::node_hash;
 use crate::pool::Pool;
 use crate::progress::{Step, Watch};
@@ -25,48 +26,56 @@ const LEADERS_MAX: usize = 1 << 15;
 const CHUNK_ROWS: usize = 96;
 
 /// The rows of each leaf; a row is in up to `fan` of them. One leaf if `fan` is 1, otherwise each has at most [`LEAF_MAX`].
+///
+/// Errors: asked to stop.
 pub(crate) fn partition(
     view: View<'_>,
     n: usize,
     fan: usize,
     seed: u64,
     watch: &Watch<'_>,
-) -> Vec<Vec<u32>> {
+) -> Result<Vec<Vec<u32>>, Error> {
     let all: Vec<u32> = (0..n as u32).collect();
     if all.is_empty() {
-        return Vec::new();
+        return Ok(Vec::new());
     }
     if fan == 1 {
-        return vec![all];
+        return Ok(vec![all]);
     }
     let leaders = (fan as f64 * (n as f64 / LEAF_MEAN as f64).sqrt()) as usize;
-    let clusters = carve(view, &all, leaders.min(LEADERS_MAX), fan, seed, watch);
+    let clusters = carve(view, &all, leaders.min(LEADERS_MAX), fan, seed, watch)?;
     let divided = clusters
         .into_par_iter()
         .enumerate()
         .map(|(i, cluster)| divide(view, cluster, seed.wrapping_add(i as u64), watch))
-        .collect::<Vec<_>>();
-    divided.into_iter().flatten().collect()
+        .collect::<Result<Vec<_>, Error>>()?;
+    Ok(divided.into_iter().flatten().collect())
 }
 
 /// A cluster as one leaf, or as several where it is too large for one.
-fn divide(view: View<'_>, cluster: Vec<u32>, seed: u64, watch: &Watch<'_>) -> Vec<Vec<u32>> {
+fn divide(
+    view: View<'_>,
+    cluster: Vec<u32>,
+    seed: u64,
+    watch: &Watch<'_>,
+) -> Result<Vec<Vec<u32>>, Error> {
     let size = cluster.len();
     match size {
-        0 => return Vec::new(),
-        1..=LEAF_MAX => return vec![cluster],
+        0 => return Ok(Vec::new()),
+        1..=LEAF_MAX => return Ok(vec![cluster]),
         _ => {}
     }
     let leaders = size.div_ceil(LEAF_MEAN);
-    let parts = carve(view, &cluster, leaders, 1, seed ^ size as u64, watch);
+    let parts = carve(view, &cluster, leaders, 1, seed ^ size as u64, watch)?;
     if parts.iter().any(|part| part.len() == size) {
         // Rows that no leader tells apart: equal ones, mostly.
-        return cluster.chunks(LEAF_MAX).map(<[u32]>::to_vec).collect();
+        return Ok(cluster.chunks(LEAF_MAX).map(<[u32]>::to_vec).collect());
     }
-    let parts = parts.into_iter();
-    parts
-        .flat_map(|part| divide(view, part, seed, watch))
-        .collect()
+    let mut leaves = Vec::new();
+    for part in parts {
+        leaves.extend(divide(view, part, seed, watch)?);
+    }
+    Ok(leaves)
 }
 
 /// The rows nearest to each of some leaders; each row goes to its nearest `fan`.
@@ -77,7 +86,7 @@ fn carve(
     fan: usize,
     seed: u64,
     watch: &Watch<'_>,
-) -> Vec<Vec<u32>> {
+) -> Result<Vec<Vec<u32>>, Error> {
     let mut leading = rows.to_vec();
     leading.sort_unstable_by_key(|&row| (node_hash(!seed, row), row));
     leading.truncate(leaders.max(2));
@@ -90,11 +99,8 @@ fn carve(
     });
     let norms = Norms::of(view, &leading);
     let scratches = Pool::<(Gathered, Products)>::default();
-    let assign = |rows: &[u32]| {
-        watch.report(Step::Partition);
-        if watch.stopped() {
-            return vec![0; rows.len() * fan];
-        }
+    let assign = |rows: &[u32]| -> Result<Vec<u16>, Error> {
+        watch.report(Step::Partition)?;
         let assign = |scratch: &mut (Gathered, Products)| {
             Level::detect().dispatch(Assign {
                 view,
@@ -106,10 +112,13 @@ fn carve(
                 scratch,
             })
         };
-        scratches.with(assign)
+        Ok(scratches.with(assign))
     };
     watch.multiplied(rows.len(), leading.len(), view.dim());
-    let joined: Vec<Vec<u16>> = rows.par_chunks(CHUNK_ROWS).map(assign).collect();
+    let joined: Vec<Vec<u16>> = rows
+        .par_chunks(CHUNK_ROWS)
+        .map(assign)
+        .collect::<Result<_, _>>()?;
     let mut clusters = vec![Vec::new(); leading.len()];
     for (&row, joined) in rows
         .iter()
@@ -119,7 +128,7 @@ fn carve(
             .iter()
             .for_each(|&leader| clusters[usize::from(leader)].push(row));
     }
-    clusters
+    Ok(clusters)
 }
 
 struct PackLeaders<'a> {

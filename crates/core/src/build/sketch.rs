@@ -16,8 +16,9 @@ use proxime_simd::{AlignedRows, I8Query, Isa, Level, WithIsa};
 
 use super::basis::basis;
 use super::view::View;
+use crate::Error;
 use crate::pool::Pool;
-use crate::progress::Watch;
+use crate::progress::{Step, Watch};
 
 /// Components of a sketch: two cache lines.
 const SKETCH_DIM: usize = 128;
@@ -63,16 +64,20 @@ pub(crate) struct Sketches {
 
 impl Sketches {
     /// Sketches of all rows; none where codes serve better.
-    pub(crate) fn of(codes: &Codes, seed: u64, watch: &Watch<'_>) -> Option<Self> {
+    ///
+    /// Errors: asked to stop.
+    pub(crate) fn of(codes: &Codes, seed: u64, watch: &Watch<'_>) -> Result<Option<Self>, Error> {
         if codes.n() < ROWS_MIN || codes.dim() < SHORTER_MIN * SKETCH_DIM {
-            return None;
+            return Ok(None);
         }
         let sampled = codes.n().min(2 * SAMPLE_ROWS);
         let sample = |i: usize| (i * codes.n() / sampled) as u32;
         let even: Vec<u32> = (0..sampled).step_by(2).map(sample).collect();
         let odd: Vec<u32> = (1..sampled).step_by(2).map(sample).collect();
         let projection = Projection::new(&basis(codes, &even, SKETCH_DIM, seed), codes.dim());
-        let scale = projection.scale_for(codes, &odd)?;
+        let Some(scale) = projection.scale_for(codes, &odd) else {
+            return Ok(None);
+        };
         watch.multiplied(codes.n(), SKETCH_DIM, codes.dim());
 
         let mut sketches = Self::zeroed(codes.n());
@@ -85,9 +90,9 @@ impl Sketches {
             .zip(sketches.extras.chunks_mut(CHUNK_ROWS))
             .zip(numbers.chunks(CHUNK_ROWS))
             .collect();
-        tasks
-            .into_par_iter()
-            .for_each(|(((out, (sums, norms)), extras), rows)| {
+        tasks.into_par_iter().try_for_each(
+            |(((out, (sums, norms)), extras), rows)| -> Result<(), Error> {
+                watch.report(Step::Partition)?;
                 let sketch = |scratch: &mut (Gathered, Products)| {
                     projection.project(codes, rows, scratch);
                     Level::detect().dispatch(Round {
@@ -108,8 +113,10 @@ impl Sketches {
                     extras[at] = extra;
                     norms[at] = held + rest as u32;
                 }
-            });
-        Some(sketches)
+                Ok(())
+            },
+        )?;
+        Ok(Some(sketches))
     }
 
     fn zeroed(n: usize) -> Self {

@@ -17,4 +17,5 @@ mod mutate;
 mod reachable;
 mod recall;
 mod same_bytes;
+mod stop;
 mod support;

@@ -22,7 +22,7 @@ use crate::store::Shared;
 #[derive(Debug)]
 pub struct SegmentWriter {
     shared: Arc<Shared>,
-    file: File,
+    file: Arc<File>,
     file_id: u64,
     header: SegmentHeader,
     /// Where the next byte goes.
@@ -47,7 +47,7 @@ impl SegmentWriter {
         let file = File::create(&*shared.vfs, &Name::TmpSegment(file_id).to_string())?;
         Ok(SegmentWriter {
             shared,
-            file,
+            file: Arc::new(file),
             file_id,
             header,
             at: PAGE_BYTES,
@@ -103,11 +103,20 @@ impl SegmentWriter {
         Ok(())
     }
 
-    /// Makes what has been appended durable ahead of [`finish`](SegmentWriter::finish), which then has less to wait for.
+    /// What makes durable all that has been appended, ahead of [`finish`](SegmentWriter::finish), which then has less to wait for. It
+    /// borrows nothing, for whoever gives the file up in the meantime and does not wait for the disk.
     ///
     /// Errors: the system's. After a failed sync the store is poisoned.
-    pub fn sync(&self) -> Result<()> {
-        self.shared.sync(&self.file)
+    pub fn sync_apart(&self) -> impl FnOnce() -> Result<()> + Send + use<> {
+        // Weak: a sync that nobody waits for must not keep the store locked.
+        let (shared, file) = (Arc::downgrade(&self.shared), Arc::clone(&self.file));
+        move || {
+            let synced = file.sync();
+            match shared.upgrade() {
+                Some(shared) => shared.poison(synced),
+                None => synced,
+            }
+        }
     }
 
     /// Completes the file and names it. It belongs to the store once a commit lists what this returns.
