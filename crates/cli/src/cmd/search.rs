@@ -7,8 +7,8 @@ use std::num::NonZeroUsize;
 use std::path::Path;
 
 use proxime::{
-    Collection, Explanation, Hit, Key, Rows, Score, SearchOptions, TextQuery, VectorSource,
-    metadata_to_json,
+    Collection, Explanation, Hit, Key, Metadata, Rows, Score, SearchOptions, TextQuery,
+    VectorSource, metadata_to_json,
 };
 use serde::{Serialize, Serializer};
 use serde_json::json;
@@ -18,6 +18,7 @@ use crate::array::Array;
 use crate::cmd::open_read_only;
 use crate::error::{Error, Exit};
 use crate::print::{self, Clean};
+use crate::typed;
 
 /// Hits held at once.
 const HITS_MAX: usize = 1 << 20;
@@ -37,7 +38,8 @@ struct Answer {
     scores: Option<Vec<f64>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     text_scores: Option<Vec<f64>>,
-    metadata: Vec<serde_json::Value>,
+    #[serde(serialize_with = "metadata_as_json")]
+    metadata: Vec<Metadata>,
 }
 
 impl Answer {
@@ -58,18 +60,18 @@ impl Answer {
         for hit in hits {
             answer.ids.push(hit.id());
             answer.distances.push(hit.distance());
-            answer.metadata.push(metadata_to_json(&hit.metadata()?));
+            answer.metadata.push(hit.metadata()?);
         }
         Ok(answer)
     }
 }
 
 fn ids_as_json<S: Serializer>(ids: &[Key], serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_seq(ids.iter().map(|id| match id {
-        Key::Int(id) => serde_json::Value::from(*id),
-        Key::Text(id) => id.as_str().into(),
-        Key::Uuid(_) | Key::Bytes(_) => id.to_string().into(),
-    }))
+    serializer.collect_seq(ids.iter().map(typed::key_to_json))
+}
+
+fn metadata_as_json<S: Serializer>(all: &[Metadata], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(all.iter().map(typed::metadata_to_json))
 }
 
 pub(crate) fn run(args: &Search, out: &mut impl Write) -> Result<Exit, Error> {
@@ -197,11 +199,8 @@ fn write_table(out: &mut impl Write, answer: &Answer) -> Result<(), Error> {
             }
         }
         write!(out, "{distance:>14.6}  {id}")?;
-        if metadata
-            .as_object()
-            .is_some_and(|fields| !fields.is_empty())
-        {
-            write!(out, "  {}", Clean(metadata))?;
+        if !metadata.is_empty() {
+            write!(out, "  {}", Clean(metadata_to_json(metadata)))?;
         }
         writeln!(out)?;
     }

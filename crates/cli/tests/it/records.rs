@@ -58,6 +58,8 @@ fn halves_are_updated_or_nothing_is() {
     ];
     let all = || desk.run("get db a b --json").json();
     assert_eq!(all(), expected);
+    let found = desk.run("search db --query y.npy -k 1 --json").json();
+    assert_eq!(found[1]["metadata"], json!([expected[1]["metadata"]]));
     for (line, code, culprit) in [
         ("a z --metadata two.jsonl", 3, "\"z\""),
         (
@@ -118,6 +120,13 @@ fn ids_of_every_kind() {
             .map(|record| record["id"].clone())
             .collect();
         assert_eq!(json!(got), json_ids);
+        let found = desk.run(&format!("search {id_type} --query x.npy -k 1 --json"));
+        let found: Vec<_> = found
+            .json()
+            .iter()
+            .map(|hit| hit["ids"][0].clone())
+            .collect();
+        assert_eq!(json!(found), json_ids);
         let line = format!("delete {id_type} {} --id-type {id_type} --json", ids[1]);
         assert_eq!(desk.run(&line).json()[0]["deleted"], 1);
     }
