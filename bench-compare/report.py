@@ -154,7 +154,8 @@ def build(name: str, results: list[dict]) -> str:
     title = f"Builds, {name}: {first['n']:,} x {first['dim']}"
     about = "From an array in memory to an index that can be searched; Proxime's is on the disk, synced, but for proxime-memory. "
     about += f"{plural(first['threads'], 'thread')}; revision {escape(first['revision'])}."
-    return f"<section><h2>{title}</h2><p>{about}</p>{figure("Vectors/s", bars(title, rates))}{table(head, rows)}</section>"
+    drawn = figure("Vectors/s", bars(title, rates))
+    return f"<section><h2>{title}</h2><p>{about}</p>{drawn}{table(head, rows)}</section>"
 
 
 def scale(name: str, results: list[dict]) -> str:
