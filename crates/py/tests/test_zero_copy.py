@@ -138,6 +138,20 @@ def test_where_a_copy_would_be_made_it_is_refused_on_demand(docs, name):
     assert docs.stats()["bytes_copied"] == N * DIM * 4
 
 
+def test_tensors_of_torch(docs):
+    """Where torch is installed; elsewhere its protocol is what there is of it."""
+    torch = pytest.importorskip("torch")
+    rows = vectors(N)
+    docs.upsert(range(N), torch.tensor(rows), zero_copy="require")
+    assert docs.stats()["bytes_copied"] == 0
+    np.testing.assert_array_equal(stored(docs), rows)
+    docs.upsert(range(N), torch.tensor(rows.T.copy()).T.double())
+    np.testing.assert_array_equal(stored(docs), rows)
+    assert docs.search(torch.tensor(rows[7]), k=1).ids.tolist() == [7]
+    with pytest.raises(proxime.ArgumentTypeError, match="detach"):
+        docs.upsert(range(N), torch.tensor(rows, requires_grad=True))
+
+
 def test_nothing_is_copied_of_nothing(docs):
     for nothing in [[], np.empty(0), np.empty((0, DIM), "f8"), pa.array([], pa.list_(pa.float32(), DIM)), chunked(vectors(N))[:0]]:
         docs.upsert([], nothing, zero_copy="require")
