@@ -15,6 +15,7 @@ mod ci;
 mod conformance;
 mod demo;
 mod deny;
+mod docs;
 mod fuzz;
 mod neon;
 mod plants;
@@ -81,6 +82,12 @@ enum Chore {
     },
     /// Run what must hold on every processor on emulated ARM ones
     Neon,
+    /// Write the guides and the Python reference as web pages
+    Docs {
+        /// A folder; made if it is not there
+        #[arg(default_value = "target/docs")]
+        out: PathBuf,
+    },
 }
 
 fn main() -> ExitCode {
@@ -96,6 +103,7 @@ fn main() -> ExitCode {
         Chore::Fuzz { target, seconds } => fuzz::run(&workspace, target.as_deref(), seconds),
         Chore::Plants { only } => plants::run(&workspace, &only),
         Chore::Neon => neon::run(&workspace),
+        Chore::Docs { out } => docs::run(&workspace, &out),
     });
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

@@ -24,6 +24,8 @@ const TOOLS_AND_SUITES: &[&str] = &[
     "xtask/requirements.txt",
     "xtask/requirements-conformance.txt",
 ];
+/// What web pages need: the tools, and what makes pages.
+const TOOLS_AND_PAGES: &[&str] = &["xtask/requirements.txt", "xtask/requirements-docs.txt"];
 /// The oldest Python that the wheel (stable ABI) loads into: major and minor version.
 const VERSION_MIN: (u32, u32) = (3, 11);
 /// Names under which an interpreter may be found, the usual one first.
@@ -54,6 +56,11 @@ impl<'a> Venv<'a> {
     /// That of the suites of other projects.
     pub(crate) fn for_conformance(workspace: &'a Workspace) -> Result<Self> {
         Self::holding(workspace, "venv-conformance", TOOLS_AND_SUITES)
+    }
+
+    /// That of web pages.
+    pub(crate) fn for_docs(workspace: &'a Workspace) -> Result<Self> {
+        Self::holding(workspace, "venv-docs", TOOLS_AND_PAGES)
     }
 
     /// Opens an environment, making it anew when it is missing, unfinished or made for something else.

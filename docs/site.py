@@ -1,0 +1,60 @@
+"""The documentation as web pages: the guides, and every public name with its docstring.
+
+The package must be installed, and pdoc (`cargo xtask docs` sees to both). Modules for other frameworks that are not installed are left
+out, by name.
+
+    python docs/site.py out/
+"""
+
+import importlib
+import pkgutil
+import re
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pdoc.doc
+import pdoc.render
+import proxime
+
+GUIDES = Path(__file__).parent / "guide"
+# In the order in which they are read; whatever else there is comes after.
+READ_FIRST = ("getting-started", "filters", "tuning", "codecs", "durability", "moving")
+LINK = re.compile(r"\]\(([\w-]+)\.md\)")
+
+
+def main() -> None:
+    """Write the pages to the folder that the command line names."""
+    (folder,) = map(Path, sys.argv[1:])
+    modules = {module.fullname: module for module in [*guides(), *package()]}
+    pdoc.render.configure(docformat="markdown", search=True, show_source=False, footer_text=f"Proxime {proxime.__version__}")
+    folder.mkdir(parents=True, exist_ok=True)
+    for module in modules.values():
+        page = pdoc.render.html_module(module=module, all_modules=modules)
+        (folder / f"{module.fullname}.html").write_text(page, encoding="utf-8")
+    (folder / "index.html").write_text(pdoc.render.html_index(modules), encoding="utf-8")
+    (folder / "search.js").write_text(pdoc.render.search_index(modules), encoding="utf-8")
+    print(f"{len(modules)} pages: {folder / 'index.html'}")
+
+
+def guides() -> list[pdoc.doc.Module]:
+    """Each guide as a module without anything but its text."""
+    texts = {path.stem: path.read_text(encoding="utf-8") for path in GUIDES.glob("*.md")}
+    order = [*READ_FIRST, *sorted(texts.keys() - set(READ_FIRST))]
+    return [pdoc.doc.Module(ModuleType(name, LINK.sub(r"](\1.html)", texts[name]))) for name in order]
+
+
+def package() -> list[pdoc.doc.Module]:
+    """The package and its public modules."""
+    modules = [proxime]
+    for module in pkgutil.iter_modules(proxime.__path__, "proxime."):
+        if not module.name.startswith("proxime._"):
+            try:
+                modules.append(importlib.import_module(module.name))
+            except ImportError as error:
+                print(f"left out {module.name}: {error}")
+    return [pdoc.doc.Module(module) for module in modules]
+
+
+if __name__ == "__main__":
+    main()
