@@ -120,6 +120,14 @@ impl Graph {
         }
     }
 
+    /// Appends one neighbour to the list of a node of a level, if a slot is free.
+    pub(crate) fn push(&mut self, level: usize, node: u32, neighbor: u32) -> bool {
+        match level.checked_sub(1) {
+            None => self.base.push(node as usize, neighbor),
+            Some(above) => self.upper[above].push(node, neighbor),
+        }
+    }
+
     pub(crate) fn set_neighbors(
         &mut self,
         level: usize,

@@ -3,8 +3,8 @@
 //! Where rows lie in clusters far apart, the nearest rows of each are in its own, and so are all of its links. A descent then
 //! stays in the cluster where it begins, and nothing that a search does later leads out of it. So each node of the levels above
 //! is looked for by the descent that a query takes. One that the descent stops far from is linked to from where it stopped,
-//! until none is missed or no list has room. A query is then about as likely to arrive as a row like it is. A cluster without a
-//! node above is not helped.
+//! until none is missed or no list has room. So is each row of level 0 that is far from all that have a node above: a small
+//! cluster may have none. A query is then about as likely to arrive as a row like it is.
 
 use rayon::prelude::*;
 
@@ -22,6 +22,9 @@ const FAR: u32 = 2;
 /// Each gives a node that descents stop at one more link.
 const ROUNDS: usize = 8;
 
+/// Links from a node above to most rows: one in `m` has a node above, and a list names about as many.
+const HOPS: usize = 2;
+
 /// Slots of a list of `m` that are left free for links from where descents stop.
 pub(crate) fn spare(m: usize) -> usize {
     m / 4
@@ -36,8 +39,11 @@ pub(crate) fn arrive(graph: &mut Graph, codes: &Codes, watch: &Watch<'_>) -> Res
         return Ok(());
     };
     let scratches = ScratchPool::default();
-    for level in (1..=graph.top_level()).rev() {
-        let mut nodes = graph.upper[level - 1].nodes().to_vec();
+    for level in (0..=graph.top_level()).rev() {
+        let mut nodes = match level.checked_sub(1) {
+            None => far_from_above(graph),
+            Some(above) => graph.upper[above].nodes().to_vec(),
+        };
         for _ in 0..ROUNDS {
             let frozen = &*graph;
             let look_for = |&node: &u32| -> Result<Option<Missed>, Error> {
@@ -59,8 +65,7 @@ pub(crate) fn arrive(graph: &mut Graph, codes: &Codes, watch: &Watch<'_>) -> Res
             missed.sort_unstable();
             nodes = missed.iter().map(|one| one.node).collect();
             missed.dedup_by_key(|one| one.stopped);
-            let upper = &mut graph.upper[level - 1];
-            let attach = |one: &&Missed| upper.push(one.stopped, one.node);
+            let attach = |one: &&Missed| graph.push(level, one.stopped, one.node);
             let attached = missed.iter().filter(attach).count();
             if attached == 0 {
                 break;
@@ -68,6 +73,26 @@ pub(crate) fn arrive(graph: &mut Graph, codes: &Codes, watch: &Watch<'_>) -> Res
         }
     }
     Ok(())
+}
+
+/// The nodes of level 0 that more than [`HOPS`] links lead to from every node above.
+fn far_from_above(graph: &Graph) -> Vec<u32> {
+    let Some(above) = graph.upper.first() else {
+        return Vec::new();
+    };
+    let mut met = vec![false; graph.n()];
+    let mut frontier = above.nodes().to_vec();
+    frontier.iter().for_each(|&node| met[node as usize] = true);
+    for _ in 0..HOPS {
+        let next = frontier.iter().flat_map(|&node| graph.neighbors(0, node));
+        frontier = next
+            .copied()
+            .filter(|&node| !std::mem::replace(&mut met[node as usize], true))
+            .collect();
+    }
+    (0..graph.n() as u32)
+        .filter(|&node| !met[node as usize])
+        .collect()
 }
 
 /// A node that a descent did not arrive at; in order of where it stopped and how far from the node.

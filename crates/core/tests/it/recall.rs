@@ -135,7 +135,11 @@ fn clusters_far_apart_are_found() {
 /// the directions in which rows of one differ are not those in which all rows do.
 #[test]
 fn tight_clusters_are_found() {
-    for (n, dim, clusters) in [(10_000, 100, 100), (6000, 256, 10)] {
+    for (n, dim, clusters, least) in [
+        (10_000, 100, 100, 0.97),
+        (6000, 256, 10, 0.97),
+        (10_000, 128, 250, 0.99),
+    ] {
         let mut random = SplitMix(10_000);
         let centers: Vec<f32> = (0..clusters * dim)
             .map(|_| 20.0 * random.uniform() - 10.0)
@@ -152,7 +156,7 @@ fn tight_clusters_are_found() {
             "{clusters} clusters of {n} x {dim}: recall@10 {recall:.3}, {distances} distances"
         );
         assert!(
-            recall >= 0.94,
+            recall >= least,
             "{n} x {dim} in {clusters} clusters: {recall}"
         );
     }
