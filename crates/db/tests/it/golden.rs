@@ -54,7 +54,7 @@ pub(crate) fn all() -> [Golden; 5] {
             vec![Upsert(0..1000, 0), Delete(10..40), Upsert(0..20, 10_000)],
             true,
         ),
-        // Two segments, the second with deletions.
+        // A segment that was written anew without what was deleted, and is too small for a graph; rows in the log.
         golden(
             "sealed",
             Metric::Dot,
