@@ -28,7 +28,7 @@ def test_what_is_stored_comes_back_and_is_searched(tmp_path, dtype, n):
         assert np.array_equal(hits.vectors, rows[hits.ids].astype(np.float32))
 
 
-@pytest.mark.parametrize(("dtype", "value"), [("f16", 70_000.0), ("int8", 0.5), ("int8", 128)])
+@pytest.mark.parametrize(("dtype", "value"), [("f16", 70_000), ("int8", 0.5), ("int8", 128)])
 def test_what_there_is_no_value_for_is_refused(dtype, value):
     with proxime.open(":memory:") as db:
         docs = db.create_collection("docs", dim=2, metric="l2", dtype=dtype)
