@@ -288,6 +288,7 @@ class Collection:
         exact: bool = False,
         max_distance: float | None = None,
         include: Include | Sequence[Include] = (),
+        explain: Literal[False] = False,
     ) -> Hits: ...
     def count(self, where: Where | None = None, params: Mapping[str, Any] | None = None) -> int: ...
     def measure_recall(
