@@ -34,10 +34,8 @@ use crate::scorer::{Scorer, WalkCodes};
 const BLOCK: usize = 256;
 /// Nodes nearest to the query that say how many match around it.
 const AROUND: usize = 32;
-/// So many matches are looked at in the time of a step of a walk, which goes through lists of nodes that do not match ...
-const MATCHES_PER_STEP: usize = 72;
-/// ... and a walk takes so many steps, and a look around, before it has begun to be of use ...
-const STEPS_MIN: usize = 64;
+/// To look at one match costs about as much as this fraction of a step of a walk ...
+const MATCHES_PER_STEP: usize = 32;
 /// ... which misses too much where fewer than one node in so many matches.
 const NODES_PER_MATCH_MAX: usize = 64;
 
@@ -81,12 +79,7 @@ pub fn search_filtered<C: WalkCodes>(
     scratch: &mut Scratch,
 ) -> FilteredRoute {
     let (n, count) = (graph.n(), matches.count());
-    let few = |ef: usize| {
-        count
-            <= ef
-                .saturating_add(STEPS_MIN)
-                .saturating_mul(MATCHES_PER_STEP)
-    };
+    let few = |ef: usize| count <= ef.saturating_mul(MATCHES_PER_STEP);
     let mut looked = 0;
     if !few(ef) && count >= n / NODES_PER_MATCH_MAX {
         super::search(graph, codes, query, AROUND, scratch);
