@@ -4,8 +4,8 @@
 //! (`sketch`), so rows are not inserted one by one. They are divided into many overlapping leaves of a few hundred
 //! (`partition`); each leaf computes all its distances and links its rows by looking them up (`leaf`); each row merges its
 //! lists by exact distances (`merge`). Upper levels are built the same way from the rows that reach them. Then what descents do not
-//! arrive at is attached (`arrive`), and what cannot be reached at all (`connect`). After PiPNN (arXiv 2602.21247), with the
-//! HNSW heuristic inside the leaves.
+//! arrive at is attached (`arrive`), and what cannot be reached at all (`connect`). Where many rows are equal, all that is done with
+//! the first of each kind (`copies`). After PiPNN (arXiv 2602.21247), with the HNSW heuristic inside the leaves.
 //!
 //! All distances that are compared are integers, every step reads only what the one before has finished, and ties are broken by row: the
 //! graph is the same for any number of threads on any CPU.
@@ -13,6 +13,7 @@
 mod agree;
 mod arrive;
 mod basis;
+mod copies;
 mod distances;
 mod leaf;
 mod lists;
@@ -31,6 +32,7 @@ use proxime_simd::Level;
 
 use self::agree::agree;
 use self::arrive::{arrive, spare};
+use self::copies::Copies;
 use self::leaf::{CANDIDATES_MAX, LeafScratch, LinkLeaf};
 use self::lists::Lists;
 use self::merge::merge;
@@ -131,6 +133,22 @@ impl Graph {
 }
 
 fn build(codes: &Codes, params: &Params, progress: Progress<'_>) -> Result<Graph, Error> {
+    let watch = Watch::new(progress, Effort::base(params, codes.n()).fan);
+    let mut graph = match Copies::of(codes) {
+        None => link_levels(codes, params, &watch)?,
+        Some(copies) => {
+            let firsts = codes.select(copies.firsts());
+            copies.hang_on(&link_levels(&firsts, params, &watch)?)
+        }
+    };
+    let stop = || watch.report(Step::Connect).is_err();
+    connect(&mut graph, codes, params.ef_construction(), stop);
+    watch.report(Step::Connect)?;
+    Ok(graph)
+}
+
+/// The graph but for what a walk from its entry point may miss.
+fn link_levels(codes: &Codes, params: &Params, watch: &Watch<'_>) -> Result<Graph, Error> {
     let hash = |node: u32| node_hash(params.seed(), node);
     let levels = levels(codes.n(), params);
     // A node's level falls as its hash grows, so the least hash is on the top level.
@@ -139,10 +157,9 @@ fn build(codes: &Codes, params: &Params, progress: Progress<'_>) -> Result<Graph
     graph.grow(&levels);
     graph.entry = entry;
     let effort = Effort::base(params, codes.n());
-    let watch = Watch::new(progress, effort.fan);
     let m = params.m();
     watch.report(Step::Partition)?;
-    let sketches = Sketches::of(codes, params.seed(), &watch)?;
+    let sketches = Sketches::of(codes, params.seed(), watch)?;
     let stop_along = |_| match watch.stopped() {
         true => ControlFlow::Break(()),
         false => ControlFlow::Continue(()),
@@ -158,7 +175,7 @@ fn build(codes: &Codes, params: &Params, progress: Progress<'_>) -> Result<Graph
             effort,
             degree_cap(m, 0),
             params.m0(),
-            &watch,
+            watch,
         )
     };
     let link_above =
@@ -180,10 +197,7 @@ fn build(codes: &Codes, params: &Params, progress: Progress<'_>) -> Result<Graph
     let (base, above) = rayon::join(base, || upper.try_for_each(link_above));
     graph.base = base?;
     above?;
-    arrive(&mut graph, codes, &watch)?;
-    let stop = || watch.report(Step::Connect).is_err();
-    connect(&mut graph, codes, params.ef_construction(), stop);
-    watch.report(Step::Connect)?;
+    arrive(&mut graph, codes, watch)?;
     Ok(graph)
 }
 

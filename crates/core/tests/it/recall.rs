@@ -4,7 +4,7 @@ use proxime_core::{Index, Params, ScratchPool, rerank, search};
 use proxime_simd::{Metric, Rows, reference};
 
 use crate::fashion_mnist::{self, DIM};
-use crate::support::{SplitMix, build, encode};
+use crate::support::{SplitMix, build, encode, reached};
 
 const K: usize = 10;
 
@@ -158,6 +158,37 @@ fn tight_clusters_are_found() {
         assert!(
             recall >= least,
             "{n} x {dim} in {clusters} clusters: {recall}"
+        );
+    }
+}
+
+/// The nearest of a row are its copies: of enough of them lists name nothing else.
+#[test]
+fn copies_are_found() {
+    const DIM: usize = 24;
+    for (kinds, copies) in [(600, 12), (60, 200)] {
+        let mut random = SplitMix(5);
+        let firsts: Vec<f32> = (0..kinds * DIM).map(|_| random.uniform()).collect();
+        let base = firsts.repeat(copies);
+        let (codec, codes) = encode(&base, DIM, Metric::L2);
+        let graph = build(&codes, &Params::default(), 2);
+        assert_eq!(reached(&graph).len(), kinds * copies);
+        let scratches = ScratchPool::default();
+        let mut missed = 0;
+        for (kind, query) in firsts.chunks_exact(DIM).enumerate() {
+            let prepared = codec.prepare(query).unwrap();
+            scratches.with(|scratch| {
+                search(&graph, &codes, &prepared, 64, scratch);
+                let nearest = scratch.candidates().take(copies.min(64));
+                missed += nearest
+                    .filter(|found| found.node as usize % kinds != kind)
+                    .count();
+            });
+        }
+        println!("{missed} missed of {}", kinds * copies.min(64));
+        assert!(
+            100 * missed <= kinds * copies.min(64),
+            "{kinds} x {copies}: {missed}"
         );
     }
 }
