@@ -269,7 +269,7 @@ fn tables_for_people() {
     let info = desk.run("info db").out;
     assert!(
         info.starts_with(
-            "db: 2 collections\n\ndefault\n  records   1,500 of 4 components, cosine\n"
+            "db: 2 collections\n\ndefault\n  records   1,500 of 4 components, f32, cosine\n"
         ),
         "{info}"
     );
