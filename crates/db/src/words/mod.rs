@@ -35,7 +35,8 @@ const CANDIDATES_MIN: usize = 100;
 /// let docs = Database::in_memory()?.create_collection("docs", CollectionConfig::new(2))?;
 /// let text = |text: &str| Metadata::from([("body".to_owned(), text.into())]);
 /// let vectors = [1.0, 0.0, 0.0, 1.0];
-/// let batch = Batch::new(vec![1.into(), 2.into()], &Rows::new(&vectors, 2)?)
+/// let vectors = Rows::new(&vectors, 2)?;
+/// let batch = Batch::new(vec![1.into(), 2.into()], &vectors)
 ///     .metadata(vec![text("a red fox"), text("a blue bird")]);
 /// docs.upsert(batch)?;
 /// let query = TextQuery::new("Red birds or a red fox", ["body"]);
