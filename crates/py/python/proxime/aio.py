@@ -175,6 +175,11 @@ class AsyncCollection(_Async[Collection]):
         """One of "cosine", "l2" and "dot"."""
         return self.sync.metric
 
+    @property
+    def dtype(self) -> Literal["f32", "f16", "int8"]:
+        """How vectors are stored."""
+        return self.sync.dtype
+
 
 class AsyncTransaction(_Async[Transaction]):
     """A `Transaction` whose calls are awaited, used in an `async with` block."""
