@@ -82,6 +82,17 @@ pub trait Scorer {
     fn prefetch<I: Isa>(&self, _isa: I, _node: u32) {}
 }
 
+/// The distance between two rows, from the product of their codes, their norms and added coordinates.
+///
+/// Wraps where an intermediate sum does; the distance itself fits u32 (see `Codes`).
+#[inline(always)]
+pub(crate) fn distance_from_dot(dot: i32, norms: [u32; 2], extras: [u32; 2]) -> u32 {
+    let product = (dot as u32).wrapping_add(extras[0].wrapping_mul(extras[1]));
+    norms[0]
+        .wrapping_add(norms[1])
+        .wrapping_sub(product.wrapping_mul(2))
+}
+
 /// Distances from a node: exact integers, the same on every CPU.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct NodeScorer<'a> {
@@ -117,14 +128,11 @@ impl<'a> NodeScorer<'a> {
         std::array::from_fn(|i| self.key(nodes[i], dots[i]))
     }
 
-    /// Wraps where an intermediate sum does; the distance itself fits u32 (see `Codes`).
     #[inline(always)]
     fn key(&self, node: u32, dot: i32) -> u32 {
-        let product =
-            (dot as u32).wrapping_add(self.extra.wrapping_mul(self.codes.extra(node as usize)));
-        self.norm
-            .wrapping_add(self.codes.norm(node as usize))
-            .wrapping_sub(product.wrapping_mul(2))
+        let row = node as usize;
+        let norms = [self.norm, self.codes.norm(row)];
+        distance_from_dot(dot, norms, [self.extra, self.codes.extra(row)])
     }
 }
 

@@ -254,7 +254,7 @@ impl Shared {
     /// The caller holds `merging`.
     fn merge(&self, merge: &Merge, pool: &Pool, progress: Option<Progress<'_>>) -> Result<()> {
         let workers = pool.workers()?;
-        let create = |header| self.with_store(|store| Ok(store.create_segment(header)?));
+        let create = |header| self.create_segment(header);
         let merged = merge.write(create, &workers, Some(&self.unless_closed(progress)))?;
         let files = merged.file().cloned().into_iter().collect();
         self.write_with(files, |writing, snapshot| {
@@ -351,7 +351,7 @@ mod tests {
         let workers = db.0.pool.workers().unwrap();
         let view = c.view().unwrap();
         let merge = Merge::new(&view, 0..2);
-        let create = |header| db.0.with_store(|store| Ok(store.create_segment(header)?));
+        let create = |header| db.0.create_segment(header);
         let merged = merge.write(create, &workers, None).unwrap();
         c.delete(&[Key::Int(7), Key::Int(1600)]).unwrap();
         upsert(&c, 8..9);
@@ -405,7 +405,7 @@ mod tests {
         let workers = db.0.pool.workers().unwrap();
         let view = c.view().unwrap();
         let merge = Merge::new(&view, 0..1);
-        let create = |header| db.0.with_store(|store| Ok(store.create_segment(header)?));
+        let create = |header| db.0.create_segment(header);
         let merged = merge.write(create, &workers, None).unwrap();
         db.drop_collection("c").unwrap();
         db.0.write(|writing, snapshot| writing.replace(snapshot, &merge, merged))

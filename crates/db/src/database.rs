@@ -11,7 +11,8 @@ use std::sync::{Arc, PoisonError};
 
 use arc_swap::ArcSwap;
 use proxime_storage::{
-    Access, Durability, Manifest, MemVfs, OsVfs, RecoveryReport, SegmentRef, Store, Vfs,
+    Access, Durability, Manifest, MemVfs, OsVfs, RecoveryReport, SegmentHeader, SegmentRef,
+    SegmentWriter, Store, Vfs,
 };
 
 use crate::background::Background;
@@ -511,6 +512,11 @@ impl Shared {
         // Whatever becomes of what is queued, nobody adds to the log then.
         self.settled(writing).ok();
         look(&writing.store)
+    }
+
+    /// A new file for a segment that no commit names yet.
+    pub(crate) fn create_segment(&self, header: SegmentHeader) -> Result<SegmentWriter> {
+        self.with_store(|store| Ok(store.create_segment(header)?))
     }
 
     /// Of a commit that is not the newest, files may have been removed: then look at the newer one.

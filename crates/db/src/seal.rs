@@ -100,7 +100,7 @@ impl Shared {
 
     /// Writes what was frozen, and puts it in the tails' place.
     fn write_sealed(&self, seal: &Seal, workers: &Workers) -> Result<()> {
-        let create = |header| self.with_store(|store| Ok(store.create_segment(header)?));
+        let create = |header| self.create_segment(header);
         let mut written = Vec::new();
         let outcome = seal.write(create, workers, &self.unless_closed(None), &mut written);
         let files = written.iter().filter_map(Merged::file).cloned().collect();

@@ -3,6 +3,7 @@
 use proxime_simd::block::BLOCK_ROWS;
 
 use super::view::View;
+use crate::scorer::distance_from_dot;
 
 /// What stands for no distance: farther than any.
 pub(crate) const FARTHEST: u32 = u32::MAX;
@@ -36,9 +37,7 @@ impl Norms {
         let (norms, extras) = (line(&self.norms, first), line(&self.extras, first));
         let before = *products;
         *products = std::array::from_fn(|i| {
-            let whole = (before[i] as u32).wrapping_add(extra.wrapping_mul(extras[i]));
-            let distance = norm.wrapping_add(norms[i]);
-            distance.wrapping_sub(whole.wrapping_mul(2)) as i32
+            distance_from_dot(before[i], [norm, norms[i]], [extra, extras[i]]) as i32
         });
     }
 

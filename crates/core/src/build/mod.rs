@@ -217,6 +217,7 @@ fn link(
         .as_ref()
         .is_some_and(|sketches| !agree(codes, sketches, &leaves))
     {
+        drop((leaves, sketches));
         return link(codes, None, params, effort, cap, stride, watch);
     }
     watch.report(Step::Leaves)?;

@@ -4,6 +4,7 @@ use proxime_quant::Codes;
 use proxime_simd::{I8Query, Isa};
 
 use super::sketch::Sketches;
+use crate::scorer::distance_from_dot;
 
 /// Int8 rows between which distances are `norm_a + norm_b - 2 (row_a . row_b + extra_a extra_b)`.
 #[derive(Clone, Copy)]
@@ -36,16 +37,13 @@ impl<'a> View<'a> {
 
     /// The distances from one row to others.
     #[inline(always)]
-    pub(crate) fn distances<I: Isa>(self, isa: I, from: u32, rows: &'a [u32]) -> Vec<u32> {
-        let others = self.queries(rows).zip(rows);
-        let distance = |(other, &to): (I8Query<'a>, &u32)| {
-            let [dot] = isa.dots_i8(self.query(from), [other.codes()]);
-            let extra = self.extra(from).wrapping_mul(self.extra(to));
-            let product = (dot as u32).wrapping_add(extra);
-            let norms = self.norm(from).wrapping_add(self.norm(to));
-            norms.wrapping_sub(product.wrapping_mul(2))
+    pub(crate) fn distances<I: Isa>(self, isa: I, from: u32, rows: &[u32]) -> Vec<u32> {
+        let (query, norm, extra) = (self.query(from), self.norm(from), self.extra(from));
+        let distance = |&to: &u32| {
+            let [dot] = isa.dots_i8(query, [self.query(to).codes()]);
+            distance_from_dot(dot, [norm, self.norm(to)], [extra, self.extra(to)])
         };
-        others.map(distance).collect()
+        rows.iter().map(distance).collect()
     }
 
     #[inline(always)]
