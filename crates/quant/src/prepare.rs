@@ -18,6 +18,9 @@ pub struct Query {
     weight: f32,
     /// Squared length in the codec's steps: what distances by L2 lack.
     norm_sq: f32,
+    /// What rounding the query adds to the distances by L2 of all rows near it alike, in the codec's steps: a query `q` rounded to
+    /// `p` adds `2 (q - p).x` to that of a row `x`, which is about `q`.
+    shift: f32,
     dim: usize,
 }
 
@@ -35,23 +38,27 @@ impl Query {
     /// `scale` is the codec's step; a distance counts a product of the query with a row `per_product` times.
     pub(crate) fn new(scale: f32, per_product: f32, centred: &[f32]) -> Self {
         let (mut codes, step) = Level::detect().dispatch(Round(centred));
+        let rounded = codes.iter().map(|&code| f32::from(code) * step);
+        let squares = (centred.iter().zip(rounded)).map(|(q, p)| (q / scale) * ((q - p) / scale));
+        let shift = 2.0 * squares.sum::<f32>();
         codes.resize(codes.len().next_multiple_of(64), 0);
         Self {
             codes,
             weight: (per_product / scale * step).min(WEIGHT_MAX),
             norm_sq: centred.iter().map(|x| (x / scale) * (x / scale)).sum(),
+            shift,
             dim: centred.len(),
         }
     }
 
     /// See [`Codes::error`](crate::Codes::error).
     ///
-    /// The query is rounded as rows are, though with another step: what rows near each other have in common does not change their
-    /// order.
+    /// The query is rounded as rows are, though with another step. What that does to all rows near each other alike does not change
+    /// their order.
     pub(crate) fn error(&self, metric: Metric, distance: f32) -> f32 {
         match metric {
             Metric::L2 | Metric::Cosine => {
-                let distance_sq = (self.norm_sq + distance).max(0.0);
+                let distance_sq = (self.norm_sq + distance - self.shift).max(0.0);
                 (4.0 * ROUNDED_SQ * distance_sq + self.dim as f32 * ROUNDED_SQ_VAR).sqrt()
             }
             Metric::Dot => (ROUNDED_SQ * self.norm_sq).sqrt(),

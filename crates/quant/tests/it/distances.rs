@@ -65,3 +65,51 @@ proptest! {
         }
     }
 }
+
+/// Errors of distances to rows near a query, against f64: also in clusters not much wider than a step, where rounding the query
+/// shifts a distance by more than all of them are long.
+#[test]
+fn errors_are_as_large_as_is_said() {
+    let (clusters, per_cluster, dim) = (20, 50, 256);
+    let value = |i: usize| {
+        let bits = (i as u64 + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+        let bits = (bits ^ (bits >> 31)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        (bits >> 40) as f32 / (1 << 23) as f32 - 1.0
+    };
+    let data: Vec<f32> = (0..clusters * per_cluster * dim)
+        .map(|i| 10.0 * value(1 << 40 | i / (per_cluster * dim) * dim + i % dim) + 0.09 * value(i))
+        .collect();
+    let rows = Rows::new(&data, dim).unwrap();
+    for metric in [Metric::L2, Metric::Cosine] {
+        let codec = ScalarI8::train(rows, metric).unwrap();
+        let codes = Codes::encode(&codec, rows).unwrap();
+        let vector = |row: usize| {
+            let row: Vec<f64> = rows.row(row).iter().map(|&x| f64::from(x)).collect();
+            let norm = if metric == Metric::Cosine {
+                dot(&row, &row).sqrt()
+            } else {
+                1.0
+            };
+            row.into_iter().map(|x| x / norm).collect::<Vec<f64>>()
+        };
+        let mut squares = 0.0;
+        for first in (0..rows.n()).step_by(per_cluster) {
+            let query = codec.prepare(rows.row(first)).unwrap();
+            let errors: Vec<[f64; 2]> = (first + 1..first + per_cluster)
+                .map(|row| {
+                    let got = query.distance_from_dot(query.dot(codes.row(row)), codes.term(row));
+                    let wanted =
+                        l2_sq(&vector(first), &vector(row)) / f64::from(codec.scale()).powi(2);
+                    [f64::from(got) - wanted, f64::from(codes.error(&query, got))]
+                })
+                .collect();
+            let alike = errors.iter().map(|[off, _]| off).sum::<f64>() / errors.len() as f64;
+            squares += errors
+                .iter()
+                .map(|[off, said]| ((off - alike) / said).powi(2))
+                .sum::<f64>();
+        }
+        let deviation = (squares / (clusters * (per_cluster - 1)) as f64).sqrt();
+        assert!((0.6..1.1).contains(&deviation), "{metric}: {deviation}");
+    }
+}
