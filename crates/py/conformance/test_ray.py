@@ -18,6 +18,7 @@ os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
 ray = pytest.importorskip("ray")
 import proxime.ray  # noqa: E402  (after the variable)
 import proxime.s3  # noqa: E402
+from proxime.ray._call import View, few_servers  # noqa: E402
 
 N, DIM, SHARDS, K = 6_000, 16, 6, 10
 ROWS = np.random.default_rng(1).standard_normal((N, DIM), dtype=np.float32)
@@ -123,14 +124,16 @@ def test_few_queries_go_to_few_servers_in_turn():
     for servers, replicas, shards, most in [(3, 2, 6, 2), (3, 1, 6, 3), (5, 2, 20, 3), (8, 3, 24, 3), (4, 4, 7, 1), (10, 2, 40, 5)]:
         homes = [[(j + r) % servers for r in range(replicas)] for j in range(shards)]
         asked = np.zeros(servers, int)
+        view = View(1, None, (None,) * servers, replicas)
         for turn in range(shards * replicas):
-            turned = [proxime.ray._Call._turned(own, turn) for own in homes]
-            few = proxime.ray._few_servers(turned, set(), turn)
+            turned = [view.homes(j, turn) for j in range(shards)]
+            assert [set(own) for own in turned] == [set(own) for own in homes]
+            few = few_servers(turned, set(), turn)
             assert len(few) <= most
             assert all(few & set(own) for own in homes)
             asked[list(few)] += 1
             without = {turn % servers}
-            others = proxime.ray._few_servers(turned, without, turn)
+            others = few_servers(turned, without, turn)
             assert not others & without
             assert all(others & set(own) for own in homes if set(own) - without)
         assert asked.max() <= 2 * asked.min()
