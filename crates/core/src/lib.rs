@@ -51,7 +51,7 @@ pub use index::Index;
 pub use neighbor::Neighbor;
 pub use params::{EF_CONSTRUCTION, EF_MAX, EF_SEARCH, M, M_MAX, Params, Preset};
 pub use pool::Pool;
-pub use progress::{Done, Progress, Step};
+pub use progress::{Done, Progress, Step, break_if};
 pub use scorer::WalkCodes;
 pub use search::{
     Candidate, FilteredRoute, Matches, Scratch, ScratchPool, contenders, rerank, search,

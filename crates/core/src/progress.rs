@@ -8,6 +8,25 @@ use crate::Error;
 /// Called from the pool's threads; `Break` stops the call with [`Error::Interrupted`](crate::Error::Interrupted).
 pub type Progress<'a> = &'a (dyn Fn(Done) -> ControlFlow<()> + Sync);
 
+/// `Break` if this is so: the answer of a callback that stops a call.
+///
+/// ```
+/// use std::sync::atomic::{AtomicBool, Ordering};
+///
+/// use proxime_core::{Done, break_if};
+///
+/// let pressed = AtomicBool::new(true);
+/// let progress = |_: Done| break_if(pressed.load(Ordering::Relaxed));
+/// # let done = Done { step: proxime_core::Step::Merge, rows: 0, multiply_adds: 0 };
+/// assert!(progress(done).is_break());
+/// ```
+pub fn break_if(stopped: bool) -> ControlFlow<()> {
+    match stopped {
+        true => ControlFlow::Break(()),
+        false => ControlFlow::Continue(()),
+    }
+}
+
 /// How far a call is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Done {

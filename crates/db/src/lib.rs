@@ -93,8 +93,8 @@ pub use value::{
 pub use why_not::{Presence, WhyNot};
 pub use words::{Fusion, Score, Scored, TextQuery};
 
-/// Graph parameters, and what "near" and "rows" mean: from the floors below.
-pub use proxime_core::{Params, Preset};
+/// Graph parameters, how a callback stops a call, and what "near" and "rows" mean: from the floors below.
+pub use proxime_core::{Params, Preset, break_if};
 pub use proxime_simd::{IsaError, Level, Metric, MetricError, Rows, ShapeError, self_test};
 /// The storage layer's errors, inside [`Error::Storage`].
 pub use proxime_storage::Error as StorageError;

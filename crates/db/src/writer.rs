@@ -9,7 +9,7 @@ use std::ops::{ControlFlow, Range};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
-use proxime_core::{Done, Graph};
+use proxime_core::{Done, Graph, break_if};
 use proxime_quant::{Codes, CodesMut, ScalarI8};
 use proxime_storage::column::ColumnBuilder;
 use proxime_storage::{SectionKind, SegmentRef, SegmentWriter, Store};
@@ -139,10 +139,7 @@ fn beside<T>(
     build: impl FnOnce() -> Result<T>,
 ) -> Result<T> {
     let given_up = AtomicBool::new(false);
-    let go_on = || match given_up.load(Ordering::Relaxed) {
-        true => ControlFlow::Break(()),
-        false => ControlFlow::Continue(()),
-    };
+    let go_on = || break_if(given_up.load(Ordering::Relaxed));
     let write_and_sync = || {
         write(Sections::new(file, &go_on))?;
         let sync = thread::Builder::new().name("proxime-sync".to_owned());

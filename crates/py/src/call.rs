@@ -3,14 +3,13 @@
 //! Other Python threads run during a call. Long writes run on a thread of their own while the calling thread listens for
 //! signals, which Python delivers to the main thread only.
 
-use std::ops::ControlFlow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::thread;
 use std::time::Duration;
 
-use proxime::{Error, Progress, Result};
+use proxime::{Error, Progress, Result, break_if};
 use pyo3::exceptions::PyKeyboardInterrupt;
 use pyo3::prelude::*;
 
@@ -62,10 +61,7 @@ pub(crate) fn interruptible<T: Send>(
         if listened {
             latest.leave((stage, done, total));
         }
-        match stop.load(Ordering::Relaxed) {
-            true => ControlFlow::Break(()),
-            false => ControlFlow::Continue(()),
-        }
+        break_if(stop.load(Ordering::Relaxed))
     };
     let mut raised = None;
     let mut poll = |py: Python<'_>| {

@@ -22,8 +22,6 @@ mod partition;
 mod sketch;
 mod view;
 
-use std::ops::ControlFlow;
-
 use rayon::ThreadPool;
 use rayon::prelude::*;
 
@@ -43,7 +41,7 @@ use crate::connect::connect;
 use crate::level::{levels, node_hash};
 use crate::links::{Links, ROWS_MAX, UpperLevel, degree_cap};
 use crate::pool::Pool;
-use crate::progress::{Progress, Step, Watch};
+use crate::progress::{Progress, Step, Watch, break_if};
 use crate::{Error, Graph, Params, Preset};
 
 /// How hard neighbours are looked for.
@@ -160,10 +158,7 @@ fn link_levels(codes: &Codes, params: &Params, watch: &Watch<'_>) -> Result<Grap
     let m = params.m();
     watch.report(Step::Partition)?;
     let sketches = Sketches::of(codes, params.seed(), watch)?;
-    let stop_along = |_| match watch.stopped() {
-        true => ControlFlow::Break(()),
-        false => ControlFlow::Continue(()),
-    };
+    let stop_along = |_| break_if(watch.stopped());
     let silent = Watch::new(&stop_along, FAN_ABOVE);
     let select = |upper: &UpperLevel| sketches.as_ref().map(|all| all.select(upper.nodes()));
     let sketches_above: Vec<_> = graph.upper.iter().map(select).collect();
