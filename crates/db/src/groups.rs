@@ -1,9 +1,10 @@
 //! The nearest records with different values of a field: one document's chunks do not take all the places.
 //!
-//! Found by ordinary searches, each among the records of groups not met before: so there are `k` groups where there are `k`
-//! values, however many records the nearest ones have.
+//! Found by ordinary searches, each for twice as many as the one before and among records that may still be wanted: not among those
+//! met before, nor of groups that are full. So there are `k` groups where there are `k` values, however many records the nearest
+//! ones have.
 
-use fixedbitset::FixedBitSet;
+use std::collections::HashMap;
 
 use crate::filter::{Field, Scalar, value_at};
 use crate::order::{indexes, wanted};
@@ -32,8 +33,8 @@ impl Collection {
     /// The `k` groups nearest to the query, with the nearest of their records: always `min(k, values of the field)` of them, or with
     /// a filter as many as its records have. Only `max_distance` makes them fewer.
     ///
-    /// Errors: as [`Collection::search`]; a size of 0. Cost: a look at the field of every record, and a few searches; with a size above
-    /// 1 another one for each group.
+    /// Errors: as [`Collection::search`]; a size of 0. Cost: a look at the field of every record, and a few searches; at worst, where
+    /// some groups have most of the nearest records, as many as it takes to double `k * size` to the number of records.
     pub fn search_groups(
         &self,
         query: &[f32],
@@ -55,55 +56,120 @@ impl Collection {
         for (open, index) in open.iter_mut().zip(&indexes) {
             open.intersect_with(&index.single());
         }
-        let nearest = |k: usize, among: &[FixedBitSet]| -> Result<Vec<Place>> {
-            let chosen: Vec<Chosen> = among.iter().cloned().map(Chosen::new).collect();
-            let found = self.run(&view, query, plan.with_k(k), options.recall, Some(&chosen))?;
-            Ok(found.into_iter().flatten().collect())
-        };
-        let of = |values: &[Scalar<'static>]| -> Vec<FixedBitSet> {
-            indexes.iter().map(|index| index.among(values)).collect()
-        };
-
-        let all = open.clone();
-        let (mut values, mut groups) = (Vec::<Scalar<'static>>::new(), Vec::<Vec<Place>>::new());
-        while groups.len() < options.k {
-            let known = groups.len();
-            for place in nearest(2 * (options.k - known), &open)? {
-                let Some(part) = view.parts.get(place.part as usize) else {
-                    continue;
-                };
-                let Some(value) = value_at(&field, &*part.segment, place.row)? else {
-                    continue;
-                };
-                if groups.len() < options.k && !values.contains(&value) {
-                    values.push(value.into_owned());
-                    groups.push(vec![place]);
+        let mut groups = Filling::new(options.k, by.size);
+        let mut count = options.k.saturating_mul(by.size);
+        while !groups.are_full() {
+            let chosen: Vec<Chosen> = open.iter().cloned().map(Chosen::new).collect();
+            let found = self.run(
+                &view,
+                query,
+                plan.with_k(count),
+                options.recall,
+                Some(&chosen),
+            )?;
+            let found: Vec<Place> = found.into_iter().flatten().collect();
+            for place in &found {
+                if let Some(part) = view.parts.get(place.part as usize)
+                    && let Some(value) = value_at(&field, &*part.segment, place.row)?
+                {
+                    groups.offer(value, *place);
+                }
+                if let Some(open) = open.get_mut(place.part as usize) {
+                    open.set(place.row as usize, false);
                 }
             }
-            if groups.len() == known {
+            if found.len() < count {
                 break;
             }
-            for (open, met) in open
-                .iter_mut()
-                .zip(of(values.get(known..).unwrap_or_default()))
-            {
-                open.difference_with(&met);
+            let (full, filling) = groups.values();
+            for (open, index) in open.iter_mut().zip(&indexes) {
+                match groups.may_be_more() {
+                    true => open.difference_with(&index.among(&full)),
+                    false => open.intersect_with(&index.among(&filling)),
+                }
             }
+            count = count.saturating_mul(2);
         }
-        if by.size > 1 {
-            for (value, group) in values.iter().zip(&mut groups) {
-                let mut among = all.clone();
-                let own = of(std::slice::from_ref(value));
-                among
-                    .iter_mut()
-                    .zip(own)
-                    .for_each(|(among, own)| among.intersect_with(&own));
-                *group = nearest(by.size, &among)?;
-            }
-        }
+        let (values, places) = groups.into_sorted();
         Ok(Groups {
-            values: values.iter().map(Value::from).collect(),
-            hits: Results::new(view, groups),
+            values,
+            hits: Results::new(view, places),
         })
+    }
+}
+
+/// Groups that take in records, nearest first.
+struct Filling {
+    groups_max: usize,
+    size: usize,
+    numbers: HashMap<Scalar<'static>, usize>,
+    places: Vec<Vec<Place>>,
+    /// How many have their size.
+    full: usize,
+}
+
+impl Filling {
+    fn new(groups_max: usize, size: usize) -> Filling {
+        Filling {
+            groups_max,
+            size,
+            numbers: HashMap::new(),
+            places: Vec::new(),
+            full: 0,
+        }
+    }
+
+    /// Takes the record in, if there is room for it.
+    fn offer(&mut self, value: Scalar<'_>, place: Place) {
+        let number = match self.numbers.get(&value) {
+            Some(&number) => number,
+            None if self.may_be_more() => {
+                self.numbers.insert(value.into_owned(), self.places.len());
+                self.places.push(Vec::new());
+                self.places.len() - 1
+            }
+            None => return,
+        };
+        if let Some(group) = self.places.get_mut(number)
+            && group.len() < self.size
+        {
+            group.push(place);
+            self.full += usize::from(group.len() == self.size);
+        }
+    }
+
+    fn may_be_more(&self) -> bool {
+        self.places.len() < self.groups_max
+    }
+
+    fn are_full(&self) -> bool {
+        self.full == self.groups_max
+    }
+
+    /// The values of groups that are full, and of those that are not.
+    fn values(&self) -> (Vec<Scalar<'static>>, Vec<Scalar<'static>>) {
+        let is_full = |number: usize| self.places.get(number).map(Vec::len) == Some(self.size);
+        let values = self.numbers.iter();
+        let (full, filling): (Vec<_>, Vec<_>) = values.partition(|(_, number)| is_full(**number));
+        let cloned =
+            |some: Vec<(&Scalar<'static>, _)>| some.into_iter().map(|(v, _)| v.clone()).collect();
+        (cloned(full), cloned(filling))
+    }
+
+    /// The nearest group first. Beams that missed a record may find it later: so they are put in order here.
+    fn into_sorted(self) -> (Vec<Value>, Vec<Vec<Place>>) {
+        let by_distance = |a: &Place, b: &Place| a.distance.total_cmp(&b.distance);
+        let mut groups: Vec<(Value, Vec<Place>)> = Vec::new();
+        let mut numbered: Vec<(Scalar<'static>, usize)> = self.numbers.into_iter().collect();
+        numbered.sort_by_key(|(_, number)| *number);
+        for ((value, _), mut places) in numbered.into_iter().zip(self.places) {
+            places.sort_by(by_distance);
+            groups.push((Value::from(&value), places));
+        }
+        groups.sort_by(|(_, a), (_, b)| match (a.first(), b.first()) {
+            (Some(a), Some(b)) => by_distance(a, b),
+            (a, b) => a.is_none().cmp(&b.is_none()),
+        });
+        groups.into_iter().unzip()
     }
 }
