@@ -7,6 +7,7 @@
 //! elsewhere, the codes of all that match are looked at; elsewhere the beam keeps to the rows that match.
 
 use std::cell::Cell;
+use std::sync::OnceLock;
 use std::time::Instant;
 
 use fixedbitset::FixedBitSet;
@@ -46,7 +47,7 @@ pub(crate) struct Plan {
 pub(crate) struct Chosen {
     rows: FixedBitSet,
     count: usize,
-    seeds: Vec<u32>,
+    seeds: OnceLock<Vec<u32>>,
 }
 
 impl Chosen {
@@ -59,11 +60,9 @@ impl Chosen {
 
     /// These rows, all of which count.
     pub(crate) fn new(rows: FixedBitSet) -> Chosen {
-        let count = rows.count_ones(..);
-        let seeds = rows.ones().step_by((count / SEEDS).max(1));
         Chosen {
-            count,
-            seeds: seeds.map(|row| row as u32).collect(),
+            count: rows.count_ones(..),
+            seeds: OnceLock::new(),
             rows,
         }
     }
@@ -88,7 +87,10 @@ impl Matches for Chosen {
     }
 
     fn seeds(&self) -> &[u32] {
-        &self.seeds
+        self.seeds.get_or_init(|| {
+            let rows = self.rows.ones().step_by((self.count / SEEDS).max(1));
+            rows.map(|row| row as u32).collect()
+        })
     }
 }
 

@@ -4,6 +4,7 @@
 //! and the same lists answer what values there are and in which order records come by this field.
 
 use std::hash::BuildHasher;
+use std::ops::Range;
 
 use fixedbitset::FixedBitSet;
 use foldhash::fast::FixedState;
@@ -102,22 +103,29 @@ impl FieldIndex {
         found
     }
 
-    /// Rows whose value compares so with this one, and is of its type.
-    pub(crate) fn ordered(&self, order: Order, value: &Scalar<'_>) -> FixedBitSet {
-        let keys = &self.values.keys;
-        let below = keys.partition_point(|key| key < value);
-        let to = keys.partition_point(|key| key <= value);
-        let range = match order {
-            Order::Less | Order::LessOrEqual => {
-                let first = keys.partition_point(|key| key.rank() < value.rank());
-                first..if order == Order::Less { below } else { to }
-            }
-            Order::Greater | Order::GreaterOrEqual => {
-                let end = keys.partition_point(|key| key.rank() <= value.rank());
-                (if order == Order::Greater { to } else { below })..end
-            }
+    /// Rows whose value compares so with each of these, and is of its type.
+    pub(crate) fn ordered(&self, bounds: &[(Order, &Scalar<'_>)]) -> FixedBitSet {
+        let (mut from, mut to) = (0, self.values.keys.len());
+        for (order, value) in bounds {
+            let keys = self.keys(*order, value);
+            (from, to) = (from.max(keys.start), to.min(keys.end));
+        }
+        self.values.within(from..to.max(from), self.present.len())
+    }
+
+    /// Where the values are that compare so.
+    fn keys(&self, order: Order, value: &Scalar<'_>) -> Range<usize> {
+        let until = |is_before: &dyn Fn(&Scalar<'static>) -> bool| {
+            self.values.keys.partition_point(is_before)
         };
-        self.values.within(range, self.present.len())
+        let first = || until(&|key| key.rank() < value.rank());
+        let end = || until(&|key| key.rank() <= value.rank());
+        match order {
+            Order::Less => first()..until(&|key| key < value),
+            Order::LessOrEqual => first()..until(&|key| key <= value),
+            Order::Greater => until(&|key| key <= value)..end(),
+            Order::GreaterOrEqual => until(&|key| key < value)..end(),
+        }
     }
 
     /// Rows with a list that has this element, or with a text that has this text within.
@@ -159,7 +167,7 @@ impl Postings {
     }
 
     /// The rows of a run of keys.
-    fn rows_of(&self, keys: std::ops::Range<usize>) -> &[u32] {
+    fn rows_of(&self, keys: Range<usize>) -> &[u32] {
         let start = |i: usize| self.starts.get(i).copied().unwrap_or(self.rows.len());
         self.rows
             .get(start(keys.start)..start(keys.end))
@@ -167,7 +175,7 @@ impl Postings {
     }
 
     /// One bit a row, of so many: those of a run of keys. Where every row has a value and most are of them, the others are taken away.
-    fn within(&self, keys: std::ops::Range<usize>, rows: usize) -> FixedBitSet {
+    fn within(&self, keys: Range<usize>, rows: usize) -> FixedBitSet {
         let mut found = FixedBitSet::with_capacity(rows);
         let some = self.rows_of(keys.clone());
         if self.rows.len() == rows && some.len() > rows / 2 {

@@ -1,5 +1,6 @@
 //! Which rows of a part a filter is true of.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use fixedbitset::FixedBitSet;
@@ -19,15 +20,25 @@ pub(crate) fn select(
     let rec = |filter| select(filter, rows, index);
     Ok(match filter.node() {
         Node::In(field, values) => index(field)?.among(values),
-        Node::Order(field, order, value) => index(field)?.ordered(*order, value),
+        Node::Order(field, order, value) => index(field)?.ordered(&[(*order, value)]),
         Node::Contains(field, value) => index(field)?.containing(value),
         Node::Exists(field) => index(field)?.present().clone(),
         Node::And(filters) => {
-            let mut found = every(rows);
+            let mut found = None;
+            // Bounds of one field are one run of its values.
+            let mut bounds: BTreeMap<&Field, Vec<_>> = BTreeMap::new();
             for filter in filters {
-                found.intersect_with(&rec(filter)?);
+                match filter.node() {
+                    Node::Order(field, order, value) => {
+                        bounds.entry(field).or_default().push((*order, value));
+                    }
+                    _ => narrow(&mut found, rec(filter)?),
+                }
             }
-            found
+            for (field, bounds) in bounds {
+                narrow(&mut found, index(field)?.ordered(&bounds));
+            }
+            found.unwrap_or_else(|| every(rows))
         }
         Node::Or(filters) => {
             let mut found = FixedBitSet::with_capacity(rows as usize);
@@ -43,6 +54,14 @@ pub(crate) fn select(
         }
         Node::Wrong(error) => return Err(error.clone().into()),
     })
+}
+
+/// Leaves those that are in `next`, too.
+fn narrow(found: &mut Option<FixedBitSet>, next: FixedBitSet) {
+    match found {
+        Some(found) => found.intersect_with(&next),
+        None => *found = Some(next),
+    }
 }
 
 fn every(rows: u32) -> FixedBitSet {
