@@ -187,11 +187,7 @@ impl Database {
         self.0.check_writable()?;
         let checked = collection::check(batch, &config, Existing::Replace)?;
         self.0.write(|writing, snapshot| {
-            if snapshot.by_name(name).is_some() {
-                return Err(Error::CollectionExists {
-                    name: name.to_owned(),
-                });
-            }
+            snapshot.check_free(name)?;
             let id = writing.store.manifest().next_collection_id;
             let mut view = View::new(id, name.to_owned(), config.clone());
             let mut stored = proxime_storage::Collection::new(id, name, json);
@@ -213,7 +209,7 @@ impl Database {
     }
 
     /// Removes a collection and its files, durably. Handles to it give [`Error::CollectionNotFound`] from then on; results
-    /// already found stay valid, and its name is free again.
+    /// already found stay valid, and its name and aliases are free again.
     ///
     /// Errors: no collection of that name.
     pub fn drop_collection(&self, name: &str) -> Result<()> {
@@ -222,7 +218,7 @@ impl Database {
             writing.flush()?;
             writing
                 .store
-                .commit(|manifest| manifest.collections.retain(|c| c.id != dropped))?;
+                .commit(|manifest| manifest.remove_collection(dropped))?;
             Ok(snapshot.without(dropped))
         })
     }
@@ -235,11 +231,7 @@ impl Database {
         config::check_name(new_name)?;
         self.0.write(|writing, snapshot| {
             let entry = snapshot.by_name(name).ok_or_else(|| not_found(name))?;
-            if snapshot.by_name(new_name).is_some() {
-                return Err(Error::CollectionExists {
-                    name: new_name.to_owned(),
-                });
-            }
+            snapshot.check_free(new_name)?;
             // At the weaker levels the new name must not survive what was acknowledged before it.
             writing.flush()?;
             writing.store.commit(|manifest| {
@@ -251,10 +243,10 @@ impl Database {
         })
     }
 
-    /// The collection of that name.
+    /// The collection of that name, or that it is an alias of.
     pub fn collection(&self, name: &str) -> Result<Collection> {
         let snapshot = self.0.snapshot()?;
-        let entry = snapshot.by_name(name).ok_or_else(|| not_found(name))?;
+        let entry = snapshot.by_any_name(name).ok_or_else(|| not_found(name))?;
         Ok(Collection::new(Arc::clone(&self.0), entry))
     }
 
@@ -628,7 +620,11 @@ fn load(
             }
         }));
     }
-    Ok(Snapshot { collections })
+    let aliases = Arc::new(manifest.aliases.clone());
+    Ok(Snapshot {
+        collections,
+        aliases,
+    })
 }
 
 #[cfg(test)]

@@ -24,6 +24,7 @@
 //! vectors, ids, metadata and a graph, written once; small ones are logged and gathered in memory until they are enough for
 //! one; a snapshot says which segments and which of their rows count.
 
+mod alias;
 mod background;
 mod backup;
 mod batch;

@@ -8,6 +8,7 @@
 //! the newest are put together as long as the one before is not larger, as when counting in binary: so there are
 //! few, and a row is copied a few times only.
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -26,6 +27,8 @@ use crate::{CollectionConfig, Error, Result, frame, merge};
 pub(crate) struct Snapshot {
     /// In order of creation.
     pub(crate) collections: Vec<Arc<Entry>>,
+    /// Other names, and the ids of the collections that they stand for.
+    pub(crate) aliases: Arc<BTreeMap<String, u64>>,
 }
 
 impl Snapshot {
@@ -37,6 +40,25 @@ impl Snapshot {
 
     pub(crate) fn by_name(&self, name: &str) -> Option<&Arc<Entry>> {
         self.collections.iter().find(|entry| entry.name == name)
+    }
+
+    /// The same, and by an alias.
+    pub(crate) fn by_any_name(&self, name: &str) -> Option<&Arc<Entry>> {
+        let aliased = || {
+            let id = self.aliases.get(name)?;
+            self.collections.iter().find(|entry| entry.id == *id)
+        };
+        self.by_name(name).or_else(aliased)
+    }
+
+    /// Errors: a collection or an alias has the name.
+    pub(crate) fn check_free(&self, name: &str) -> Result<()> {
+        match self.by_any_name(name) {
+            None => Ok(()),
+            Some(_) => Err(Error::CollectionExists {
+                name: name.to_owned(),
+            }),
+        }
     }
 
     /// The same with `view` in place of the collection with its id, or added.
@@ -52,7 +74,11 @@ impl Snapshot {
             Some(old) => *old = new,
             None => collections.push(new),
         }
-        Snapshot { collections }
+        let aliases = Arc::clone(&self.aliases);
+        Snapshot {
+            collections,
+            aliases,
+        }
     }
 
     /// Takes in a batch from the log, unless it is in a segment already, or of a collection that is gone.
@@ -92,11 +118,20 @@ impl Snapshot {
         Ok(())
     }
 
-    /// The same without the collection of that id.
+    /// The same without the collection of that id, and what stood for it.
     pub(crate) fn without(&self, id: u64) -> Snapshot {
-        let mut collections = self.collections.clone();
-        collections.retain(|entry| entry.id != id);
-        Snapshot { collections }
+        let mut next = self.clone();
+        next.collections.retain(|entry| entry.id != id);
+        Arc::make_mut(&mut next.aliases).retain(|_, of| *of != id);
+        next
+    }
+
+    /// The same with these other names.
+    pub(crate) fn with_aliases(&self, aliases: BTreeMap<String, u64>) -> Snapshot {
+        Snapshot {
+            collections: self.collections.clone(),
+            aliases: Arc::new(aliases),
+        }
     }
 }
 

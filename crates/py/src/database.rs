@@ -1,5 +1,6 @@
 //! The class `Database` and the function `open`.
 
+use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::path::PathBuf;
 
@@ -229,7 +230,7 @@ impl Database {
         Ok(Collection::new(inner, self.origin.clone()))
     }
 
-    /// The collection of that name.
+    /// The collection of that name, or that it is an alias of.
     fn collection(&self, py: Python<'_>, name: &Bound<'_, PyAny>) -> PyResult<Collection> {
         let name = args::text("name", name)?;
         let inner = call::detached(py, || self.inner.collection(&name))?;
@@ -256,6 +257,41 @@ impl Database {
     /// The names of all collections, in order of creation.
     fn collections(&self, py: Python<'_>) -> PyResult<Vec<String>> {
         call::detached(py, || self.inner.collections())
+    }
+
+    /// Let `alias` stand for a collection, durably: `collection(alias)` gives it from then on. If it stood for another one it moves, from
+    /// one moment to the next: so a collection that was built anew takes the place of an older one. Collections that were asked for by
+    /// it before stay what they are.
+    ///
+    /// >>> import proxime
+    /// >>> db = proxime.open(":memory:")
+    /// >>> for name in ["docs-1", "docs-2"]:
+    /// ...     _ = db.create_collection(name, dim=2)
+    /// ...     db.set_alias("docs", name)
+    /// >>> db.collection("docs").name
+    /// 'docs-2'
+    /// >>> db.aliases()
+    /// {'docs': 'docs-2'}
+    fn set_alias(
+        &self,
+        py: Python<'_>,
+        alias: &Bound<'_, PyAny>,
+        name: &Bound<'_, PyAny>,
+    ) -> PyResult<()> {
+        let (alias, name) = (args::text("alias", alias)?, args::text("name", name)?);
+        call::detached(py, || self.inner.set_alias(&alias, &name))
+    }
+
+    /// Take an alias away, durably. The collection that it stood for stays.
+    fn drop_alias(&self, py: Python<'_>, alias: &Bound<'_, PyAny>) -> PyResult<()> {
+        let alias = args::text("alias", alias)?;
+        call::detached(py, || self.inner.drop_alias(&alias))
+    }
+
+    /// The aliases, each with the name of the collection that it stands for.
+    fn aliases(&self, py: Python<'_>) -> PyResult<BTreeMap<String, String>> {
+        let aliases = call::detached(py, || self.inner.aliases())?;
+        Ok(aliases.into_iter().collect())
     }
 
     /// Begin writes that take place together, to any of the collections: at the end of the `with` block, or, if an exception leaves it,

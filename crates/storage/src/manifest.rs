@@ -4,7 +4,7 @@
 //! Fields that this version does not know survive being read and written again. The manifest holds names and configuration for
 //! the layer above without understanding them.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use bytemuck::{Pod, Zeroable};
@@ -71,6 +71,9 @@ pub struct Manifest {
     pub writer: String,
     /// In order of creation.
     pub collections: Vec<Collection>,
+    /// Other names of collections, by their ids; none is the name of one.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub aliases: BTreeMap<String, u64>,
     /// Fields of newer versions.
     #[serde(flatten)]
     pub other: Map<String, Value>,
@@ -140,6 +143,7 @@ impl Manifest {
             durable_seq: 0,
             writer: String::new(),
             collections: Vec::new(),
+            aliases: BTreeMap::new(),
             other: Map::new(),
         }
     }
@@ -152,6 +156,12 @@ impl Manifest {
     /// The collection with this id.
     pub fn collection_mut(&mut self, id: u64) -> Option<&mut Collection> {
         self.collections.iter_mut().find(|c| c.id == id)
+    }
+
+    /// Takes a collection out, and what stood for it.
+    pub fn remove_collection(&mut self, id: u64) {
+        self.collections.retain(|c| c.id != id);
+        self.aliases.retain(|_, of| *of != id);
     }
 
     pub(crate) fn file_ids(&self) -> BTreeSet<u64> {
@@ -206,7 +216,11 @@ impl Manifest {
                 }
             }
         }
-        None
+        let mut aliases = self.aliases.iter();
+        let wrong = aliases.find(|(alias, id)| names.contains(alias) || !collections.contains(id));
+        wrong.map(|(alias, id)| {
+            format!("{alias:?} stands for collection {id}, and is taken or that is not there")
+        })
     }
 }
 
@@ -334,6 +348,7 @@ mod tests {
             next_file_id: 8,
             next_collection_id: 3,
             collections: vec![collection(1, "a", 6), collection(2, "b", 7)],
+            aliases: BTreeMap::from([("c".to_owned(), 2), ("d".to_owned(), 2)]),
             ..Manifest::empty(StoreId([1; 16]))
         }
     }
@@ -342,7 +357,7 @@ mod tests {
     fn structure_is_checked_whatever_the_digest_says() {
         let problem = |m: &Manifest| m.problem(4, StoreId([1; 16]));
         assert_eq!(problem(&valid()), None);
-        let broken: [fn(&mut Manifest); 13] = [
+        let broken: [fn(&mut Manifest); 15] = [
             |m| m.wal_first_gen = LOG_NUMBER_MAX,
             |m| (m.wal_first_gen, m.durable_seq) = (1, LOG_NUMBER_MAX),
             |m| (m.wal_first_gen, m.last_seq, m.durable_seq) = (1, 2, 1),
@@ -356,6 +371,8 @@ mod tests {
             |m| m.collections[1].segments[0].file_id = 6,
             |m| m.collections[1].segments[0].file_id = 8,
             |m| m.collections[1].segments[0].rows = ROWS_MAX + 1,
+            |m| _ = m.aliases.insert("a".into(), 2),
+            |m| _ = m.aliases.insert("e".into(), 3),
         ];
         for (i, edit) in broken.into_iter().enumerate() {
             let mut manifest = valid();

@@ -25,7 +25,10 @@ pub(crate) fn verify(store: &Store, workers: Option<&Workers>) -> VerifyReport {
         collections.push(report);
         views.extend(view.map(|view| Arc::new(Entry::loaded(Arc::new(view)))));
     }
-    let mut logged = Snapshot { collections: views };
+    let mut logged = Snapshot {
+        collections: views,
+        aliases: Arc::default(),
+    };
     if let Err(e) = store.replay(|frame| logged.apply(manifest, frame))
         && !problems.contains(&e.to_string())
     {

@@ -6,6 +6,7 @@
     reason = "a test that cannot go on should stop"
 )]
 
+mod aliases;
 mod backup;
 mod bad_input;
 mod campaign;
