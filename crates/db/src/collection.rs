@@ -21,7 +21,7 @@ use crate::update::Absent;
 use crate::writer::{Checked, check_vectors};
 use crate::{
     CollectionConfig, Error, Filter, GraphStats, Input, Key, Metadata, Progress, Recall, Result,
-    Results, Rows, SearchOptions, Stats, condition, digest, frame, merge,
+    Results, Rows, Schema, SearchOptions, Stats, condition, digest, frame, merge,
 };
 
 /// A handle to a collection. Clones are the same collection.
@@ -51,6 +51,8 @@ pub struct Record {
 pub(crate) enum Existing {
     Refuse,
     Replace,
+    /// In part: what a batch does not have stays.
+    Change,
 }
 
 /// A share that can be found, and one wish at a time.
@@ -460,9 +462,16 @@ pub(crate) fn check<'a>(
             row: again.row,
         });
     }
-    let payload = metadata
-        .map(|metadata| encode_all(&metadata, &kept))
-        .transpose()?;
+    let payload = match metadata {
+        Some(metadata) => Some(encode_all(&config.schema, &metadata, &kept)?),
+        None if existing == Existing::Change || rows == 0 => None,
+        // All rows are alike: the first is as wrong as any.
+        None => config
+            .schema
+            .ready()?
+            .check(0, &Metadata::new())
+            .map(|()| None)?,
+    };
     let ids = Ids::of(&keys, &kept).map_err(|e| Error::Damaged {
         file: "ids".into(),
         what: e.to_string(),
@@ -493,7 +502,7 @@ impl CollectionConfig {
             });
         }
         check_lengths(std::slice::from_ref(id))?;
-        encode_all(std::slice::from_ref(metadata), &Kept::All(1))?;
+        encode_all(&self.schema, std::slice::from_ref(metadata), &Kept::All(1))?;
         let row = Rows::new(vector, self.dim)?;
         check_vectors(row, self.metric, Input::Row, |row| row)
     }
@@ -513,11 +522,13 @@ fn check_lengths(keys: &[Key]) -> Result<()> {
     })
 }
 
-/// Every row's metadata is checked; that of the rows that are kept is encoded.
-fn encode_all(metadata: &[Metadata], kept: &Kept) -> Result<ColumnBuilder> {
+/// Every row's metadata is checked, against the schema, too; that of the rows that are kept is encoded.
+fn encode_all(schema: &Schema, metadata: &[Metadata], kept: &Kept) -> Result<ColumnBuilder> {
+    let schema = schema.ready()?;
     let mut builder = ColumnBuilder::default();
     let mut next = kept.iter().peekable();
     for (row, metadata) in metadata.iter().enumerate() {
+        schema.check(row, metadata)?;
         let at_row = |e: crate::ValueError| Error::Metadata {
             row,
             path: e.path,

@@ -3,7 +3,7 @@
 use proxime_storage::SegmentHeader;
 use serde::{Deserialize, Serialize};
 
-use crate::{CollectionConfig, Dtype, Error, Metric, Params, Preset, Result};
+use crate::{CollectionConfig, Dtype, Error, Metric, Params, Preset, Result, Schema};
 
 /// The longest name of a collection, in bytes.
 const NAME_BYTES_MAX: usize = 255;
@@ -22,13 +22,16 @@ struct Stored {
     ef_construction: usize,
     ef_search: usize,
     seed: u64,
+    /// Absent if there is none.
+    #[serde(default, skip_serializing_if = "Schema::is_empty")]
+    schema: Schema,
 }
 
 fn preset_default() -> String {
     Preset::Default.to_string()
 }
 
-/// Errors: a dimension out of range.
+/// Errors: a dimension out of range; a schema that is none.
 pub(crate) fn to_json(config: &CollectionConfig) -> Result<serde_json::Value> {
     if !(1..=DIM_MAX).contains(&config.dim) {
         return Err(Error::Parameter {
@@ -42,7 +45,9 @@ pub(crate) fn to_json(config: &CollectionConfig) -> Result<serde_json::Value> {
         metric,
         dtype,
         params,
+        schema,
     } = config;
+    schema.check()?;
     Ok(serde_json::json!(Stored {
         dim: *dim,
         dtype: dtype.to_string(),
@@ -52,6 +57,7 @@ pub(crate) fn to_json(config: &CollectionConfig) -> Result<serde_json::Value> {
         ef_construction: params.ef_construction(),
         ef_search: params.ef_search(),
         seed: params.seed(),
+        schema: schema.clone(),
     }))
 }
 
@@ -75,6 +81,7 @@ pub(crate) fn from_json(json: &serde_json::Value) -> Result<CollectionConfig, St
         params: params()
             .map_err(|e: proxime_core::Error| e.to_string())?
             .with_seed(stored.seed),
+        schema: stored.schema,
     };
     to_json(&config).map(|_| config).map_err(|e| e.to_string())
 }
@@ -128,13 +135,18 @@ pub(crate) fn of_header(header: &SegmentHeader) -> Option<CollectionConfig> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::FieldType;
 
     #[test]
     fn what_is_stored_comes_back() {
         for metric in Metric::ALL {
             let params = Params::default().with_m(7).unwrap().with_seed(u64::MAX);
             let params = params.with_preset(Preset::High);
+            let schema = Schema::new()
+                .required("a.b", FieldType::Time)
+                .optional("c", FieldType::List);
             let config = CollectionConfig::new(65_536).metric(metric).params(params);
+            let config = config.schema(schema);
             for dtype in Dtype::ALL {
                 let config = config.clone().dtype(dtype);
                 assert_eq!(from_json(&to_json(&config).unwrap()).unwrap(), config);
@@ -156,6 +168,8 @@ mod tests {
             ("preset", "best".into()),
             ("ef_search", (-1).into()),
             ("seed", serde_json::Value::Null),
+            ("schema", serde_json::json!({"a": {"type": "date"}})),
+            ("schema", serde_json::json!({"a\\": {"type": "int"}})),
         ] {
             let mut json = valid.clone();
             json[field] = bad;

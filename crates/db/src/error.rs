@@ -8,6 +8,7 @@ use std::fmt;
 
 use crate::dtype::Dtype;
 use crate::key::Key;
+use crate::schema::FieldType;
 use crate::value::Problem;
 
 /// A result of this crate.
@@ -179,6 +180,18 @@ pub enum Error {
         /// What is wrong there.
         problem: Problem,
     },
+    /// Metadata that is not what the collection's schema says.
+    #[error("row {row}, metadata.{field}: {}", told(*expected, *found))]
+    Schema {
+        /// Counted from 0.
+        row: usize,
+        /// The field, as the schema names it.
+        field: String,
+        /// What the schema says.
+        expected: FieldType,
+        /// What it is; none if it is missing or null.
+        found: Option<FieldType>,
+    },
     /// A filter that cannot be applied.
     #[error(transparent)]
     Filter(#[from] crate::FilterError),
@@ -282,6 +295,7 @@ impl Error {
             | Error::DuplicateId { .. }
             | Error::IdTooLong { .. }
             | Error::Metadata { .. }
+            | Error::Schema { .. }
             | Error::Filter(_)
             | Error::Name { .. }
             | Error::Parameter { .. }
@@ -331,6 +345,13 @@ impl From<proxime_core::Error> for Error {
                 what: other.to_string(),
             },
         }
+    }
+}
+
+fn told(expected: FieldType, found: Option<FieldType>) -> String {
+    match found {
+        Some(found) => format!("is of type {found}; this collection's schema says {expected}"),
+        None => format!("is missing; this collection's schema requires it, of type {expected}"),
     }
 }
 

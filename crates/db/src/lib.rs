@@ -56,6 +56,7 @@ mod repair;
 mod report;
 mod results;
 mod salvage;
+mod schema;
 mod seal;
 mod search;
 mod segment;
@@ -86,6 +87,7 @@ pub use repair::{Rebuilt, RepairReport};
 pub use report::{CollectionReport, DeepReport, GraphStats, Stats, VerifyReport};
 pub use results::{Hit, Results};
 pub use salvage::{LostRows, SalvageReport, SalvagedCollection};
+pub use schema::{FieldType, Requirement, Schema};
 pub use transaction::Transaction;
 pub use update::Update;
 pub use value::{

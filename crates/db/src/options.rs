@@ -1,6 +1,6 @@
 //! Choices with their defaults: how to open, what to create, how to search.
 
-use crate::{Dtype, Durability, Filter, Metric, Params};
+use crate::{Dtype, Durability, Filter, Metric, Params, Schema};
 
 /// How to open a database.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -52,6 +52,8 @@ pub struct CollectionConfig {
     pub dtype: Dtype,
     /// How graphs are built and searched.
     pub params: Params,
+    /// What metadata must be like. Default: it says nothing.
+    pub schema: Schema,
 }
 
 impl CollectionConfig {
@@ -62,6 +64,7 @@ impl CollectionConfig {
             metric: Metric::Cosine,
             dtype: Dtype::F32,
             params: Params::default(),
+            schema: Schema::default(),
         }
     }
 
@@ -83,6 +86,13 @@ impl CollectionConfig {
     #[must_use]
     pub fn params(mut self, params: Params) -> Self {
         self.params = params;
+        self
+    }
+
+    /// With a schema.
+    #[must_use]
+    pub fn schema(mut self, schema: Schema) -> Self {
+        self.schema = schema;
         self
     }
 }

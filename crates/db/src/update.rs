@@ -109,7 +109,7 @@ impl<'a> Update<'a> {
             if_versions: self.if_versions,
             progress: self.progress,
         };
-        Ok((check(batch, config, Existing::Replace)?, keeps))
+        Ok((check(batch, config, Existing::Change)?, keeps))
     }
 }
 

@@ -2,9 +2,9 @@
 
 use std::path::PathBuf;
 
-use proxime::{Dtype, Error, Metric, Preset};
+use proxime::{Dtype, Error, FieldType, Metric, Preset, Schema};
 use pyo3::prelude::*;
-use pyo3::types::{PyBool, PyString};
+use pyo3::types::{PyBool, PyDict, PyString};
 
 use crate::{error, values};
 
@@ -94,6 +94,40 @@ pub(crate) fn metric(value: &Bound<'_, PyAny>) -> PyResult<Metric> {
 pub(crate) fn dtype(value: &Bound<'_, PyAny>) -> PyResult<Dtype> {
     let dtype = text("dtype", value)?.parse();
     dtype.map_err(|_| out_of_range("dtype", value, "'f32', 'f16' or 'int8'"))
+}
+
+/// A schema: a dict of fields, each with its type or with a dict of "type" and "required".
+pub(crate) fn schema(value: &Bound<'_, PyAny>) -> PyResult<Schema> {
+    let needed = |value| error::wrong_type("schema", "a dict of fields and their types", value);
+    let named = |value: &Bound<'_, PyAny>| -> PyResult<FieldType> {
+        let named = text("schema", value)?.parse();
+        named.map_err(|e| error::from_db(value.py(), &e))
+    };
+    let mut schema = Schema::new();
+    for (field, is) in value.cast::<PyDict>().map_err(|_| needed(value))? {
+        let field = text("schema", &field)?;
+        let Ok(told) = is.cast::<PyDict>() else {
+            schema = schema.optional(field, named(&is)?);
+            continue;
+        };
+        let (mut of_type, mut required) = (None, false);
+        for (name, value) in told {
+            match &*text("schema", &name)? {
+                "type" => of_type = Some(named(&value)?),
+                "required" => {
+                    let wrong = |_| error::wrong_type("schema: required", "a bool", &value);
+                    required = value.extract().map_err(wrong)?;
+                }
+                _ => return Err(out_of_range("schema", &name, "'type' or 'required'")),
+            }
+        }
+        let of_type = of_type.ok_or_else(|| out_of_range("schema", &is, "given a 'type'"))?;
+        schema = match required {
+            true => schema.required(field, of_type),
+            false => schema.optional(field, of_type),
+        };
+    }
+    Ok(schema)
 }
 
 /// A preset, by its name.

@@ -191,9 +191,20 @@ impl Database {
     /// `preset` is how much to spend on building graphs: "fast", "default" or "high". `m` (links per node),
     /// `ef_construction` and `ef_search` (how widely to look while inserting and searching) trade speed for recall, too; the
     /// defaults suit most data.
+    ///
+    /// `schema`: what metadata must be like, a dict of fields, each with its type ("bool", "int", "float", "text", "time", "bytes", "list" or
+    /// "object"), or with a dict of "type" and "required". Every write is checked, and nothing converted; what does not fit is a
+    /// `SchemaError`. Fields that it does not name may hold anything, and None is allowed where nothing is required.
+    ///
+    /// >>> import proxime
+    /// >>> db = proxime.open(":memory:")
+    /// >>> docs = db.create_collection("docs", dim=2, schema={"year": "int", "lang": {"type": "text", "required": True}})
+    /// >>> docs.upsert(["a"], [[1, 0]], {"lang": ["en"], "year": ["2020"]})
+    /// Traceback (most recent call last):
+    /// proxime.exceptions.SchemaError: row 0, metadata.year: is of type text; this collection's schema says int
     #[pyo3(
-        signature = (name, dim, metric=None, *, dtype=None, preset=None, m=None, ef_construction=None, ef_search=None),
-        text_signature = "($self, name, dim, metric='cosine', *, dtype='f32', preset='default', m=None, ef_construction=None, ef_search=None)"
+        signature = (name, dim, metric=None, *, dtype=None, schema=None, preset=None, m=None, ef_construction=None, ef_search=None),
+        text_signature = "($self, name, dim, metric='cosine', *, dtype='f32', schema=None, preset='default', m=None, ef_construction=None, ef_search=None)"
     )]
     #[expect(
         clippy::too_many_arguments,
@@ -205,6 +216,7 @@ impl Database {
         dim: &Bound<'_, PyAny>,
         metric: Option<&Bound<'_, PyAny>>,
         dtype: Option<&Bound<'_, PyAny>>,
+        schema: Option<&Bound<'_, PyAny>>,
         preset: Option<&Bound<'_, PyAny>>,
         m: Option<&Bound<'_, PyAny>>,
         ef_construction: Option<&Bound<'_, PyAny>>,
@@ -218,6 +230,9 @@ impl Database {
         }
         if let Some(dtype) = dtype {
             config.dtype = args::dtype(dtype)?;
+        }
+        if let Some(schema) = schema {
+            config.schema = args::schema(schema)?;
         }
         let preset = preset.map(args::preset).transpose()?.unwrap_or_default();
         let m = args::optional_count("m", m)?;

@@ -5,7 +5,7 @@
 
 use std::any::Any;
 
-use proxime::{Error, ErrorKind, Input, StorageError};
+use proxime::{Error, ErrorKind, FieldType, Input, StorageError};
 use pyo3::exceptions::{PyException, PyMemoryError};
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
@@ -235,6 +235,21 @@ fn describe<'py>(py: Python<'py>, error: &Error) -> (&'static str, Details<'py>)
         Error::Metadata { row, path, .. } => {
             ("MetadataError", details!(py, row = row, path = path))
         }
+        Error::Schema {
+            row,
+            field,
+            expected,
+            found,
+        } => (
+            "SchemaError",
+            details!(
+                py,
+                row = row,
+                path = format!(".{field}"),
+                expected = expected.name(),
+                found = found.map(FieldType::name)
+            ),
+        ),
         Error::Filter(_) => ("FilterError", details!(py)),
         Error::CollectionExists { name } => ("ExistsError", details!(py, name = name)),
         Error::CollectionNotFound { name } => ("NotFoundError", details!(py, name = name)),

@@ -4,6 +4,7 @@ import random
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import format_reader
 import numpy as np
@@ -223,3 +224,65 @@ def test_a_write_on_condition_of_a_version(tmp_path):
     for bad, error in [(True, TypeError), ("1", TypeError), (-1, ValueError), ([1, 2], ValueError)]:
         with pytest.raises(error):
             c.delete([2], if_version=bad)
+
+
+def test_an_alias_moves_and_is_kept(tmp_path: Path) -> None:
+    with proxime.open(tmp_path / "db") as db:
+        for name in ("old", "new"):
+            db.create_collection(name, dim=8)
+            db.set_alias("docs", name)
+        db.set_alias("spare", "old")
+        db.drop_alias("spare")
+        with pytest.raises(proxime.ExistsError):
+            db.set_alias("old", "new")
+        with pytest.raises(proxime.NotFoundError):
+            db.drop_alias("spare")
+        with pytest.raises(proxime.ArgumentTypeError):
+            db.set_alias("x", 1)  # type: ignore[arg-type]
+    db = proxime.open(tmp_path / "db")
+    assert db.aliases() == {"docs": "new"}
+    assert db.collection("docs").name == "new"
+    assert db.collections() == ["old", "new"]
+
+
+def test_a_schema_is_checked_and_kept(tmp_path: Path) -> None:
+    with proxime.open(tmp_path / "db") as db:
+        db.create_collection("docs", dim=8, schema={"year": "int", "lang": {"type": "text", "required": True}})
+    db = proxime.open(tmp_path / "db")
+    docs = db.collection("docs")
+    assert docs.schema == {"year": {"type": "int", "required": False}, "lang": {"type": "text", "required": True}}
+    assert db.create_collection("any", dim=8).schema == {}
+    rows = np.stack([vector(1), vector(2)])
+    with pytest.raises(proxime.SchemaError, match=r"row 1, metadata\.year: is of type bool; .* says int") as caught:
+        docs.upsert([1, 2], rows, {"lang": ["en", "en"], "year": [2020, True]})
+    told = caught.value
+    assert (told.row, told.path, told.expected, told.found) == (1, ".year", "int", "bool")
+    assert isinstance(told, proxime.MetadataError)
+    with pytest.raises(proxime.SchemaError) as caught:
+        docs.upsert([1, 2], rows)
+    assert (caught.value.path, caught.value.found) == (".lang", None)
+    docs.upsert([1, 2], rows, {"lang": ["en", "de"], "year": [None, 2020], "more": [1, "x"]})
+    docs.update([1], vectors=rows[1:])
+    with pytest.raises(proxime.SchemaError):
+        docs.update([1], metadata=[{"lang": 1}])
+    assert len(docs) == 2
+
+
+@pytest.mark.parametrize(
+    ("schema", "error"),
+    [
+        (["year"], proxime.ArgumentTypeError),
+        ({"year": "date"}, proxime.ParameterError),
+        ({"year": int}, proxime.ArgumentTypeError),
+        ({"year": {"required": True}}, proxime.ParameterError),
+        ({"year": {"type": "int", "default": 1}}, proxime.ParameterError),
+        ({"year": {"type": "int", "required": "yes"}}, proxime.ArgumentTypeError),
+        ({1: "int"}, proxime.ArgumentTypeError),
+        ({"a\\": "int"}, proxime.FilterError),
+    ],
+)
+def test_a_schema_that_is_none(schema: Any, error: type[Exception]) -> None:
+    db = proxime.open(":memory:")
+    with pytest.raises(error):
+        db.create_collection("docs", dim=8, schema=schema)
+    assert db.collections() == []

@@ -37,6 +37,7 @@ mod records;
 mod repair;
 mod round_trip;
 mod salvage;
+mod schema;
 mod sealing;
 mod sharing;
 mod support;

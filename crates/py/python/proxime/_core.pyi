@@ -11,7 +11,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ._hit import Hit, ScoredHit
-from ._types import Fusion, Id, Ids, Include, Metadata, Progress, Queries, Vectors, Versions, Where, ZeroCopy
+from ._types import (
+    FieldType,
+    Fusion,
+    Id,
+    Ids,
+    Include,
+    Metadata,
+    Progress,
+    Queries,
+    Requirement,
+    Vectors,
+    Versions,
+    Where,
+    ZeroCopy,
+)
 
 __all__ = ["Collection", "Database", "Hits", "Transaction", "__version__", "open", "restore", "salvage"]
 __version__: str
@@ -42,6 +56,7 @@ class Database:
         metric: Literal["cosine", "l2", "dot"] = "cosine",
         *,
         dtype: Literal["f32", "f16", "int8"] = "f32",
+        schema: Mapping[str, FieldType | Requirement] | None = None,
         preset: Literal["fast", "default", "high"] = "default",
         m: int | None = None,
         ef_construction: int | None = None,
@@ -80,6 +95,8 @@ class Collection:
     def metric(self) -> Literal["cosine", "l2", "dot"]: ...
     @property
     def dtype(self) -> Literal["f32", "f16", "int8"]: ...
+    @property
+    def schema(self) -> dict[str, Requirement]: ...
     def upsert(
         self,
         ids: Ids,

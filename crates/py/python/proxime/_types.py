@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
-    from typing import Any, Literal, Protocol, TypeAlias
+    from typing import Any, Literal, Protocol, Required, TypeAlias, TypedDict
     from uuid import UUID
 
     import numpy as np
@@ -23,6 +23,12 @@ if TYPE_CHECKING:
 
     class ArrowStream(Protocol):
         def __arrow_c_stream__(self) -> object: ...
+
+    FieldType: TypeAlias = Literal["bool", "int", "float", "text", "time", "bytes", "list", "object"]
+
+    class Requirement(TypedDict, total=False):
+        type: Required[FieldType]
+        required: bool
 
     Id: TypeAlias = int | str | UUID | bytes
     Ids: TypeAlias = NDArray[np.integer[Any]] | Iterable[Id]

@@ -28,7 +28,7 @@ from ._core import open as _open
 from ._progress import Bar
 
 if TYPE_CHECKING:
-    from ._types import Queries
+    from ._types import Queries, Requirement
 
 __all__ = ["AsyncCollection", "AsyncDatabase", "AsyncTransaction", "open"]
 
@@ -179,6 +179,11 @@ class AsyncCollection(_Async[Collection]):
     def dtype(self) -> Literal["f32", "f16", "int8"]:
         """How vectors are stored."""
         return self.sync.dtype
+
+    @property
+    def schema(self) -> "dict[str, Requirement]":
+        """What metadata must be like."""
+        return self.sync.schema
 
 
 class AsyncTransaction(_Async[Transaction]):

@@ -65,6 +65,10 @@ class MetadataError(Error, ValueError):
     """Metadata that cannot be stored as it is. Attributes: `row`, `path`."""
 
 
+class SchemaError(MetadataError):
+    """Metadata that is not what the collection's schema says. Attributes: `row`, `path`, `expected`, `found` (None: it is missing)."""
+
+
 class FilterError(Error, ValueError):
     """A filter that cannot be applied. The message says where it is wrong, and why."""
 

@@ -68,6 +68,12 @@ impl Collection {
         self.inner.config().dtype.to_string()
     }
 
+    /// What metadata must be like: a dict of fields, each with a dict of "type" and "required"; empty if the collection has no schema.
+    #[getter]
+    fn schema<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        text::from_json(py, serde_json::to_string(&self.inner.config().schema))
+    }
+
     /// The collection in numbers, a dict. "bytes_copied": how much of the vectors that were written through this object was copied or
     /// converted on the way, in bytes of float32.
     fn stats<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
