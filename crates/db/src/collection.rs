@@ -5,6 +5,7 @@ use std::sync::Arc;
 use proxime_core::{EF_MAX, GraphStats as CoreStats, Matches};
 use proxime_simd::Level;
 use proxime_storage::column::ColumnBuilder;
+use rayon::prelude::*;
 
 use crate::batch::Batch;
 use crate::commit::{Outcome, Writing};
@@ -214,6 +215,44 @@ impl Collection {
         let view = self.view()?;
         let found = self.search_in(&view, queries, options)?;
         Ok(Results::new(view, found))
+    }
+
+    /// The nearest records of each query, of those that its own filter is true of, if there is one, and that of the options. Otherwise as
+    /// [`Collection::search`].
+    ///
+    /// Errors: as there; not as many filters as queries. Cost: each filter is evaluated for itself; queries with the same one cost less
+    /// in one `search`.
+    pub fn search_each(
+        &self,
+        queries: Rows<'_, f32>,
+        filters: &[Option<Filter>],
+        options: &SearchOptions,
+    ) -> Result<Results> {
+        if filters.len() != queries.n() {
+            return Err(Error::Parameter {
+                name: "filters",
+                value: format!("{} of them", filters.len()),
+                limit: format!("one for each of {} queries", queries.n()),
+            });
+        }
+        let view = self.view()?;
+        self.plan(queries, options)?;
+        let one = |(query, filter): (usize, &Option<Filter>)| -> Result<Vec<Place>> {
+            let both = options.filter.iter().chain(filter).cloned();
+            let options = SearchOptions {
+                filter: both.reduce(|a, b| a & b),
+                ..options.clone()
+            };
+            let found = self.search_in(&view, queries.slice(query..query + 1), &options)?;
+            Ok(found.into_iter().flatten().collect())
+        };
+        let workers = self.database.pool.workers()?;
+        let all = filters.par_iter().enumerate().map(one);
+        let found = workers.threads.install(|| all.collect::<Vec<Result<_>>>());
+        Ok(Results::new(
+            view,
+            found.into_iter().collect::<Result<_>>()?,
+        ))
     }
 
     /// The same in one snapshot.

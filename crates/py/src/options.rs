@@ -1,9 +1,9 @@
 //! Options of a search that come as keywords, the same for every way to search.
 
-use proxime::SearchOptions;
+use proxime::{Filter, SearchOptions};
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
-use pyo3::types::PyDict;
+use pyo3::types::{PyDict, PyList, PyString};
 
 use crate::{args, error, filters};
 
@@ -12,6 +12,40 @@ pub(crate) fn from_keywords(
     k: Option<&Bound<'_, PyAny>>,
     keywords: Option<&Bound<'_, PyDict>>,
 ) -> PyResult<SearchOptions> {
+    let (mut options, [filter, params]) = but_filter(k, keywords)?;
+    options.filter = filters::from_py(filter.as_ref(), params.as_ref())?;
+    Ok(options)
+}
+
+/// The same, with a filter for each query, or None. Parameters are for all that are texts, the keyword `where` included.
+pub(crate) fn with_filters(
+    each: &Bound<'_, PyAny>,
+    k: Option<&Bound<'_, PyAny>>,
+    keywords: Option<&Bound<'_, PyDict>>,
+) -> PyResult<(Vec<Option<Filter>>, SearchOptions)> {
+    let (mut options, [filter, params]) = but_filter(k, keywords)?;
+    let one = |filter: &Bound<'_, PyAny>| {
+        let params = (params.as_ref()).filter(|_| filter.is_instance_of::<PyString>());
+        filters::from_py(Some(filter).filter(|filter| !filter.is_none()), params)
+    };
+    options.filter = filter.as_ref().map_or(Ok(None), one)?;
+    let needed = || {
+        error::wrong_type(
+            "filters",
+            "a list with a filter or None for each query",
+            each,
+        )
+    };
+    let each = each.cast::<PyList>().map_err(|_| needed())?;
+    let each = each.iter().map(|filter| one(&filter));
+    Ok((each.collect::<PyResult<_>>()?, options))
+}
+
+/// All but the filter, and what it is made of.
+fn but_filter<'py>(
+    k: Option<&Bound<'py, PyAny>>,
+    keywords: Option<&Bound<'py, PyDict>>,
+) -> PyResult<(SearchOptions, [Option<Bound<'py, PyAny>>; 2])> {
     let mut options = SearchOptions::default();
     options.k = args::optional_count("k", k)?.unwrap_or(options.k);
     let (mut filter, mut params) = (None, None);
@@ -36,6 +70,5 @@ pub(crate) fn from_keywords(
             }
         }
     }
-    options.filter = filters::from_py(filter.as_ref(), params.as_ref())?;
-    Ok(options)
+    Ok((options, [filter, params]))
 }

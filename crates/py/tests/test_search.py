@@ -186,3 +186,30 @@ def test_why_not(docs):
     assert odd["rejected_by"] == ["even = TRUE"] and odd["too_far"] and odd["ef"] is None
     docs.delete([3])
     assert docs.why_not(rows[0], 99)["presence"] == "unknown" and docs.why_not(rows[0], 3)["rank"] is None
+
+
+def test_hits_that_differ():
+    docs = proxime.open(":memory:").create_collection("docs", dim=2, metric="l2")
+    docs.upsert(["a", "as a", "b", "c"], [[1, 0], [1.1, 0], [0, 2], [9, 9]], {"n": [0, 1, 2, 3]})
+    assert list(docs.search_diverse([0, 0], 2).ids) == ["a", "b"]
+    assert list(docs.search_diverse([0, 0], 3, relevance=1).ids) == ["a", "as a", "b"]
+    assert list(docs.search_diverse([0, 0], 2, candidates=2).ids) == ["a", "as a"]
+    assert list(docs.search_diverse([0, 0], 2, relevance=0, where={"n": {"$gte": 1}}).ids) == ["as a", "c"]
+    with pytest.raises(proxime.ParameterError, match="relevance"):
+        docs.search_diverse([0, 0], relevance=2)
+    with pytest.raises(TypeError, match="unexpected keyword argument 'fetch'"):
+        docs.search_diverse([0, 0], fetch=2)
+
+
+def test_queries_with_filters_of_their_own():
+    docs = proxime.open(":memory:").create_collection("docs", dim=2, metric="l2")
+    docs.upsert([1, 2, 3, 4], [[1, 0], [2, 0], [3, 0], [4, 0]], {"n": [1, 2, 3, 4]})
+    queries = np.zeros((4, 2), np.float32)
+    filters = [{"n": {"$gte": 2}}, None, "n > :n", proxime.F("n") == 9]
+    found = docs.search_each(queries, filters, k=2, params={"n": 2})
+    assert [list(hits.ids) for hits in found] == [[2, 3], [1, 2], [3, 4], []]
+    found = docs.search_each(queries[:2], filters[:2], where={"n": {"$lt": 3}})
+    assert [list(hits.ids) for hits in found] == [[2], [1, 2]]
+    for wrong, error in ((filters[:3], proxime.ParameterError), ("n > 1", proxime.ArgumentTypeError), ([1] * 4, proxime.ArgumentTypeError)):
+        with pytest.raises(error):
+            docs.search_each(queries, wrong)

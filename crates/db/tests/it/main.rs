@@ -14,6 +14,7 @@ mod compact;
 mod crash;
 mod create_with;
 mod damage;
+mod diverse;
 mod drop_collection;
 mod dtypes;
 mod explain;

@@ -231,6 +231,33 @@ class Collection:
         exact: bool = False,
         max_distance: float | None = None,
     ) -> list[tuple[Any, Hits]]: ...
+    def search_diverse(
+        self,
+        query: Queries,
+        k: int = 10,
+        *,
+        relevance: float = 0.5,
+        candidates: int = 50,
+        where: Where | None = None,
+        params: Mapping[str, Any] | None = None,
+        ef: int | None = None,
+        recall: float | None = None,
+        exact: bool = False,
+        max_distance: float | None = None,
+    ) -> Hits: ...
+    def search_each(
+        self,
+        queries: Queries,
+        filters: list[Where | None],
+        k: int = 10,
+        *,
+        where: Where | None = None,
+        params: Mapping[str, Any] | None = None,
+        ef: int | None = None,
+        recall: float | None = None,
+        exact: bool = False,
+        max_distance: float | None = None,
+    ) -> list[Hits]: ...
     @overload  # one query
     def search(
         self,

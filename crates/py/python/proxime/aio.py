@@ -136,6 +136,8 @@ class AsyncCollection(_Async[Collection]):
     facets = _awaited(Collection.facets)
     recommend = _awaited(Collection.recommend)
     search_groups = _awaited(Collection.search_groups)
+    search_diverse = _awaited(Collection.search_diverse)
+    search_each = _awaited(Collection.search_each)
     why_not = _awaited(Collection.why_not)
     count = _awaited(Collection.count)
     measure_recall = _awaited(Collection.measure_recall)

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use proxime::{Explanation, Filter, GroupBy, Presence, Results, SearchOptions};
+use proxime::{Diversity, Explanation, Filter, GroupBy, Presence, Results, SearchOptions};
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
@@ -262,6 +262,74 @@ impl Collection {
                 .zip(hits)
                 .map(|(value, hits)| Ok((value?, hits)))
                 .collect()
+        })
+    }
+
+    /// Records near to one query that differ from each other, in the order in which they are chosen: `Hits`. First comes the nearest, and
+    /// then each time the best of the `candidates` nearest by nearness to the query, weighted by `relevance`, and distance from those chosen
+    /// before, weighted by the rest (maximal marginal relevance). At `relevance=1` the answer is that of `search`. The keywords: as there.
+    ///
+    /// >>> import proxime
+    /// >>> docs = proxime.open(":memory:").create_collection("docs", dim=2, metric="l2")
+    /// >>> docs.upsert(["a", "as a", "b"], [[1, 0], [1.1, 0], [0, 2]])
+    /// >>> list(docs.search_diverse([0, 0], k=2).ids)
+    /// ['a', 'b']
+    #[pyo3(
+        signature = (query, k=None, *, relevance=None, candidates=None, **options),
+        text_signature = "($self, query, k=10, *, relevance=0.5, candidates=50, where=None, params=None, ef=None, recall=None, exact=False, max_distance=None)"
+    )]
+    fn search_diverse(
+        &self,
+        query: &Bound<'_, PyAny>,
+        k: Option<&Bound<'_, PyAny>>,
+        relevance: Option<&Bound<'_, PyAny>>,
+        candidates: Option<&Bound<'_, PyAny>>,
+        options: Option<&Bound<'_, PyDict>>,
+    ) -> PyResult<Hits> {
+        let py = query.py();
+        call::guarded(py, || {
+            let options = options::from_keywords(k, options)?;
+            let mut by = Diversity::default();
+            if let Some(relevance) = args::optional_number("relevance", relevance)? {
+                by.relevance = relevance as f32;
+            }
+            if let Some(candidates) = args::optional_count("candidates", candidates)? {
+                by.candidates = candidates;
+            }
+            let query = self.one_query(query)?;
+            let found = call::detached(py, || self.inner.search_diverse(&query, by, &options))?;
+            Ok(Hits::new(Arc::new(found), 0, self.dim()))
+        })
+    }
+
+    /// The `k` nearest records of each query, of those that its own filter is true of: a list of `Hits`.
+    ///
+    /// `filters`: one for each query, as for `where` of `search`, or None; `params` are for those that are texts. `where` and the other
+    /// keywords are for all queries, as for `search`.
+    ///
+    /// >>> import numpy as np, proxime
+    /// >>> docs = proxime.open(":memory:").create_collection("docs", dim=2)
+    /// >>> docs.upsert(["a", "b"], np.eye(2), {"lang": ["en", "de"]})
+    /// >>> [list(hits.ids) for hits in docs.search_each(np.eye(2), [{"lang": "de"}, None])]
+    /// [['b'], ['b', 'a']]
+    #[pyo3(
+        signature = (queries, filters, k=None, **options),
+        text_signature = "($self, queries, filters, k=10, *, where=None, params=None, ef=None, recall=None, exact=False, max_distance=None)"
+    )]
+    fn search_each<'py>(
+        &self,
+        queries: &Bound<'py, PyAny>,
+        filters: &Bound<'py, PyAny>,
+        k: Option<&Bound<'py, PyAny>>,
+        options: Option<&Bound<'py, PyDict>>,
+    ) -> PyResult<Vec<Bound<'py, PyAny>>> {
+        let (py, dim) = (queries.py(), self.dim());
+        call::guarded(py, || {
+            let (filters, options) = options::with_filters(filters, k, options)?;
+            let queries = arrays::queries(queries, dim)?;
+            let rows = queries.rows(py, dim)?;
+            let found = call::detached(py, || self.inner.search_each(rows, &filters, &options))?;
+            self.all_hits(py, found)
         })
     }
 
