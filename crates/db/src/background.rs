@@ -4,6 +4,8 @@
 //! keeps a database open, so dropping the last handle closes it whatever they are doing. A write wakes them. Before the next one, if they are too
 //! far behind by then, it does what is due itself, or waits for whoever does.
 
+use std::ops::ControlFlow;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -12,7 +14,7 @@ use crate::seal::Lag;
 use crate::snapshot::View;
 use crate::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
 use crate::sync::thread::{self, JoinHandle};
-use crate::{Error, Result, compact, pool};
+use crate::{Error, Progress, Result, Stage, compact, pool};
 
 /// How often the log is synced at [`Durability::Batch`](crate::Durability::Batch).
 const TICK: Duration = Duration::from_millis(50);
@@ -42,11 +44,15 @@ impl Background {
 
     /// Without a thread, for want of one, whoever is held back does its work.
     fn seal(&mut self, shared: &Arc<Shared>) {
-        wake(&mut self.seals, shared, "proxime-seal", Shared::seal_due);
+        wake(&mut self.seals, shared, "proxime-seal", |s| {
+            s.seal_due(None)
+        });
     }
 
     fn merge(&mut self, shared: &Arc<Shared>) {
-        wake(&mut self.merges, shared, "proxime-merge", Shared::merge_due);
+        wake(&mut self.merges, shared, "proxime-merge", |s| {
+            s.merge_due(None)
+        });
     }
 
     /// Returns when the threads have stopped. The database must be closed, or they go on to the end of what they do.
@@ -114,16 +120,40 @@ fn wake(
 
 impl Inner {
     /// Holds back who wants to write to a collection as long as the background is too far behind.
-    pub(crate) fn wait_for_background(&self, id: u64) {
+    ///
+    /// Errors: interrupted by `progress`.
+    pub(crate) fn wait_for_background(
+        &self,
+        id: u64,
+        progress: Option<Progress<'_>>,
+    ) -> Result<()> {
         // The write is going to say why. In a forked child, locks may be held by threads that are not there.
         if self.check_writable().is_err() {
-            return;
+            return Ok(());
         }
+        let told = |_: Stage, _: usize, rows: usize| {
+            progress.map_or(ControlFlow::Continue(()), |progress| {
+                progress(Stage::Wait, 0, rows)
+            })
+        };
+        let progress = progress.map(|_| &told as Progress<'_>);
         // What fails is tried again later, by whoever is next.
+        let went_on = |outcome: Result<bool>| match outcome {
+            Err(Error::Interrupted) if !self.closed.load(Ordering::Acquire) => {
+                Err(Error::Interrupted)
+            }
+            outcome => Ok(outcome.unwrap_or(false)),
+        };
         if self.lag(id) == Lag::Far {
-            self.seal_due().ok();
+            went_on(self.seal_due(progress))?;
         }
-        while self.is(id, compact::is_over_budget) && self.merge_due().unwrap_or(false) {}
+        while self.is(id, compact::is_over_budget) && went_on(self.merge_due(progress))? {}
+        Ok(())
+    }
+
+    /// Whether a write to a collection would be held back now.
+    pub(crate) fn holds_back(&self, id: u64) -> bool {
+        self.lag(id) == Lag::Far || self.is(id, compact::is_over_budget)
     }
 
     /// Has the background do what is due in a collection.

@@ -30,6 +30,8 @@ pub trait VectorSource: Sync {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Stage {
+    /// Waiting until the background has caught up, or doing what it is behind with. No rows are done meanwhile.
+    Wait,
     /// Reading, checking, encoding and writing rows.
     Write,
     /// Building the graph.
@@ -43,6 +45,7 @@ pub enum Stage {
 impl fmt::Display for Stage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
+            Stage::Wait => "wait",
             Stage::Write => "write",
             Stage::Build => "build",
             Stage::Commit => "commit",

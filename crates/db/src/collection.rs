@@ -120,14 +120,19 @@ impl Collection {
     fn store(&self, batch: Batch<'_>, existing: Existing) -> Result<()> {
         self.database.check_writable()?;
         let checked = check(batch, &self.config, existing)?;
-        self.database
-            .write_to(self.id, &self.name, |writing, snapshot, view, workers| {
+        let progress = checked.progress;
+        self.database.write_to(
+            self.id,
+            &self.name,
+            progress,
+            |writing, snapshot, view, workers| {
                 if existing == Existing::Refuse {
                     refuse_existing(view, &checked.ids, &checked.kept)?;
                 }
                 condition::check_batch(view, &checked)?;
                 self.make_durable(writing, snapshot, view, workers, checked)
-            })
+            },
+        )
     }
 
     /// In the log, or in a segment.
@@ -180,8 +185,11 @@ impl Collection {
     /// `find` gives ids of records that are there.
     fn delete_found(&self, find: impl FnOnce(&View) -> Result<Ids>) -> Result<usize> {
         let mut deleted = 0;
-        self.database
-            .write_to(self.id, &self.name, |writing, snapshot, view, workers| {
+        self.database.write_to(
+            self.id,
+            &self.name,
+            None,
+            |writing, snapshot, view, workers| {
                 let there = find(view)?;
                 deleted = there.rows() as usize;
                 if deleted == 0 {
@@ -195,8 +203,14 @@ impl Collection {
                     };
                     writing.write_batch(snapshot, view, workers, Checked::deletions(there, &none))
                 }
-            })?;
+            },
+        )?;
         Ok(deleted)
+    }
+
+    /// Whether a write would be held back now, until the background has caught up: it can take as long as putting all segments together.
+    pub fn is_held_back(&self) -> bool {
+        self.database.holds_back(self.id)
     }
 
     /// Puts everything into one segment: what is replaced or deleted takes no room then, and what is in memory only has a graph.

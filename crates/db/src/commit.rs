@@ -326,7 +326,8 @@ impl Writing {
         let ended = self.place_tails(snapshot, seal, written, outcome);
         let ended = ended.and_then(|(next, sealed)| self.commit_seal(seal, sealed).map(|()| next));
         self.failed_at = match &ended {
-            Ok(_) => 0,
+            // Nothing is wrong with it if somebody has stopped it.
+            Ok(_) | Err(Error::Interrupted) => 0,
             Err(_) => seal.log_bytes,
         };
         ended

@@ -16,13 +16,13 @@ use std::sync::atomic::Ordering;
 use proxime_storage::{SegmentHeader, SegmentRef, SegmentWriter};
 use roaring::RoaringBitmap;
 
-use crate::database::{Shared, hold, not_found};
+use crate::database::{Shared, hold, hold_unless_stopped, not_found};
 use crate::merge::Run;
 use crate::pool::{Pool, Workers};
 use crate::segment::Known;
 use crate::snapshot::{Part, View};
 use crate::writer::write_file;
-use crate::{CollectionConfig, Progress, Result, Stage, config};
+use crate::{CollectionConfig, Error, Progress, Result, Stage, config};
 
 /// Neighbours that are put together: at least, and at most.
 const RUN_MIN: usize = 4;
@@ -193,8 +193,8 @@ impl Shared {
     /// Does the next merge that is due anywhere; whether there was one.
     ///
     /// Errors: the storage's; [`Error::Interrupted`] when the database is being closed.
-    pub(crate) fn merge_due(&self) -> Result<bool> {
-        let _merging = hold(&self.merging);
+    pub(crate) fn merge_due(&self, progress: Option<Progress<'_>>) -> Result<bool> {
+        let _merging = hold_unless_stopped(&self.merging, progress)?;
         let snapshot = self.snapshot()?;
         // What was not read yet can wait until it is.
         let read = snapshot
@@ -206,10 +206,12 @@ impl Shared {
             return Ok(false);
         };
         let merge = Merge::new(view, run);
-        let merged = self.merge(&merge, &self.merge_pool, None);
+        let merged = self.merge(&merge, &self.merge_pool, progress);
         let mut given_up = hold(&self.given_up);
         match &merged {
             Ok(()) => given_up.remove(&view.id),
+            // Nothing is wrong with it.
+            Err(Error::Interrupted) => None,
             Err(_) => {
                 let grown = growth(&view.parts);
                 let again = grown + growth(&merge.parts) / AGAIN_AFTER + 1;
@@ -233,8 +235,8 @@ impl Shared {
         progress: Option<Progress<'_>>,
     ) -> Result<()> {
         self.check_writable()?;
-        let _merging = hold(&self.merging);
-        self.seal_one(id)?;
+        let _merging = hold_unless_stopped(&self.merging, progress)?;
+        self.seal_one(id, progress)?;
         let snapshot = self.snapshot()?;
         let view = snapshot.by_id(id)?.ok_or_else(|| not_found(name))?;
         let (sealed, _) = view.sealed_and_tail();
@@ -277,14 +279,16 @@ impl Shared {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::AtomicUsize;
+
     use proxime_storage::SimVfs;
 
     use super::*;
-    use crate::{Batch, Collection, Database, Key, Metric, OpenOptions};
+    use crate::{Batch, Collection, Database, Key, Metric, OpenOptions, Rows, Update, break_if};
 
     fn upsert(c: &Collection, ids: Range<i64>) {
         let vectors: Vec<f32> = ids.clone().flat_map(|id| [id as f32, 1.0]).collect();
-        let rows = crate::Rows::new(&vectors, 2).unwrap();
+        let rows = Rows::new(&vectors, 2).unwrap();
         c.upsert(Batch::new(ids.map(Key::Int).collect(), &rows))
             .unwrap();
     }
@@ -371,6 +375,35 @@ mod tests {
     }
 
     #[test]
+    fn who_is_held_back_can_be_stopped() {
+        let (db, c) = collection();
+        upsert(&c, 0..1500);
+        assert!(!c.is_held_back());
+        let merging = hold(&db.0.merging);
+        upsert(&c, 0..400);
+        assert!(c.is_held_back());
+        let vectors = [7.0, 7.0];
+        let one = Rows::new(&vectors, 2).unwrap();
+        let asked = AtomicUsize::new(0);
+        let third = |stage, done, _| {
+            assert_eq!((stage, done), (Stage::Wait, 0));
+            break_if(asked.fetch_add(1, Ordering::Relaxed) % 3 == 2)
+        };
+        let batch = || Batch::new(vec![Key::Int(9999)], &one);
+        let stored = c.upsert(batch().progress(&third));
+        assert!(matches!(stored, Err(Error::Interrupted)));
+        let update = Update::new(vec![Key::Int(1)]).vectors(&one);
+        let updated = c.update(update.progress(&third));
+        assert!(matches!(updated, Err(Error::Interrupted)));
+        assert_eq!(asked.into_inner(), 6);
+        assert_eq!(c.len().unwrap(), 1500);
+        drop(merging);
+        c.upsert(batch().progress(&|_, _, _| break_if(false)))
+            .unwrap();
+        assert_eq!(c.len().unwrap(), 1501);
+    }
+
+    #[test]
     fn a_merge_without_room_is_not_tried_at_every_write() {
         let vfs = SimVfs::new();
         let db = Database::open_on(Arc::new(vfs.clone()), &OpenOptions::default()).unwrap();
@@ -380,18 +413,18 @@ mod tests {
         // Enough for the batch, and not for 1,500 rows.
         vfs.limit(20_000);
         upsert(&c, 0..400);
-        assert!(!db.0.merge_due().unwrap_or(false), "there is no room");
+        assert!(!db.0.merge_due(None).unwrap_or(false), "there is no room");
         vfs.limit(usize::MAX);
         let segments = |db: &Database| {
             let names = db.0.vfs.list().unwrap();
             names.iter().filter(|name| name.contains("seg-")).count()
         };
         let before = vfs.op_count();
-        assert!(!db.0.merge_due().unwrap(), "it was given up");
+        assert!(!db.0.merge_due(None).unwrap(), "it was given up");
         assert_eq!(vfs.op_count(), before);
         assert_eq!(segments(&db), 1, "what was begun is gone");
         upsert(&c, 400..800);
-        while db.0.merge_due().unwrap() {}
+        while db.0.merge_due(None).unwrap() {}
         let view = c.view().unwrap();
         assert_eq!(view.sealed_and_tail().0.len(), 1);
         assert!(view.sealed_and_tail().0[0].hidden.is_empty());

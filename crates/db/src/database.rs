@@ -7,7 +7,8 @@
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, PoisonError};
+use std::sync::{Arc, PoisonError, TryLockError};
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use proxime_storage::{
@@ -24,15 +25,18 @@ use crate::pool::{Pool, Workers};
 use crate::seal::Lag;
 use crate::segment::Segment;
 use crate::snapshot::{Snapshot, View};
-use crate::sync::{Mutex, MutexGuard};
+use crate::sync::{Mutex, MutexGuard, thread};
 use crate::writer::write_segment;
 use crate::{
-    Batch, Collection, CollectionConfig, Error, OpenOptions, Result, Rows, Verify, VerifyReport,
-    config, verify,
+    Batch, Collection, CollectionConfig, Error, OpenOptions, Progress, Result, Rows, Stage, Verify,
+    VerifyReport, config, verify,
 };
 
 /// How often a reader that is overtaken by commits starts again.
 const READ_ATTEMPTS_MAX: usize = 10;
+
+/// How long somebody who may be told to stop leaves a mutex that is held for long alone.
+const LOOK_AGAIN: Duration = Duration::from_millis(10);
 
 /// An open database. Clones are the same handle.
 ///
@@ -291,8 +295,8 @@ impl Database {
     pub fn maintain(&self) -> Result<()> {
         self.0.check_writable()?;
         hold(&self.0.given_up).clear();
-        while self.0.seal_due()? {}
-        while self.0.merge_due()? {}
+        while self.0.seal_due(None)? {}
+        while self.0.merge_due(None)? {}
         Ok(())
     }
 
@@ -328,16 +332,18 @@ impl Drop for Inner {
 }
 
 impl Inner {
-    /// Runs one write to a collection, when the background is not too far behind, and has it do what is due then.
+    /// Runs one write to a collection, when the background is not too far behind, and has it do what is due then. `progress` can stop the
+    /// waiting.
     ///
     /// Errors: those of `work` and of the log; [`Error::CollectionNotFound`].
     pub(crate) fn write_to(
         &self,
         id: u64,
         name: &str,
+        progress: Option<Progress<'_>>,
         work: impl FnOnce(&mut Writing, &Snapshot, &View, &Workers) -> Result<Outcome>,
     ) -> Result<()> {
-        self.wait_for_background(id);
+        self.wait_for_background(id, progress)?;
         self.write_and_wait(id, name, work)?;
         self.wake_background(id);
         Ok(())
@@ -557,6 +563,28 @@ impl std::fmt::Debug for Shared {
 /// What a mutex of ours guards is whole at every moment.
 pub(crate) fn hold<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The same of one that may be held for long; gives up when the caller is to stop.
+///
+/// Errors: interrupted.
+pub(crate) fn hold_unless_stopped<'a, T>(
+    mutex: &'a Mutex<T>,
+    progress: Option<Progress<'_>>,
+) -> Result<MutexGuard<'a, T>> {
+    let Some(progress) = progress else {
+        return Ok(hold(mutex));
+    };
+    loop {
+        match mutex.try_lock() {
+            Ok(guard) => return Ok(guard),
+            Err(TryLockError::Poisoned(whole)) => return Ok(whole.into_inner()),
+            Err(TryLockError::WouldBlock) if progress(Stage::Wait, 0, 0).is_break() => {
+                return Err(Error::Interrupted);
+            }
+            Err(TryLockError::WouldBlock) => thread::sleep(LOOK_AGAIN),
+        }
+    }
 }
 
 pub(crate) fn not_found(name: &str) -> Error {

@@ -10,7 +10,7 @@ use proxime_storage::{Checkpoint, SegmentHeader, SegmentWriter};
 
 use crate::commit::Writing;
 use crate::compact::{Merge, Merged};
-use crate::database::{Shared, hold};
+use crate::database::{Shared, hold_unless_stopped};
 use crate::pool::Workers;
 use crate::snapshot::{Snapshot, View};
 use crate::{Progress, Result};
@@ -68,21 +68,25 @@ impl Shared {
     /// Seals the tails that have become large, or every tail for a log that has; whether there were any.
     ///
     /// Errors: the storage's; what was acknowledged is so still, and stays in the log; it is tried again when the log has become larger.
-    pub(crate) fn seal_due(&self) -> Result<bool> {
-        self.seal(Writing::freeze_due)
+    pub(crate) fn seal_due(&self, progress: Option<Progress<'_>>) -> Result<bool> {
+        self.seal(Writing::freeze_due, progress)
     }
 
     /// Seals the tail of a collection, if it has one.
-    pub(crate) fn seal_one(&self, id: u64) -> Result<bool> {
-        self.seal(|writing, snapshot| writing.freeze(snapshot, |view| view.id == id))
+    pub(crate) fn seal_one(&self, id: u64, progress: Option<Progress<'_>>) -> Result<bool> {
+        let freeze = |writing: &mut Writing, snapshot: &Snapshot| {
+            writing.freeze(snapshot, |view| view.id == id)
+        };
+        self.seal(freeze, progress)
     }
 
     fn seal(
         &self,
         freeze: impl FnOnce(&mut Writing, &Snapshot) -> Result<Option<(Seal, Snapshot)>>,
+        progress: Option<Progress<'_>>,
     ) -> Result<bool> {
         let workers = self.seal_pool.workers()?;
-        let _sealing = hold(&self.sealing);
+        let _sealing = hold_unless_stopped(&self.sealing, progress)?;
         let mut frozen = None;
         self.write(|writing, snapshot| {
             let Some((seal, next)) = freeze(writing, snapshot)? else {
@@ -94,15 +98,20 @@ impl Shared {
         let Some(seal) = frozen else {
             return Ok(false);
         };
-        self.write_sealed(&seal, &workers)?;
+        self.write_sealed(&seal, &workers, progress)?;
         Ok(true)
     }
 
     /// Writes what was frozen, and puts it in the tails' place.
-    fn write_sealed(&self, seal: &Seal, workers: &Workers) -> Result<()> {
+    fn write_sealed(
+        &self,
+        seal: &Seal,
+        workers: &Workers,
+        progress: Option<Progress<'_>>,
+    ) -> Result<()> {
         let create = |header| self.create_segment(header);
         let mut written = Vec::new();
-        let outcome = seal.write(create, workers, &self.unless_closed(None), &mut written);
+        let outcome = seal.write(create, workers, &self.unless_closed(progress), &mut written);
         let files = written.iter().filter_map(Merged::file).cloned().collect();
         self.write_with(files, |writing, snapshot| {
             writing.end_seal(snapshot, seal, written, outcome)
@@ -198,7 +207,7 @@ mod tests {
 
     fn end(db: &Database, seal: &Seal) {
         let workers = db.0.seal_pool.workers().unwrap();
-        db.0.write_sealed(seal, &workers).unwrap();
+        db.0.write_sealed(seal, &workers, None).unwrap();
     }
 
     fn content(c: &Collection) -> BTreeMap<i64, i8> {

@@ -195,7 +195,8 @@ impl Transaction {
     pub fn commit(self) -> Result<()> {
         let mut changed = BTreeSet::new();
         for write in &self.writes {
-            self.database.wait_for_background(write.collection_id);
+            self.database
+                .wait_for_background(write.collection_id, None)?;
         }
         self.database.write(|writing, snapshot| {
             let workers = self.database.pool.workers()?;

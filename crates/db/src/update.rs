@@ -192,12 +192,17 @@ impl Collection {
         self.database.check_writable()?;
         let absent = update.absent(&self.config);
         let (checked, keeps) = update.check(&self.config, &absent)?;
-        self.database
-            .write_to(self.id, &self.name, |writing, snapshot, view, workers| {
+        let progress = checked.progress;
+        self.database.write_to(
+            self.id,
+            &self.name,
+            progress,
+            |writing, snapshot, view, workers| {
                 condition::check_batch(view, &checked)?;
                 let stored = Keeps::stored(view, &checked)?;
                 let checked = keeps.complete(checked, &stored)?;
                 self.make_durable(writing, snapshot, view, workers, checked)
-            })
+            },
+        )
     }
 }

@@ -117,7 +117,10 @@ impl Collection {
                 };
                 write(&self.inner, batch)
             };
-            if rows <= AT_ONCE_ROWS && listener.is_none() {
+            if rows <= AT_ONCE_ROWS
+                && listener.is_none()
+                && !py.detach(|| self.inner.is_held_back())
+            {
                 return call::detached(py, || store(None));
             }
             call::interruptible(py, listener, STORED, |progress| store(Some(progress)))
