@@ -201,7 +201,7 @@ impl Database {
     /// >>> docs = db.create_collection("docs", dim=2, schema={"year": "int", "lang": {"type": "text", "required": True}})
     /// >>> docs.upsert(["a"], [[1, 0]], {"lang": ["en"], "year": ["2020"]})
     /// Traceback (most recent call last):
-    /// proxime.exceptions.SchemaError: row 0, metadata.year: is of type text; this collection's schema says int
+    /// proxime.SchemaError: row 0, metadata.year: is of type text; this collection's schema says int
     #[pyo3(
         signature = (name, dim, metric=None, *, dtype=None, schema=None, preset=None, m=None, ef_construction=None, ef_search=None),
         text_signature = "($self, name, dim, metric='cosine', *, dtype='f32', schema=None, preset='default', m=None, ef_construction=None, ef_search=None)"

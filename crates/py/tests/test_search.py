@@ -210,6 +210,6 @@ def test_queries_with_filters_of_their_own():
     assert [list(hits.ids) for hits in found] == [[2, 3], [1, 2], [3, 4], []]
     found = docs.search_each(queries[:2], filters[:2], where={"n": {"$lt": 3}})
     assert [list(hits.ids) for hits in found] == [[2], [1, 2]]
-    for wrong, error in ((filters[:3], proxime.ParameterError), ("n > 1", proxime.ArgumentTypeError), ([1] * 4, proxime.ArgumentTypeError)):
+    for wrong, error in ((filters[:2], proxime.ParameterError), ("n > 1", proxime.ArgumentTypeError), ([1] * 4, proxime.ArgumentTypeError)):
         with pytest.raises(error):
             docs.search_each(queries, wrong)

@@ -127,4 +127,4 @@ def _say_proxime(*classes: type) -> None:
         one.__module__ = "proxime"
 
 
-_say_proxime(EfficiencyWarning, Error, *Error.__subclasses__(), *IdError.__subclasses__())
+_say_proxime(EfficiencyWarning, Error, *Error.__subclasses__(), *IdError.__subclasses__(), *MetadataError.__subclasses__())
