@@ -173,6 +173,11 @@ impl Scorer for QueryScorer<'_> {
             ));
         });
     }
+
+    #[inline(always)]
+    fn prefetch<I: Isa>(&self, isa: I, node: u32) {
+        isa.prefetch(self.codes.row(node as usize));
+    }
 }
 
 /// Distances from a prepared query to 4-bit codes.

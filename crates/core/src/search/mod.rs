@@ -11,7 +11,7 @@ mod rerank;
 mod scratch;
 mod visited;
 
-pub use filtered::{FilteredRoute, Matches, search_among, search_filtered};
+pub use filtered::{FilteredRoute, Matches, search_among, search_filtered, search_filtered_unless};
 pub(crate) use layer::{descend, search_layer};
 pub use rerank::{contenders, rerank};
 pub use scratch::{Scratch, ScratchPool};

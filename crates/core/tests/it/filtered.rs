@@ -2,7 +2,7 @@
 
 use proxime_core::{
     Candidate, FilteredRoute, Graph, Matches, Params, Scratch, rerank, search_among,
-    search_filtered,
+    search_filtered_unless,
 };
 use proxime_quant::{Codes, ScalarI8};
 use proxime_simd::{Metric, Rows, reference};
@@ -13,6 +13,8 @@ use crate::support::{SplitMix, build, encode};
 const K: usize = 10;
 const QUERIES: usize = 40;
 const EF: usize = 64;
+/// So that walks are tested where looking at all matches would take less time.
+const MATCHES_PER_STEP: usize = 32;
 
 /// Nodes that may be found, ascending.
 struct Chosen {
@@ -88,7 +90,8 @@ impl Bench {
         let matches = Chosen::new(matches);
         let prepared = self.codec.prepare(query).unwrap();
         let mut scratch = Scratch::default();
-        let route = search_filtered(
+        let route = search_filtered_unless(
+            |count, ef| count <= ef.saturating_mul(MATCHES_PER_STEP),
             &self.graph,
             &self.codes,
             &prepared,

@@ -6,18 +6,18 @@ use crate::support::{ids, in_memory, int_ids, object, points, rows};
 
 const DIM: usize = 8;
 /// In a segment with a graph, and in the log.
-const ROWS: [usize; 2] = [3000, 50];
+const ROWS: [usize; 2] = [24_000, 50];
 const QUERIES: usize = 20;
 const EF: usize = 40;
 
-/// Records with the numbers `i % 1000` and `i % 2`.
+/// Records with the numbers `i % 8000` and `i % 2`.
 fn collection() -> (proxime::Database, Collection) {
     let (db, c) = in_memory(DIM);
     let data = points(ROWS[0] + ROWS[1], DIM);
     let (large, small) = data.split_at(ROWS[0] * DIM);
     let metadata = |i: usize| -> Metadata {
         object([
-            ("thousandth", Value::Int((i % 1000) as i64)),
+            ("rare", Value::Int((i % 8000) as i64)),
             ("half", Value::Int((i % 2) as i64)),
         ])
     };
@@ -106,19 +106,19 @@ fn filters_by_how_much_they_leave() {
     let (_db, c) = collection();
     let with = |filter| explained(&c, &SearchOptions::k(10).filter(filter));
 
-    let few = with(field("thousandth").eq(7));
+    let few = with(field("rare").eq(7));
     assert_eq!(few.segments[0].available, 3);
     assert_eq!(ways(&few.segments[0].effort), [0, 0, 0, QUERIES]);
     assert_eq!(few.segments[0].effort.vectors_read, 3 * QUERIES as u64);
 
-    let some = with(field("thousandth").lt(50));
+    let some = with(field("rare").lt(50));
     assert_eq!(some.segments[0].available, 150);
     assert_eq!(ways(&some.segments[0].effort), [0, 0, QUERIES, 0]);
     let distances = some.segments[0].effort.code_distances;
     assert_eq!(distances, 150 * QUERIES as u64);
 
     let half = explained(&c, &narrow().filter(field("half").eq(1)));
-    assert_eq!(half.segments[0].available, 1500);
+    assert_eq!(half.segments[0].available, 12_000);
     // Where chance has left fewer around a query, all that match are looked at.
     let [walks, filtered_walks, code_scans, vector_scans] = ways(&half.segments[0].effort);
     assert_eq!(
