@@ -346,6 +346,6 @@ pub(crate) const PLANTS: [Plant; 35] = [
             "Some(failure) if seq + 1 != self.next_seq => Err(failure.error()),",
             "Some(failure) if false && seq + 1 != self.next_seq => Err(failure.error()),",
         ],
-        [DB, "threads"],
+        [STORAGE, "log::faults"],
     ),
 ];

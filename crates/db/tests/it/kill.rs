@@ -9,12 +9,26 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use proxime::{Batch, Collection, Database, Key, SearchOptions};
+use proxime::{Batch, Collection, Database, Dtype, Key, SearchOptions};
 
 use crate::support::{given_path, l2, rows};
 
 /// Id and the number of the operation that wrote it.
 type State = BTreeMap<i64, u64>;
+
+const DIM: usize = 5;
+
+/// Both numbers, in digits that every type holds.
+fn vector(id: i64, n: u64) -> [f32; DIM] {
+    [
+        n % 100,
+        n / 100 % 100,
+        n / 10_000,
+        id as u64 % 100,
+        id as u64 / 100,
+    ]
+    .map(|digit| digit as f32)
+}
 
 /// Ids that operation `n` writes or, as the flag says, deletes.
 fn operation(n: u64) -> (Vec<i64>, bool) {
@@ -49,8 +63,8 @@ fn perform(c: &Collection, n: u64) {
         c.delete(&keys).unwrap();
         return;
     }
-    let vectors: Vec<f32> = ids.iter().flat_map(|&id| [n as f32, id as f32]).collect();
-    c.upsert(Batch::new(keys, &rows(&vectors, 2))).unwrap();
+    let vectors: Vec<f32> = ids.iter().flat_map(|&id| vector(id, n)).collect();
+    c.upsert(Batch::new(keys, &rows(&vectors, DIM))).unwrap();
 }
 
 /// Not a test by itself: what the parent starts.
@@ -113,29 +127,31 @@ fn found(path: &Path) -> State {
         exact: true,
         ..SearchOptions::k(10_000)
     };
-    let hits = c.search(rows(&[0.0, 0.0], 2), &all).unwrap();
+    let hits = c.search(rows(&[0.0; DIM], DIM), &all).unwrap();
     assert_eq!(hits.hits(0).len(), c.len().unwrap());
     let record = |id: Key| {
         let record = c.get(&id).unwrap().unwrap();
         let Key::Int(id) = id else { panic!("{id}") };
-        assert_eq!(record.vector[1], id as f32);
-        (id, record.vector[0] as u64)
+        let digit = |i: usize| record.vector[i] as u64;
+        let n = digit(0) + 100 * digit(1) + 10_000 * digit(2);
+        assert_eq!(record.vector, vector(id, n));
+        (id, n)
     };
     hits.hits(0).map(|hit| record(hit.id())).collect()
 }
 
-/// Kills until `enough(kills)`; kills and operations.
-fn campaign(mut enough: impl FnMut(u64) -> bool) -> (u64, u64) {
+/// Kills until `enough(kills, operations)`; kills and operations.
+fn campaign(dtype: Dtype, enough: impl Fn(u64, u64) -> bool) -> (u64, u64) {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("db");
     Database::open(&path)
         .unwrap()
-        .create_collection("c", l2(2))
+        .create_collection("c", l2(DIM).dtype(dtype))
         .unwrap();
     let (mut state, mut first, mut kills) = (State::new(), 1, 0);
     // On a machine that is busy an operation may need longer than usual: more time until one is done.
     let mut patience = 1;
-    while !enough(kills) {
+    while !enough(kills, first - 1) {
         let time = Duration::from_micros(kills * 7_919 % 60_000) * patience;
         let acked = life(&path, first, time);
         patience = match acked < first {
@@ -160,19 +176,26 @@ fn campaign(mut enough: impl FnMut(u64) -> bool) -> (u64, u64) {
     (kills, first - 1)
 }
 
+const DTYPES: [Dtype; 3] = [Dtype::F32, Dtype::F16, Dtype::Int8];
+
 #[test]
 fn a_few_kills() {
-    let (kills, operations) = campaign(|kills| kills == 5);
-    assert!(kills == 5 && operations > 0);
+    for dtype in DTYPES {
+        let (kills, operations) = campaign(dtype, |kills, operations| kills >= 2 && operations > 2);
+        assert!(kills >= 2 && operations > 2);
+    }
 }
 
 #[test]
 #[ignore = "runs for as long as it is told to"]
 fn torture_kills() {
     let seconds = std::env::var("PROXIME_TORTURE_SECONDS").map_or(10.0, |s| s.parse().unwrap());
-    let started = Instant::now();
-    let (kills, operations) = campaign(|_| started.elapsed().as_secs_f64() > seconds);
-    println!(
-        "kill -9: {kills} kills, {operations} operations; 0 acknowledged lost, 0 there in part"
-    );
+    for dtype in DTYPES {
+        let started = Instant::now();
+        let enough = |_, _| started.elapsed().as_secs_f64() > seconds / DTYPES.len() as f64;
+        let (kills, operations) = campaign(dtype, enough);
+        println!(
+            "kill -9 of {dtype:?}: {kills} kills, {operations} operations; 0 acknowledged lost, 0 there in part"
+        );
+    }
 }

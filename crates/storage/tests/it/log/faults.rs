@@ -209,3 +209,22 @@ fn unreadable_logs_are_left_alone() {
         assert!(disk.files().eq(vfs.disk().files()), "after {reads} reads");
     }
 }
+
+/// Who builds on a frame that has failed meanwhile is told why; the place behind what is there is free.
+#[test]
+fn nothing_is_built_on_a_frame_that_has_failed() {
+    let vfs = SimVfs::new();
+    let session = Session::open(Arc::new(vfs.clone()), Durability::Always).unwrap();
+    let before = session.log.last_seq();
+    let ticket = session.enqueue(1).unwrap();
+    let seq = ticket.seq();
+    vfs.inject(vfs.op_count(), Fault::Fails(ErrorKind::StorageFull));
+    session.log.wait(ticket).unwrap_err();
+    let full =
+        |e: Error| matches!(e, Error::Io { source, .. } if source.kind() == ErrorKind::StorageFull);
+    let behind = |seq| session.log.enqueue_after(seq, 0, 1, &[b"x"]);
+    assert!(full(behind(seq).unwrap_err()));
+    assert!(full(session.log.flush_after(seq).unwrap_err()));
+    let ticket = behind(before).unwrap();
+    assert_eq!(session.log.wait(ticket).unwrap(), seq);
+}
