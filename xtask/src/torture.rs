@@ -3,6 +3,8 @@
 //! Each is an ignored test whose name begins with `torture_`, and prints one line of counts. A failure says how to run that
 //! case again. What they promise together is in `docs/DURABILITY.md`.
 
+use std::fs;
+use std::path::PathBuf;
 use std::process::Command;
 
 use anyhow::Result;
@@ -24,15 +26,31 @@ const TESTS: [(&str, &str, f64); 5] = [
 /// How often the tests of orders explore for so many seconds.
 const ORDERS: f64 = 16.0;
 
-/// Runs one after another for about so many minutes.
+/// Runs one after another for about so many minutes. The campaigns that have an end go on where they were stopped at this commit.
 pub(crate) fn run(workspace: &Workspace, minutes: f64) -> Result<()> {
+    let notes = notes(workspace)?;
     for (package, test, share) in TESTS {
         let mut command = test_command(workspace, package, test);
         let seconds = 60.0 * minutes * share;
         command.env("PROXIME_TORTURE_SECONDS", seconds.to_string());
+        if let Some(notes) = &notes {
+            command.env("PROXIME_TORTURE_NOTES", notes);
+        }
         shell::run(command)?;
     }
     orders_of_threads(workspace, minutes)
+}
+
+/// Where it is noted how far they are; `None` if there are changes that are not committed: then they begin anew.
+fn notes(workspace: &Workspace) -> Result<Option<PathBuf>> {
+    let describe = shell::command("git", "describe --always --dirty", &workspace.root);
+    let commit = shell::capture(describe)?.trim().to_owned();
+    if commit.ends_with("dirty") {
+        return Ok(None);
+    }
+    let notes = workspace.target.join("torture/notes").join(commit);
+    fs::create_dir_all(&notes)?;
+    Ok(Some(notes))
 }
 
 /// With locks that belong to a scheduler, which takes another build of everything. Its tests share a tenth of the time.

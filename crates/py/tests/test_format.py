@@ -12,7 +12,7 @@ import proxime
 GOLDEN = Path(__file__).parents[2] / "db" / "tests" / "golden"
 STORES = sorted(folder.name for folder in GOLDEN.iterdir())
 #: Ids that the stores have used: integers where even, else texts.
-IDS = [number if number % 2 == 0 else f"id {number}" for number in range(1000)]
+IDS = [number if number % 2 == 0 else f"id {number}" for number in range(2000)]
 
 
 def engine(folder):

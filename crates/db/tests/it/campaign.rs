@@ -2,31 +2,34 @@
 //!
 //! A part of it runs with the other tests. All of it runs as `cargo xtask torture`, which says for how long.
 
-use std::collections::BTreeMap;
+use std::fs;
+use std::path::PathBuf;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use proxime::{Database, OpenOptions, Verify};
+use proxime::{Database, OpenOptions, Record, Verify};
 use proxime_storage::{Access, SectionKind, Store};
 
-use crate::golden::{Content, Golden, all, mounted, read};
+use crate::golden::{Files, Golden, Mounted, all, read};
 
-/// What became of the damaged stores.
-#[derive(Debug, Default)]
+/// How many damaged stores were tried, and what became of them, each opened in some ways.
+#[derive(Clone, Copy, Debug, Default)]
 struct Counts {
-    refused: AtomicUsize,
-    right: AtomicUsize,
+    tried: usize,
+    refused: usize,
+    right: usize,
 }
 
 /// A file and what is done to it.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 enum Damage {
     Flip(usize),
     Cut(usize),
 }
 
 /// All damage to a store: each bit of each file, and each length that is less.
-fn damage(files: &BTreeMap<String, Vec<u8>>) -> Vec<(&str, Damage)> {
+fn damage(files: &Files) -> Vec<(&str, Damage)> {
     let mut all = Vec::new();
     for (name, bytes) in files {
         all.extend((0..bytes.len() * 8).map(|bit| (name.as_str(), Damage::Flip(bit))));
@@ -35,16 +38,22 @@ fn damage(files: &BTreeMap<String, Vec<u8>>) -> Vec<(&str, Damage)> {
     all
 }
 
-/// Damages a file, and says how.
-fn apply(bytes: &mut Vec<u8>, damage: Damage) -> String {
-    match damage {
-        Damage::Flip(bit) => {
-            bytes[bit / 8] ^= 1 << (bit % 8);
-            format!("bit {bit}")
+impl Damage {
+    fn inflict(self, store: &Mounted<'_>, name: &str) {
+        match self {
+            Damage::Flip(bit) => {
+                let byte = store.made_of(name)[bit / 8] ^ 1 << (bit % 8);
+                store.write(name, bit / 8, &[byte]);
+            }
+            Damage::Cut(len) => store.truncate(name, len),
         }
-        Damage::Cut(len) => {
-            bytes.truncate(len);
-            format!("length {len}")
+    }
+
+    fn mend(self, store: &Mounted<'_>, name: &str) {
+        let right = store.made_of(name);
+        match self {
+            Damage::Flip(bit) => store.write(name, bit / 8, &right[bit / 8..=bit / 8]),
+            Damage::Cut(len) => store.write(name, len, &right[len..]),
         }
     }
 }
@@ -56,17 +65,41 @@ const WAYS: [(bool, Verify); 3] = [
     (true, Verify::Lazy),
 ];
 
-/// Opens the damaged store in each way.
-fn try_one(
-    golden: &Golden,
-    files: &BTreeMap<String, Vec<u8>>,
-    name: &str,
-    damage: Damage,
-    right: &[Content],
-    counts: &Counts,
-) {
-    let mut damaged = files.clone();
-    let what = apply(damaged.get_mut(name).unwrap(), damage);
+/// What can be found in a golden store: after each step, and what may be found in it now.
+struct Answers {
+    steps: Vec<Vec<Record>>,
+    closed: bool,
+}
+
+impl Answers {
+    fn of(golden: &Golden) -> Answers {
+        Answers {
+            steps: (0..=golden.steps()).map(|n| golden.records(n)).collect(),
+            closed: golden.closed,
+        }
+    }
+
+    /// Of a log that was not closed the batch that nothing vouches for may be gone; a cut takes with it what vouches.
+    fn right(&self, damage: Damage) -> &[Vec<Record>] {
+        let newest = self.steps.len() - 1;
+        let oldest = match (self.closed, damage) {
+            (true, _) => newest,
+            (false, Damage::Flip(_)) => newest - 1,
+            (false, Damage::Cut(_)) => 0,
+        };
+        &self.steps[oldest..]
+    }
+}
+
+/// Opens the damaged store in each way: it is refused, or what is found is right, and of a store that was closed the damage is told.
+fn open_in_each_way<'a>(
+    store: &mut Mounted<'a>,
+    files: &'a Files,
+    (name, damage): (&str, Damage),
+    answers: &Answers,
+) -> Counts {
+    let mut counts = Counts::default();
+    damage.inflict(store, name);
     for (read_only, verify) in WAYS {
         let options = OpenOptions {
             read_only,
@@ -75,45 +108,121 @@ fn try_one(
             threads: Some(1),
             ..OpenOptions::default()
         };
-        let opened = Database::open_on(mounted(&damaged), &options).and_then(|db| read(&db));
-        match opened {
-            Err(_) => counts.refused.fetch_add(1, Ordering::Relaxed),
-            Ok(content) => {
-                assert!(
-                    right.contains(&content),
-                    "{}/{name}, {what}: another answer",
-                    golden.name
-                );
-                counts.right.fetch_add(1, Ordering::Relaxed)
-            }
+        let opened = Database::open_on(store.vfs(), &options)
+            .and_then(|db| Ok((read(&db)?, db.collection("docs")?.stats()?.damaged_graphs)));
+        let Ok((records, damaged)) = opened else {
+            counts.refused += 1;
+            continue;
         };
+        assert!(
+            answers.right(damage).contains(&records),
+            "{name}, {damage:?}: another answer"
+        );
+        // Lazily, what nobody needed was not looked at.
+        let told = damaged == usize::from(answers.closed) || matches!(verify, Verify::Lazy);
+        assert!(told, "{name}, {damage:?}: answered without a word");
+        counts.right += 1;
+        if !read_only {
+            // It has begun a log of its own.
+            *store = Mounted::new(files);
+            damage.inflict(store, name);
+        }
+    }
+    damage.mend(store, name);
+    assert!(
+        store.is_unchanged(),
+        "{name}, {damage:?}: who is refused changes nothing"
+    );
+    counts
+}
+
+/// A campaign against one store, that two threads share: damage in an order that spreads what there is time for over all of it.
+struct Campaign<'a> {
+    damage: Vec<(&'a str, Damage)>,
+    stride: usize,
+    next: AtomicUsize,
+    counts: Mutex<Counts>,
+    /// Where it says how far it is, for the next time.
+    note: Option<PathBuf>,
+}
+
+impl<'a> Campaign<'a> {
+    /// One that begins where the last of this name ended, if `PROXIME_TORTURE_NOTES` is a folder that says so.
+    fn new(name: &str, files: &'a Files) -> Campaign<'a> {
+        let damage = damage(files);
+        let note =
+            std::env::var_os("PROXIME_TORTURE_NOTES").map(|dir| PathBuf::from(dir).join(name));
+        let text = note.as_ref().and_then(|note| fs::read_to_string(note).ok());
+        let counts = text.map_or_else(Counts::default, |text| {
+            let mut numbers = text.split_whitespace().map(|n| n.parse().unwrap());
+            let mut next = || numbers.next().unwrap();
+            Counts {
+                tried: next(),
+                refused: next(),
+                right: next(),
+            }
+        });
+        Campaign {
+            stride: stride(damage.len()),
+            damage,
+            next: counts.tried.into(),
+            counts: counts.into(),
+            note,
+        }
+    }
+
+    /// At least `tried_min`, and as much as there is time for.
+    fn run<F: FnMut((&'a str, Damage)) -> Counts>(
+        self,
+        time: Duration,
+        tried_min: usize,
+        worker: impl Fn() -> F + Sync,
+    ) -> (Counts, usize) {
+        let started = Instant::now();
+        let go_on = || self.next.load(Ordering::Relaxed) < tried_min || started.elapsed() < time;
+        let all = self.damage.len();
+        let work = || {
+            let (mut one, mut mine) = (worker(), Counts::default());
+            while go_on() {
+                let turn = self.next.fetch_add(1, Ordering::Relaxed);
+                if turn >= all {
+                    break;
+                }
+                let found = one(self.damage[turn * self.stride % all]);
+                mine.tried += 1;
+                mine.refused += found.refused;
+                mine.right += found.right;
+            }
+            let mut counts = self.counts.lock().unwrap();
+            counts.tried += mine.tried;
+            counts.refused += mine.refused;
+            counts.right += mine.right;
+        };
+        std::thread::scope(|scope| {
+            scope.spawn(work);
+            scope.spawn(work);
+        });
+        let counts = self.counts.into_inner().unwrap();
+        if let Some(note) = self.note {
+            let Counts {
+                tried,
+                refused,
+                right,
+            } = counts;
+            fs::write(note, format!("{tried} {refused} {right}\n")).unwrap();
+        }
+        (counts, all)
     }
 }
 
-/// As much of the campaign as there is time for, spread over all of it; how much that was.
-fn run(golden: &Golden, time: Duration, tried_min: usize) -> (usize, usize, Counts) {
-    let files = golden.files();
-    let all = damage(&files);
-    let right: Vec<Content> = (0..=golden.steps())
-        .map(|steps| golden.content(steps))
-        .collect();
-    let counts = Counts::default();
-    let stride = stride(all.len());
-    let started = Instant::now();
-    let mut tried = 0;
-    while tried < all.len() && (tried < tried_min || started.elapsed() < time) {
-        let (name, damage) = all[tried * stride % all.len()];
-        // Of a log that was not closed the batch that nothing vouches for may be gone; a cut takes with it what vouches.
-        let oldest = match (golden.closed, damage) {
-            (true, _) => golden.steps(),
-            (false, Damage::Flip(_)) => golden.steps() - 1,
-            (false, Damage::Cut(_)) => 0,
-        };
-        let right = &right[oldest..];
-        try_one(golden, &files, name, damage, right, &counts);
-        tried += 1;
-    }
-    (tried, all.len(), counts)
+fn through_the_database(golden: &Golden, time: Duration, tried_min: usize) -> (Counts, usize) {
+    let (files, answers) = (golden.files(), Answers::of(golden));
+    let campaign = Campaign::new(&format!("database-{}", golden.name), &files);
+    let (files, answers) = (&files, &answers);
+    campaign.run(time, tried_min, || {
+        let mut store = Mounted::new(files);
+        move |damage| open_in_each_way(&mut store, files, damage, answers)
+    })
 }
 
 /// A stride that has no factor in common with the number visits everything once, in no order that files know of.
@@ -131,9 +240,9 @@ fn gcd(a: usize, b: usize) -> usize {
 
 /// What storage finds in a store: the manifest, each section that can be read, and each frame of the log.
 fn contents(
-    files: &BTreeMap<String, Vec<u8>>,
+    mounted: &Mounted<'_>,
 ) -> proxime_storage::Result<(String, Vec<Section>, Vec<Vec<u8>>)> {
-    let (store, segments) = Store::open(mounted(files), Access::Read)?;
+    let (store, segments) = Store::open(mounted.vfs(), Access::Read)?;
     let mut sections = Vec::new();
     for (number, segment) in segments.iter().enumerate() {
         for kind in KINDS {
@@ -185,45 +294,42 @@ fn shares_of_time() -> impl Iterator<Item = (Golden, Duration)> {
 fn torture_every_bit() {
     for (golden, time) in shares_of_time() {
         let files = golden.files();
-        let (manifest, sections, frames) = contents(&files).unwrap();
-        let damage = damage(&files);
-        let refused = AtomicUsize::new(0);
-        let check = |&(name, damage): &(&str, Damage)| {
-            let mut damaged = files.clone();
-            apply(damaged.get_mut(name).unwrap(), damage);
-            let Ok((found_manifest, found, found_frames)) = contents(&damaged) else {
-                refused.fetch_add(1, Ordering::Relaxed);
-                return;
+        let (manifest, sections, frames) = contents(&Mounted::new(&files)).unwrap();
+        let check = |store: &Mounted<'_>, (name, damage): (&str, Damage)| {
+            damage.inflict(store, name);
+            let found = contents(store);
+            damage.mend(store, name);
+            let Ok((found_manifest, found, found_frames)) = found else {
+                return 0;
             };
             assert_eq!(found_manifest, manifest);
             assert!(
                 found.iter().all(|section| sections.contains(section)),
-                "{name}"
+                "{name}, {damage:?}"
             );
             assert!(
                 frames.starts_with(&found_frames) && (!golden.closed || found_frames == frames),
-                "{name}"
+                "{name}, {damage:?}"
             );
+            1
         };
-        // Two threads, each with every other one, in an order that spreads what there is time for over all of it.
-        let (stride, started, tried) = (stride(damage.len()), Instant::now(), AtomicUsize::new(0));
-        let work = |first: usize| {
-            let mine = (first..damage.len()).step_by(2);
-            for turn in mine.take_while(|_| started.elapsed() < time) {
-                check(&damage[turn * stride % damage.len()]);
-                tried.fetch_add(1, Ordering::Relaxed);
+        let campaign = Campaign::new(&format!("storage-{}", golden.name), &files);
+        let (files, check) = (&files, &check);
+        let (counts, of) = campaign.run(time, 1, || {
+            let store = Mounted::new(files);
+            move |damage| {
+                let right = check(&store, damage);
+                Counts {
+                    tried: 1,
+                    refused: 1 - right,
+                    right,
+                }
             }
-        };
-        std::thread::scope(|scope| {
-            scope.spawn(|| work(0));
-            scope.spawn(|| work(1));
         });
+        let Counts { tried, refused, .. } = counts;
         println!(
-            "bits and lengths of {}, through storage: {} of {}, {} refused, the others read as written but for derived sections",
+            "bits and lengths of {}, through storage: {tried} of {of}, {refused} refused, the others read as written but for derived sections",
             golden.name,
-            tried.into_inner(),
-            damage.len(),
-            refused.into_inner()
         );
     }
 }
@@ -231,9 +337,13 @@ fn torture_every_bit() {
 #[test]
 fn a_part_of_the_damage_campaign() {
     for golden in all() {
-        let (tried, _, counts) = run(&golden, Duration::ZERO, 300);
-        let [refused, right] = [counts.refused, counts.right].map(AtomicUsize::into_inner);
-        assert_eq!((tried, refused + right), (300, 900));
+        let (counts, _) = through_the_database(&golden, Duration::ZERO, 300);
+        let Counts {
+            tried,
+            refused,
+            right,
+        } = counts;
+        assert!(tried >= 300 && refused + right == WAYS.len() * tried);
         assert!(refused > 300, "{}: {refused} refused", golden.name);
     }
 }
@@ -242,8 +352,12 @@ fn a_part_of_the_damage_campaign() {
 #[ignore = "runs for as long as it is told to"]
 fn torture_damage_campaign() {
     for (golden, time) in shares_of_time() {
-        let (tried, of, counts) = run(&golden, time, 1);
-        let [refused, right] = [counts.refused, counts.right].map(AtomicUsize::into_inner);
+        let (counts, of) = through_the_database(&golden, time, 1);
+        let Counts {
+            tried,
+            refused,
+            right,
+        } = counts;
         println!(
             "damage to {}: {tried} of {of} flips and cuts, opened three times each: {refused} refused, {right} answered rightly, 0 otherwise",
             golden.name

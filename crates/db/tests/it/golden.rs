@@ -12,7 +12,7 @@ use proxime::{
     Batch, CollectionConfig, Database, Dtype, Key, Metadata, Metric, OpenOptions, Params, Record,
     SearchOptions, Value,
 };
-use proxime_storage::{MemVfs, Vfs};
+use proxime_storage::{MemVfs, Vfs, VfsFile};
 
 use crate::support::{object, rows};
 
@@ -31,12 +31,17 @@ enum Step {
     /// Records so and so, made with this added to their numbers.
     Upsert(std::ops::Range<usize>, usize),
     Delete(std::ops::Range<usize>),
+    /// Nothing is left to do for the background.
+    Maintain,
 }
 
-pub(crate) type Content = BTreeMap<Key, Record>;
+type Content = BTreeMap<Key, Record>;
 
-pub(crate) fn all() -> [Golden; 5] {
-    use Step::{Delete, Upsert};
+/// Content by name.
+pub(crate) type Files = BTreeMap<String, Vec<u8>>;
+
+pub(crate) fn all() -> [Golden; 6] {
+    use Step::{Delete, Maintain, Upsert};
     let golden = |name, metric, dim, steps, closed| Golden {
         name,
         metric,
@@ -60,6 +65,22 @@ pub(crate) fn all() -> [Golden; 5] {
             Metric::Dot,
             2,
             vec![Upsert(0..1000, 0), Delete(200..800), Upsert(0..500, 10_000)],
+            true,
+        ),
+        // Three segments too small for graphs: rows, deletions of some of them and nothing else, and rows.
+        golden(
+            "deleted",
+            Metric::L2,
+            2,
+            vec![
+                Upsert(0..1000, 0),
+                Delete(90..1000),
+                Maintain,
+                Delete(10..20),
+                Upsert(1000..2000, 0),
+                Delete(1080..2000),
+                Maintain,
+            ],
             true,
         ),
         // Everything in the log, which was not closed.
@@ -142,10 +163,16 @@ impl Golden {
             .join(self.name)
     }
 
-    /// What is in it after so many steps.
-    pub(crate) fn content(&self, steps: usize) -> Content {
+    /// What is in it after so many steps, in the order of ids.
+    pub(crate) fn records(&self, steps: usize) -> Vec<Record> {
+        self.content(steps).into_values().collect()
+    }
+
+    fn content(&self, steps: usize) -> Content {
         let mut content = Content::new();
-        for (version, step) in (1..).zip(&self.steps[..steps]) {
+        let mut version = 0;
+        for step in &self.steps[..steps] {
+            version += u64::from(!matches!(step, Step::Maintain));
             match step {
                 Step::Upsert(numbers, shift) => content.extend(numbers.clone().map(|number| {
                     let record = Record {
@@ -159,6 +186,7 @@ impl Golden {
                 Step::Delete(numbers) => {
                     content.retain(|id, _| !numbers.clone().any(|n| key(n) == *id))
                 }
+                Step::Maintain => {}
             }
         }
         content
@@ -192,13 +220,14 @@ impl Golden {
                     let ids: Vec<Key> = numbers.clone().map(key).collect();
                     assert_eq!(c.delete(&ids).unwrap(), ids.len());
                 }
+                Step::Maintain => db.maintain().unwrap(),
             }
         }
         db
     }
 
-    /// The files, LOCK excepted: by name.
-    pub(crate) fn files(&self) -> BTreeMap<String, Vec<u8>> {
+    /// The files, LOCK excepted.
+    pub(crate) fn files(&self) -> Files {
         let entries = fs::read_dir(self.folder()).unwrap();
         let file = |entry: std::io::Result<fs::DirEntry>| {
             let entry = entry.unwrap();
@@ -214,37 +243,73 @@ impl Golden {
     }
 }
 
-/// A store in memory, made of these files.
-pub(crate) fn mounted(files: &BTreeMap<String, Vec<u8>>) -> Arc<dyn Vfs> {
-    let vfs = MemVfs::new();
-    for (name, bytes) in files {
-        let file = vfs.create_new(name).unwrap();
-        let mut at = 0;
-        while at < bytes.len() {
-            at += file.write_at(&bytes[at..], at as u64).unwrap();
+/// A store in memory, made of these files, and a way to change them behind its back.
+pub(crate) struct Mounted<'a> {
+    files: &'a Files,
+    vfs: MemVfs,
+    handles: BTreeMap<&'a str, Box<dyn VfsFile>>,
+}
+
+impl<'a> Mounted<'a> {
+    pub(crate) fn new(files: &'a Files) -> Mounted<'a> {
+        let vfs = MemVfs::new();
+        let create = |name: &'a String| (name.as_str(), vfs.create_new(name).unwrap());
+        let handles = files.keys().map(create).collect();
+        let mounted = Mounted {
+            files,
+            vfs,
+            handles,
+        };
+        for (name, bytes) in files {
+            mounted.write(name, 0, bytes);
         }
-        file.seal().unwrap();
+        mounted
     }
-    Arc::new(vfs)
+
+    pub(crate) fn vfs(&self) -> Arc<dyn Vfs> {
+        Arc::new(self.vfs.clone())
+    }
+
+    /// What a file was made of.
+    pub(crate) fn made_of(&self, name: &str) -> &'a [u8] {
+        &self.files[name]
+    }
+
+    pub(crate) fn write(&self, name: &str, at: usize, bytes: &[u8]) {
+        let written = self.handles[name].write_at(bytes, at as u64).unwrap();
+        assert_eq!(written, bytes.len());
+    }
+
+    pub(crate) fn truncate(&self, name: &str, len: usize) {
+        self.handles[name].truncate(len as u64).unwrap();
+    }
+
+    /// Whether these are the files that it was made of, and no others; that of the lock excepted.
+    pub(crate) fn is_unchanged(&self) -> bool {
+        let mut names = self.vfs.list().unwrap();
+        names.retain(|name| name != "LOCK");
+        let same = |name: &String| *self.vfs.open(name).unwrap().map().unwrap() == self.files[name];
+        names.iter().eq(self.files.keys()) && names.iter().all(same)
+    }
 }
 
 /// Everything that is found page by page, and by looking at every vector.
-pub(crate) fn read(db: &Database) -> proxime::Result<Content> {
+pub(crate) fn read(db: &Database) -> proxime::Result<Vec<Record>> {
     let c = db.collection("docs")?;
     let records = c.scroll(None, 10_000, None)?;
-    let content: Content = records
-        .into_iter()
-        .map(|record| (record.id.clone(), record))
-        .collect();
     let query = vector(1, c.config().dim, c.config().dtype);
     let options = SearchOptions {
         exact: true,
         ..SearchOptions::k(10_000)
     };
     let found = c.search(rows(&query, c.config().dim), &options)?;
-    let ids: std::collections::BTreeSet<Key> = found.hits(0).map(|hit| hit.id()).collect();
-    assert!(ids.iter().eq(content.keys()), "search and scroll differ");
-    Ok(content)
+    let mut ids: Vec<Key> = found.hits(0).map(|hit| hit.id()).collect();
+    ids.sort_unstable();
+    assert!(
+        ids.iter().eq(records.iter().map(|record| &record.id)),
+        "search and scroll differ"
+    );
+    Ok(records)
 }
 
 #[test]
@@ -263,10 +328,14 @@ fn every_one_opens_and_holds_what_was_put_there() {
                 read_only,
                 ..OpenOptions::default()
             };
-            let db = Database::open_on(mounted(&files), &options).unwrap();
-            assert!(read(&db).unwrap() == expected, "{}", golden.name);
+            let db = Database::open_on(Mounted::new(&files).vfs(), &options).unwrap();
+            assert!(
+                read(&db).unwrap().iter().eq(expected.values()),
+                "{}",
+                golden.name
+            );
             let c = db.collection("docs").unwrap();
-            for id in (0..1000).map(key) {
+            for id in (0..2000).map(key) {
                 assert_eq!(c.get(&id).unwrap().as_ref(), expected.get(&id));
             }
             let report = db.verify_deep().unwrap();

@@ -12,7 +12,7 @@ use proxime::{Batch, Database, Key, OpenOptions, SearchOptions, Verify};
 use proxime_storage::{Access, Collection, Durability, MemVfs, SegmentHeader, Store, Vfs};
 
 use crate::campaign::KINDS;
-use crate::golden::{Golden, all, mounted};
+use crate::golden::{Golden, Mounted, all};
 use crate::support::rows;
 
 /// The same numbers every time.
@@ -93,7 +93,8 @@ struct Pieces {
 
 impl Pieces {
     fn of(golden: &Golden) -> Pieces {
-        let (store, segments) = Store::open(mounted(&golden.files()), Access::Read).unwrap();
+        let (store, segments) =
+            Store::open(Mounted::new(&golden.files()).vfs(), Access::Read).unwrap();
         let section = |segment: &proxime_storage::Segment, kind| {
             segment.read(kind).unwrap().unwrap_or_default()
         };
