@@ -5,11 +5,14 @@ While something goes wrong, a thread asks without pause and compares every answe
 
 import os
 import signal
+import sys
 import threading
 import time
 
 import numpy as np
+import obstore
 import pytest
+from obstore.store import from_url
 
 import proxime
 from proxime import sharded
@@ -18,7 +21,11 @@ os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
 ray = pytest.importorskip("ray")
 import proxime.ray  # noqa: E402  (after the variable)
 import proxime.s3  # noqa: E402
+from conftest import environment  # noqa: E402
 from proxime.ray._call import View, few_servers  # noqa: E402
+
+# Workers do not have this module.
+ray.cloudpickle.register_pickle_by_value(sys.modules[__name__])
 
 N, DIM, SHARDS, K = 6_000, 16, 6, 10
 ROWS = np.random.default_rng(1).standard_normal((N, DIM), dtype=np.float32)
@@ -27,9 +34,11 @@ MEMORY = 80_000_000
 
 
 @pytest.fixture(scope="module")
-def cluster():
+def cluster(server, tmp_path_factory):
     from ray.cluster_utils import Cluster
 
+    # Nodes and their workers have what this process has when it starts them.
+    os.environ |= environment(server) | {"XDG_CACHE_HOME": str(tmp_path_factory.mktemp("cache"))}
     # The head has no CPUs, so no server is on the node that everything depends on.
     cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "object_store_memory": MEMORY, "include_dashboard": False})
     for _ in range(3):
@@ -244,17 +253,68 @@ def test_a_dataset_of_ray_is_a_source(root, cluster, tmp_path):
             assert index.get("k7")["metadata"] == {"n": 7}
 
 
-def test_an_index_in_object_storage(root, truth, tmp_path):
-    """A store in a folder stands for one of S3: obstore makes no difference, and workers reach it without keys."""
-    place = f"file://{tmp_path}/bucket"
-    (tmp_path / "bucket").mkdir()
-    assert proxime.s3.push_index(root, place) == 1
+class Deadly:
+    """Kills the process that unpickles it, the first time."""
+
+    def __init__(self, once):
+        self._once = once
+
+    def __reduce__(self):
+        return die_once, (self._once,)
+
+
+def die_once(once):
+    if not once.exists():
+        once.touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+    return 7
+
+
+def written(place):
+    return {entry["path"]: entry["last_modified"] for page in obstore.list(from_url(place)) for entry in page}
+
+
+def test_an_index_in_object_storage(cluster, root, truth, place):
+    """Without a folder that nodes share."""
+    assert proxime.ray.build(ROWS, place, shards=SHARDS, metric="l2") == 1
+    before = written(place)
     with proxime.ray.open(place, replicas=2) as index:
         found = index.search(QUERIES, K, exact=True)
-    np.testing.assert_array_equal(found.ids, truth.ids)
-    np.testing.assert_array_equal(found.distances, truth.distances)
-    with pytest.raises(proxime.ParameterError, match="folder"):
-        proxime.ray.build(ROWS, place, shards=2)
+        np.testing.assert_array_equal(found.ids, truth.ids)
+        np.testing.assert_array_equal(found.distances, truth.distances)
+        with sharded.ShardedIndex.open(root) as reference:
+            assert index.digest() == reference.digest()
+        assert proxime.ray.build(ROWS, place, shards=SHARDS, metric="l2") == 1
+        assert sharded.build(ROWS, place, shards=SHARDS, metric="l2") == 1
+        assert written(place) == before
+        more = [ROWS, sharded.Source(DIM, "l2", lambda: iter([sharded.Batch([N], QUERIES[:1])]))]
+        assert proxime.ray.build(more, place, shards=SHARDS, metric="l2") == 2
+        assert before.items() < written(place).items()
+        index.refresh()
+        assert index.search(QUERIES[0], 1, exact=True).ids.tolist() == [N]
+
+
+def test_a_build_to_object_storage_survives_killed_workers(cluster, place, tmp_path):
+    grouping, building = tmp_path / "grouping", tmp_path / "building"
+
+    def batches():
+        for start in range(0, 1_000, 100):
+            if start == 500:
+                die_once(grouping)
+            part = ROWS[start : start + 100]
+            yield sharded.Batch(range(start, start + 100), part, [{"n": Deadly(building) if start == 300 else 7}] * 100)
+
+    assert proxime.ray.build(sharded.Source(DIM, "l2", batches), place, shards=2) == 1
+    assert grouping.exists() and building.exists()
+    calm = sharded.Source(DIM, "l2", lambda: iter([sharded.Batch(range(1_000), ROWS[:1_000], [{"n": 7}] * 1_000)]))
+    sharded.build(calm, tmp_path / "index", shards=2)
+    with sharded.ShardedIndex.open(tmp_path / "index") as its, sharded.ShardedIndex.open(place) as ours:
+        assert ours.digest() == its.digest()
+
+
+def test_a_folder_that_is_not_there_on_a_node(cluster, tmp_path):
+    with pytest.raises(proxime.StorageError, match="all nodes share"):
+        ray.get(ray.remote(proxime.ray._build._shard).remote(0, [], tmp_path, str(tmp_path / "elsewhere"), 1, 4, "l2", "default"))
 
 
 def test_a_build_survives_a_killed_worker_and_building_again_writes_nothing(root, tmp_path):

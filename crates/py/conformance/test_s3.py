@@ -1,13 +1,7 @@
 """Snapshots in object storage, on a server of S3 that runs here."""
 
 import json
-import socket
-import subprocess
-import sys
 import threading
-import time
-import urllib.request
-import uuid
 
 import numpy as np
 import obstore
@@ -18,40 +12,7 @@ import proxime
 from proxime import s3
 from proxime.sharded import Batch, ShardedIndex, Source, build
 
-OPTIONS = {"access_key_id": "test", "secret_access_key": "test", "region": "us-east-1"}
 ROWS = np.random.default_rng(3).standard_normal((3_000, 16), dtype=np.float32)
-
-
-@pytest.fixture(scope="module")
-def server():
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
-    running = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    address = f"http://127.0.0.1:{port}"
-    for _ in range(600):
-        assert running.poll() is None
-        try:
-            urllib.request.urlopen(address)
-            break
-        except OSError:
-            time.sleep(0.1)
-    yield address
-    running.kill()
-    running.wait()
-
-
-@pytest.fixture
-def place(server, monkeypatch, tmp_path):
-    """The address of an empty place, with the environment that makes it reachable."""
-    bucket = f"bucket-{uuid.uuid4()}"
-    urllib.request.urlopen(urllib.request.Request(f"{server}/{bucket}", method="PUT"))
-    names = {"AWS_ENDPOINT_URL": server, "AWS_ALLOW_HTTP": "true", **{f"AWS_{name.upper()}": value for name, value in OPTIONS.items()}}
-    for name, value in names.items():
-        monkeypatch.setenv(name, value)
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "home-cache"))
-    return f"s3://{bucket}/some/place"
 
 
 @pytest.fixture
@@ -216,6 +177,32 @@ def test_an_index_in_shards(place, tmp_path, monkeypatch):
         assert len(index) == 3_001
         assert 0 < gets.bytes - fetched < fetched / 2
     assert s3.snapshots(place) == [1, 2]
+
+
+def test_sources_in_object_storage(place, tmp_path):
+    pa = pytest.importorskip("pyarrow")
+    import pyarrow.parquet
+
+    store = from_url(place)
+    column = pa.FixedSizeListArray.from_arrays(pa.array(ROWS.ravel()), 16)
+    pyarrow.parquet.write_table(pa.table({"vector": column, "n": range(len(ROWS))}), tmp_path / "rows.parquet")
+    for dtype in ["float32", "float64"]:
+        np.save(tmp_path / f"{dtype}.npy", ROWS.astype(dtype))
+    for name in ["rows.parquet", "float32.npy", "float64.npy"]:
+        obstore.put(store, f"source/{name}", tmp_path / name)
+    obstore.put(store, "source/none.npy", b"no array")
+    build(ROWS, tmp_path / "reference", shards=2, metric="l2")
+    with ShardedIndex.open(tmp_path / "reference") as reference:
+        for name in ["rows.parquet", "float32.npy", "float64.npy"]:
+            build(f"{place}/source/{name}", tmp_path / f"from-{name}", shards=2, metric="l2")
+            with ShardedIndex.open(tmp_path / f"from-{name}") as index:
+                ours, its = index.search(ROWS[:9], 5, exact=True), reference.search(ROWS[:9], 5, exact=True)
+                np.testing.assert_array_equal(ours.ids, its.ids)
+                assert index.get(77)["metadata"] == ({"n": 77} if name == "rows.parquet" else {})
+    with pytest.raises(proxime.DamagedError):
+        build(f"{place}/source/none.npy", tmp_path / "none", shards=2)
+    with pytest.raises(FileNotFoundError):
+        build(f"{place}/source/nothing.npy", tmp_path / "none", shards=2)
 
 
 def test_several_at_once(place, tmp_path):

@@ -16,10 +16,10 @@ import os
 import pickle
 import shutil
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, Self, TypeAlias
 from uuid import UUID
 
 import numpy as np
@@ -33,6 +33,8 @@ _FORMAT = 1
 _PREFIX, _SUFFIX = "MANIFEST-", ".json"
 #: Where an index is: a folder, or an address in object storage.
 Root: TypeAlias = Path | str
+#: Ids, vectors `[n, dim]` and metadata of some records.
+Group: TypeAlias = tuple[list[Any], np.ndarray[Any, Any], list[Any] | None]
 
 
 @dataclass(frozen=True)
@@ -84,24 +86,39 @@ def _number(id: Any) -> int:
     return int.from_bytes(hashlib.blake2b(kind + content, digest_size=8).digest(), "little")
 
 
-def spill(source: Source, folder: Path, shards: int) -> None:
-    """Writes what `source` has to `folder`, each record to the file of its shard, in the order of the source."""
-    folder.mkdir(parents=True)
-    files = [(open(folder / f"{s}.f32", "wb"), open(folder / f"{s}.records", "wb")) for s in range(shards)]
-    try:
-        for batch in source.batches():
-            homes = shard_of(batch.ids, shards)
-            vectors = np.ascontiguousarray(batch.vectors, np.float32)
-            if vectors.shape != (len(homes), source.dim):
-                raise ParameterError(f"{len(homes)} ids need vectors of shape ({len(homes)}, {source.dim}), not {vectors.shape}")
-            ids = list(batch.ids)
-            for s in np.unique(homes):
-                rows = np.flatnonzero(homes == s)
-                files[s][0].write(vectors[rows].tobytes())
-                metadata = None if batch.metadata is None else [batch.metadata[row] for row in rows]
-                pickle.dump(([ids[row] for row in rows], metadata), files[s][1])
-    finally:
-        for pair in files:
+def grouped(source: Source, shards: int) -> Iterator[tuple[int, Group]]:
+    """What `source` has, in its order: the records of a batch that belong to one shard, and that shard."""
+    for batch in source.batches():
+        homes = shard_of(batch.ids, shards)
+        vectors = np.ascontiguousarray(batch.vectors, np.float32)
+        if vectors.shape != (len(homes), source.dim):
+            raise ParameterError(f"{len(homes)} ids need vectors of shape ({len(homes)}, {source.dim}), not {vectors.shape}")
+        ids = list(batch.ids)
+        for s in np.unique(homes):
+            rows = np.flatnonzero(homes == s)
+            metadata = None if batch.metadata is None else [batch.metadata[row] for row in rows]
+            yield int(s), ([ids[row] for row in rows], vectors[rows], metadata)
+
+
+class Spill:
+    """Files for the records of shards, until these are built."""
+
+    def __init__(self, folder: Path, shards: Iterable[int]) -> None:
+        folder.mkdir(parents=True)
+        self._files = {s: (open(folder / f"{s}.f32", "wb"), open(folder / f"{s}.records", "wb")) for s in shards}
+
+    def write(self, shard: int, group: Group) -> None:
+        """Adds to those of a shard."""
+        ids, vectors, metadata = group
+        rows, records = self._files[shard]
+        rows.write(vectors.tobytes())
+        pickle.dump((ids, metadata), records)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for pair in self._files.values():
             for file in pair:
                 file.close()
 

@@ -27,18 +27,22 @@ Addresses are those that obstore knows: `s3://`, `gs://`, `az://`, `file://`. Ke
 
 import fcntl
 import hashlib
+import io
 import json
+import math
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from os import PathLike
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
+import numpy as np
 import obstore
+from numpy.typing import NDArray
 from obstore.exceptions import AlreadyExistsError
 from obstore.store import from_url
 
@@ -110,7 +114,25 @@ def push_index(root: _Path, url: str, **options: Any) -> int:
 
     A shard that the newest snapshot has is not sent: its folder's name has its digest, and equal records have equal ones.
     """
-    return _Bucket(url, options).push(Path(root), same_by_name=True)
+    bucket = _Bucket(url, options)
+    return bucket.push(Path(root), [file for file in bucket.newest().files if file.folder and Path(root, file.folder).is_dir()])
+
+
+def store_shard(root: _Path, folder: str, url: str, **options: Any) -> list[Any]:
+    """Stores one shard of an index, `folder` in `root`, unless the newest snapshot has it. Returns what `publish_index` takes. No reader sees it
+    before that.
+    """
+    bucket = _Bucket(url, options)
+    if kept := [file for file in bucket.newest().files if file.folder == folder]:
+        return kept
+    files = {replace(file, name=f"{folder}/{file.name}"): path for file, path in _files(Path(root, folder)).items()}
+    bucket.store(files)
+    return list(files)
+
+
+def publish_index(manifest: _Path, shards: Sequence[Any], url: str, **options: Any) -> int:
+    """Makes a snapshot of an index: of the folder that has its `manifest` and nothing else, and shards that `store_shard` has stored. Returns its number."""
+    return _Bucket(url, options).push(Path(manifest), shards)
 
 
 def snapshots(url: str, **options: Any) -> list[int]:
@@ -143,6 +165,34 @@ def cached(
         finally:
             shutil.rmtree(work, ignore_errors=True)
     return place
+
+
+class Rows:
+    """A matrix in an `.npy` file in object storage, of which slices of rows are fetched."""
+
+    def __init__(self, url: str, **options: Any) -> None:
+        folder, _, self._name = url.rpartition("/")
+        self._store = from_url(folder, **options)
+        size = obstore.head(self._store, self._name)["size"]
+        head = io.BytesIO(obstore.get_range(self._store, self._name, start=0, end=min(size, 1 << 16)))
+        try:
+            read = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}[np.lib.format.read_magic(head)]
+            self.shape, by_columns, self._dtype = read(head)
+        except (ValueError, KeyError) as error:
+            raise DamagedError(f"{url} is no .npy file: {error}") from error
+        self.ndim = len(self.shape)
+        self._start = head.tell()
+        if by_columns or self._dtype.hasobject:
+            raise UnsupportedError(f"{url} is not an array of numbers in the order of rows")
+
+    def __len__(self) -> int:
+        return int(self.shape[0])
+
+    def __getitem__(self, rows: slice) -> NDArray[Any]:
+        first, end, _ = rows.indices(len(self))
+        row = math.prod(self.shape[1:]) * self._dtype.itemsize
+        content = obstore.get_range(self._store, self._name, start=self._start + first * row, end=self._start + end * row)
+        return np.frombuffer(content, self._dtype).reshape(-1, *self.shape[1:])
 
 
 @dataclass(frozen=True, order=True)
@@ -196,24 +246,21 @@ class _Bucket:
         self._url = url
         self._store = from_url(url, **options)
 
-    def push(self, root: Path, *, same_by_name: bool = False) -> int:
-        """Stores the files below `root`, and returns the number of the snapshot; nothing if it is the newest already.
-
-        `same_by_name`: folders that the newest snapshot has, too, are as they are there.
-        """
+    def newest(self) -> _Snapshot:
+        """An empty one if there is none."""
         numbers = self.numbers()
-        newest = self.snapshot(numbers[-1]) if numbers else _Snapshot(())
-        kept = {file.folder for file in newest.files if file.folder and (root / file.folder).is_dir()} if same_by_name else set()
-        paths = [path for path in sorted(root.rglob("*")) if path.is_file() and path.name != "LOCK"]
-        paths = [path for path in paths if path.relative_to(root).parts[0] not in kept]
-        own = {_File(path.relative_to(root).as_posix(), path.stat().st_size, _sha256(path)): path for path in paths}
-        snapshot = _Snapshot(tuple(sorted([*own, *(file for file in newest.files if file.folder in kept)])))
-        if numbers and snapshot.same_as(newest):
-            return numbers[-1]
-        there = {entry["path"].rpartition("/")[2]: entry["size"] for entry in self._list("files/")}
-        missing = {file.sha256: path for file, path in own.items() if there.get(file.sha256) != file.bytes}
-        _each(lambda digest: obstore.put(self._store, f"files/{digest}", missing[digest]), missing)
-        number = numbers[-1] if numbers else 0
+        return self.snapshot(numbers[-1]) if numbers else _Snapshot(())
+
+    def push(self, root: Path, kept: Sequence[_File] = ()) -> int:
+        """Makes a snapshot of the files below `root` and of those that are `kept` here already, whose folders below `root` are not looked at. Returns
+        its number; nothing is written if it is the newest already.
+        """
+        own = _files(root, without={file.folder for file in kept})
+        snapshot = _Snapshot(tuple(sorted([*own, *kept])))
+        number = max(self.numbers(), default=0)
+        if number and snapshot.same_as(self.snapshot(number)):
+            return number
+        self.store(own)
         while True:
             number += 1
             try:
@@ -221,6 +268,12 @@ class _Bucket:
                 return number
             except AlreadyExistsError:  # another was faster
                 continue
+
+    def store(self, files: dict[_File, Path]) -> None:
+        """Sends what is not there."""
+        there = {entry["path"].rpartition("/")[2]: entry["size"] for entry in self._list("files/")}
+        missing = {file.sha256: path for file, path in files.items() if there.get(file.sha256) != file.bytes}
+        _each(lambda digest: obstore.put(self._store, f"files/{digest}", missing[digest]), missing)
 
     def numbers(self) -> list[int]:
         names = (entry["path"].rpartition("/")[2] for entry in self._list(_PREFIX))
@@ -301,6 +354,13 @@ def _assemble(files: Iterable[_File], by_digest: Path, dest: Path) -> None:
             os.link(source, path)
         except OSError:
             shutil.copyfile(source, path)
+
+
+def _files(root: Path, without: Collection[str] = ()) -> dict[_File, Path]:
+    """Those below `root`, but for the folders `without`."""
+    paths = (path for path in sorted(root.rglob("*")) if path.is_file() and path.name != "LOCK")
+    own = ((path.relative_to(root), path) for path in paths)
+    return {_File(name.as_posix(), path.stat().st_size, _sha256(path)): path for name, path in own if name.parts[0] not in without}
 
 
 def _sha256(path: Path) -> str:

@@ -66,7 +66,7 @@ def build(
     """Build an index in the folder `destination`, or at an address in object storage such as "s3://bucket/index" (by way of
     `proxime.s3`), and return the number of its manifest or snapshot.
 
-    A source is an array `[n, dim]`, an `.npy` file (ids are row numbers), a Parquet file, a folder of them or a Ray Dataset (column
+    A source is an array `[n, dim]`, an `.npy` file (ids are row numbers), a Parquet file, a folder of them, each also at an address in object storage, or a Ray Dataset (column
     `vector`, ids from column `id`, or row numbers; other columns become metadata), or a `Source`; or several of them, with their own ids.
     A record goes to the shard that the hash of its id says. The same input gives the same digests, and shards that are there
     already are left alone. Readers see the new index when it is complete, at their next `refresh`.
@@ -86,7 +86,9 @@ def build(
     try:
         spills = [work / str(i) for i in range(len(sources))]
         for one, folder in zip(sources, spills):
-            _shards.spill(one, folder, checked_shards(shards))
+            with _shards.Spill(folder, range(checked_shards(shards))) as spill:
+                for home, group in _shards.grouped(one, shards):
+                    spill.write(home, group)
         first = sources[0]
         made = [_shards.build_shard(spills, root, s, shards, first.dim, first.metric, preset) for s in range(shards)]
         return _shards.publish(root, _shards.Manifest(first.dim, first.metric, tuple(made)))
@@ -218,10 +220,14 @@ def _as_source(source: Any, metric: Any, vector: str, id: str | None) -> Source:
         return _of_rows(source, metric)
     if hasattr(source, "iter_batches"):
         return _of_dataset(source, metric, vector, id)
-    path = Path(source)
-    if path.suffix == ".npy":
+    path = _shards.place(source)
+    if not str(path).endswith(".npy"):
+        return _of_parquet(path, metric, vector, id)
+    if isinstance(path, Path):
         return _of_rows(np.load(path, mmap_mode="r", allow_pickle=False), metric)
-    return _of_parquet(path, metric, vector, id)
+    from . import s3
+
+    return _of_rows(s3.Rows(path), metric)
 
 
 def _of_rows(rows: Any, metric: Any) -> Source:
@@ -236,7 +242,7 @@ def _of_rows(rows: Any, metric: Any) -> Source:
     return Source(rows.shape[1], metric, batches)
 
 
-def _of_parquet(path: Path, metric: Any, vector: str, id: str | None) -> Source:
+def _of_parquet(path: Path | str, metric: Any, vector: str, id: str | None) -> Source:
     import pyarrow.dataset
 
     data = pyarrow.dataset.dataset(path, format="parquet")
