@@ -15,6 +15,7 @@ mod ci;
 mod conformance;
 mod demo;
 mod deny;
+mod dist;
 mod docs;
 mod fuzz;
 mod neon;
@@ -88,6 +89,8 @@ enum Chore {
         #[arg(default_value = "target/docs")]
         out: PathBuf,
     },
+    /// Build the wheels that are handed out, for any Linux on x86-64 and ARM, and try them
+    Dist,
 }
 
 fn main() -> ExitCode {
@@ -104,6 +107,7 @@ fn main() -> ExitCode {
         Chore::Plants { only } => plants::run(&workspace, &only),
         Chore::Neon => neon::run(&workspace),
         Chore::Docs { out } => docs::run(&workspace, &out),
+        Chore::Dist => dist::run(&workspace),
     });
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

@@ -3,7 +3,7 @@
 //! Nothing is installed into the user's own Python, and nothing is taken from it but the interpreter. The wheel is built
 //! every time it is used: cargo makes a build without changes cheap, and a stale extension has fooled benchmarks before.
 
-use std::{env, ffi::OsString, fs, path::PathBuf, process::Command};
+use std::{cmp::Reverse, env, ffi::OsString, fs, path::PathBuf, process::Command};
 
 use anyhow::{Context, Result, bail, ensure};
 
@@ -24,6 +24,8 @@ const TOOLS_AND_SUITES: &[&str] = &[
     "xtask/requirements.txt",
     "xtask/requirements-conformance.txt",
 ];
+/// What building wheels for other machines needs.
+const LINKER: &[&str] = &["xtask/requirements-dist.txt"];
 /// What web pages need: the tools, and what makes pages.
 const TOOLS_AND_PAGES: &[&str] = &["xtask/requirements.txt", "xtask/requirements-docs.txt"];
 /// The oldest Python that the wheel (stable ABI) loads into: major and minor version.
@@ -63,6 +65,25 @@ impl<'a> Venv<'a> {
         Self::holding(workspace, "venv-docs", TOOLS_AND_PAGES)
     }
 
+    /// That of wheels to be handed out.
+    pub(crate) fn for_dist(workspace: &'a Workspace) -> Result<Self> {
+        Self::holding(workspace, "venv-dist", LINKER)
+    }
+
+    /// New ones with nothing in them, one for each version of Python that is here and new enough, the newest first.
+    pub(crate) fn new_ones(workspace: &'a Workspace, name: &str) -> Result<Vec<Self>> {
+        let mut found: Vec<_> = interpreters(workspace).flatten().collect();
+        found.sort_by_key(|interpreter| Reverse(interpreter.version));
+        found.dedup_by(|a, b| a.version == b.version);
+        let make = |interpreter: Interpreter| {
+            let (major, minor) = interpreter.version;
+            let folder = workspace.target.join(format!("{name}-{major}.{minor}"));
+            let venv = Self { workspace, folder };
+            venv.create(&interpreter).map(|()| venv)
+        };
+        found.into_iter().map(make).collect()
+    }
+
     /// Opens an environment, making it anew when it is missing, unfinished or made for something else.
     fn holding(workspace: &'a Workspace, name: &str, requirements: &[&str]) -> Result<Self> {
         let folder = workspace.target.join(name);
@@ -81,15 +102,20 @@ impl<'a> Venv<'a> {
         if fs::read_to_string(&stamp).is_ok_and(|text| text == made_for) {
             return Ok(venv);
         }
-        let root = &workspace.root;
-        let mut create = shell::command(outside.program, "-m venv --clear", root);
-        shell::run(create.arg(&venv.folder))
-            .context("no virtual environment (Debian, Ubuntu: install python3-venv)")?;
+        venv.create(&outside)?;
         let files = requirements.iter().flat_map(|&file| ["-r", file]);
         shell::run(venv.python("-m pip install --quiet").args(files))
             .context("no Python tools; is the package index within reach?")?;
         fs::write(&stamp, made_for).with_context(|| format!("cannot write {}", stamp.display()))?;
         Ok(venv)
+    }
+
+    /// Makes it with nothing in it, in place of any that is there.
+    fn create(&self, interpreter: &Interpreter) -> Result<()> {
+        let root = &self.workspace.root;
+        let mut create = shell::command(interpreter.program, "-m venv --clear", root);
+        shell::run(create.arg(&self.folder))
+            .context("no virtual environment (Debian, Ubuntu: install python3-venv)")
     }
 
     /// The environment's interpreter, in the root of the tree.
@@ -121,31 +147,24 @@ impl<'a> Venv<'a> {
         shell::run(self.python(install).args(built))
     }
 
-    fn interpreter(&self) -> PathBuf {
+    pub(crate) fn interpreter(&self) -> PathBuf {
         self.folder.join("bin").join("python")
     }
 }
 
 struct Interpreter {
     program: &'static str,
+    version: (u32, u32),
     /// Version and path: an environment made with another interpreter does not serve.
     identity: String,
 }
 
 fn find_interpreter(workspace: &Workspace) -> Result<Interpreter> {
-    let ask = "import sys; print(*sys.version_info[:3], sys.executable)";
     let mut too_old = Vec::new();
-    for program in NAMES.split(' ') {
-        let mut python = shell::command(program, "-c", &workspace.root);
-        let Ok(identity) = shell::capture(python.arg(ask)) else {
-            continue;
-        };
-        match version(&identity) {
-            Some(version) if version >= VERSION_MIN => {
-                return Ok(Interpreter { program, identity });
-            }
-            Some((major, minor)) => too_old.push(format!("{program} is {major}.{minor}")),
-            None => {}
+    for interpreter in interpreters(workspace) {
+        match interpreter {
+            Ok(found) => return Ok(found),
+            Err(old) => too_old.push(old),
         }
     }
     if too_old.is_empty() {
@@ -157,6 +176,24 @@ fn find_interpreter(workspace: &Workspace) -> Result<Interpreter> {
         VERSION_MIN.1,
         too_old.join(", ")
     )
+}
+
+/// All that can be run; one that is too old as the words for it.
+fn interpreters(workspace: &Workspace) -> impl Iterator<Item = Result<Interpreter, String>> {
+    let ask = "import sys; print(*sys.version_info[:3], sys.executable)";
+    NAMES.split(' ').filter_map(move |program| {
+        let mut python = shell::command(program, "-c", &workspace.root);
+        let identity = shell::capture(python.arg(ask)).ok()?;
+        let version = version(&identity)?;
+        Some(match version >= VERSION_MIN {
+            true => Ok(Interpreter {
+                program,
+                version,
+                identity,
+            }),
+            false => Err(format!("{program} is {}.{}", version.0, version.1)),
+        })
+    })
 }
 
 /// The first two words: major and minor version.
