@@ -96,10 +96,12 @@ pub(crate) enum Error {
     Usage(String),
     #[error("{}: its name does not say what it holds; say --format", file.display())]
     UnknownFormat { file: PathBuf },
-    #[error("{}: export writes .jsonl and .npy", file.display())]
+    #[error("{}: export writes .jsonl, .parquet, .arrow and .npy", file.display())]
     ExportFormat { file: PathBuf },
     #[error("the id {id} cannot be a line of its own; export to .jsonl instead")]
     IdLine { id: proxime::Key },
+    #[error("{}: {reason}", file.display())]
+    Table { file: PathBuf, reason: String },
     #[error("{}: {reason}", file.display())]
     Header { file: PathBuf, reason: String },
     #[error("{}, {place}: {reason}; with --rejects FILE such rows are set aside", file.display())]
@@ -209,6 +211,7 @@ impl Error {
             | Error::Unconfirmed { .. }
             | Error::UnknownFormat { .. }
             | Error::Header { .. }
+            | Error::Table { .. }
             | Error::NothingToMeasure
             | Error::IdLine { .. }
             | Error::Row { .. }

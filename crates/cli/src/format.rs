@@ -27,13 +27,24 @@ pub(crate) enum Format {
     Jsonl,
     /// Cells separated by commas, below a header
     Csv,
+    /// Apache Parquet
+    Parquet,
+    /// Arrow's own, for files or for pipes; the former is Feather, too
+    Arrow,
 }
 
 impl Format {
+    /// Whether it has a column for ids and for each field; otherwise it is an array.
+    pub(crate) fn has_columns(self) -> bool {
+        use Format::{Arrow, Csv, Jsonl, Parquet};
+        matches!(self, Jsonl | Csv | Parquet | Arrow)
+    }
+
     /// By what a file's name ends in.
     pub(crate) fn by_suffix(suffix: &str) -> Option<Format> {
         match suffix {
             "ndjson" => Some(Format::Jsonl),
+            "feather" | "ipc" | "arrows" => Some(Format::Arrow),
             suffix => Format::from_str(suffix, true).ok(),
         }
     }

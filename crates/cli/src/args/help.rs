@@ -27,24 +27,27 @@ Examples:
   proxime import docs.db images.npy --collection images --metric l2 --json
   proxime import docs.db docs.jsonl --vector-columns embedding --rejects bad.jsonl
   proxime import docs.db docs.csv --id-column isbn --vector-columns v0..v767
-  proxime import docs.db docs.jsonl --resume
+  proxime import docs.db docs.parquet --resume
   zcat docs.jsonl.gz | proxime import docs.db - --format jsonl
 
 Of an array all rows are stored, or none, unless --rejects, --batch-rows or --resume is given.
 Other files are stored in batches, each of them whole; what is stored stays if a later row is
-bad or the import is interrupted. Columns that are neither id nor vector are metadata; an object
-{\"$time\": ...}, {\"$bytes\": \"0x...\"} or, as an id, {\"$uuid\": ...} is what it says.
+bad or the import is interrupted. Columns that are neither id nor vector are metadata. In JSON an
+object {\"$time\": ...}, {\"$bytes\": \"0x...\"} or, as an id, {\"$uuid\": ...} is what it says. Of Parquet
+and Arrow, null is no field; decimals, maps, durations and parts of microseconds are refused.
 --rejects gets {row, line, reason, input} for each bad row. --json prints {collection, rows,
 records, rejected, passed_over, seconds, rows_per_s}.";
 
 pub(super) const EXPORT_HELP: &str = "\
 Examples:
   proxime export docs.db docs.jsonl
+  proxime export docs.db docs.parquet
   proxime export docs.db vectors.npy --ids ids.txt --metadata meta.jsonl
   proxime export docs.db - --where 'year >= 2020' | gzip > recent.jsonl.gz
 
 In the order of the ids. JSON Lines has {id, vector, metadata} for each record, and import
-reads it back exactly. Files are written beside their place and moved there when they are
+reads it back exactly; so it does .parquet and .arrow, where a field is a column of the type of
+its first value, and all that does not fit is JSON in the column metadata. Files are written beside their place and moved there when they are
 whole. --json prints {collection, rows, seconds, rows_per_s}, on stderr if records go to stdout.";
 
 pub(super) const SEARCH_HELP: &str = "\

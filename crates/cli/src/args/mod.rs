@@ -147,10 +147,10 @@ pub(crate) struct Import {
     /// Which array of a .npz [default: the only one]
     #[arg(long, value_name = "NAME")]
     pub(crate) array: Option<String>,
-    /// Where ids are in JSON Lines and CSV [default: id, if there is one, else row numbers]
+    /// Where ids are in files with columns or fields [default: id, if there is one, else row numbers]
     #[arg(long, value_name = "NAME")]
     pub(crate) id_column: Option<String>,
-    /// Where vectors are in JSON Lines and CSV: a list, or in CSV v0..v767 for so many columns [default: vector]
+    /// Where vectors are in files with columns or fields: a list, or (not in JSON Lines) v0..v767 for so many columns [default: vector]
     #[arg(long, value_name = "NAMES")]
     pub(crate) vector_columns: Option<String>,
     /// Columns of a CSV that are texts, even if they look like numbers
@@ -177,7 +177,7 @@ pub(crate) struct Import {
 pub(crate) struct Export {
     /// The database
     pub(crate) db: PathBuf,
-    /// Where to: .jsonl for records, .npy for their vectors only; - writes JSON Lines to stdout
+    /// Where to: .jsonl, .parquet or .arrow for records, .npy for their vectors only; - writes JSON Lines to stdout
     pub(crate) file: PathBuf,
     /// With .npy: ids here, one per line; texts must have no line breaks
     #[arg(long, value_name = "FILE")]

@@ -221,7 +221,7 @@ impl<R: Read> Source for Csv<R> {
 }
 
 /// Names of columns: one, or `v0..v767` for all of these.
-fn vector_names(spec: &str) -> Vec<String> {
+pub(super) fn vector_names(spec: &str) -> Vec<String> {
     let range = spec.split_once("..").and_then(|(first, last)| {
         let prefix = first.trim_end_matches(|c: char| c.is_ascii_digit());
         let (from, to) = (first.strip_prefix(prefix)?, last.strip_prefix(prefix)?);

@@ -6,6 +6,7 @@
 pub(crate) mod array;
 pub(crate) mod csv;
 pub(crate) mod jsonl;
+pub(crate) mod table;
 
 use std::io;
 

@@ -2,9 +2,9 @@
 
 use std::fs;
 
-use proxime::{Batch, CollectionConfig, Database, Key, Metadata, Metric, OpenOptions, Rows, Value};
+use proxime::{Batch, CollectionConfig, Database, Key, Metadata, Metric, Rows, Value};
 
-use crate::support::{Desk, points};
+use crate::support::{Desk, content, points};
 
 /// A store with ids and values of every kind, and vectors with many digits.
 fn store(desk: &Desk) {
@@ -35,19 +35,6 @@ fn store(desk: &Desk) {
     let batch = Batch::new(ids.collect(), &rows).metadata(metadata.collect());
     let config = CollectionConfig::new(3).metric(Metric::L2);
     db.create_collection_with("default", config, batch).unwrap();
-}
-
-/// Every record of a store.
-fn content(desk: &Desk, db: &str) -> Vec<proxime::Record> {
-    let options = OpenOptions {
-        read_only: true,
-        ..OpenOptions::default()
-    };
-    let db = Database::open_with(desk.path(db), &options).unwrap();
-    db.collection("default")
-        .unwrap()
-        .scroll(None, 1000, None)
-        .unwrap()
 }
 
 #[test]
@@ -109,7 +96,11 @@ fn what_cannot_be_exported_is_refused() {
     let desk = Desk::new();
     store(&desk);
     for (line, code, culprit) in [
-        ("out.csv", 2, "export writes .jsonl and .npy"),
+        (
+            "out.csv",
+            2,
+            "export writes .jsonl, .parquet, .arrow and .npy",
+        ),
         ("out.jsonl --ids ids.txt", 2, "go with .npy"),
         ("nowhere/out.jsonl", 3, "nowhere/out.jsonl: "),
         ("out.jsonl --collection other", 3, "\"other\""),

@@ -17,3 +17,4 @@ mod records;
 mod repair;
 mod round_trip;
 mod support;
+mod tables;

@@ -6,6 +6,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use proxime::{Database, OpenOptions};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -152,4 +153,17 @@ pub(crate) fn files_of(store: &Path) -> Vec<PathBuf> {
     }
     files.sort_by_key(|path| std::cmp::Reverse(fs::metadata(path).unwrap().len()));
     files
+}
+
+/// Every record of a store's default collection.
+pub(crate) fn content(desk: &Desk, db: &str) -> Vec<proxime::Record> {
+    let options = OpenOptions {
+        read_only: true,
+        ..OpenOptions::default()
+    };
+    let db = Database::open_with(desk.path(db), &options).unwrap();
+    db.collection("default")
+        .unwrap()
+        .scroll(None, 1000, None)
+        .unwrap()
 }

@@ -24,6 +24,7 @@ use crate::print::{self, Clean};
 use crate::rows::array::ArrayRows;
 use crate::rows::csv::Csv;
 use crate::rows::jsonl::Jsonl;
+use crate::rows::table::{self, Batches, Table};
 use crate::rows::{Columns, Source};
 
 /// What became of the rows of a file.
@@ -54,9 +55,9 @@ pub(crate) fn run(args: &Import, out: &mut impl Write) -> Result<Exit, Error> {
     let started = Instant::now();
     let format = format(args)?;
     check_options(args, format)?;
-    let (db, counts) = match format {
-        Format::Jsonl | Format::Csv => stream_text(args, format)?,
-        _ => import_array(args, format)?,
+    let (db, counts) = match format.has_columns() {
+        true => stream_columns(args, format)?,
+        false => import_array(args, format)?,
     };
     let records = match db.collection(&args.collection) {
         Ok(collection) => collection.len()?,
@@ -98,18 +99,21 @@ fn format(args: &Import) -> Result<Format, Error> {
 
 /// Options that would be ignored.
 fn check_options(args: &Import, format: Format) -> Result<(), Error> {
-    let is_text = matches!(format, Format::Jsonl | Format::Csv);
+    let is_array = !format.has_columns();
     let beside = args.ids.is_some() || args.metadata.is_some();
     let columns = args.id_column.is_some() || args.vector_columns.is_some();
     let wrong = match () {
-        () if is_text && beside => "--ids and --metadata go with arrays; here they are columns",
-        () if !is_text && columns => "an array has no columns; --ids names a file of ids",
+        () if !is_array && beside => "--ids and --metadata go with arrays; here they are columns",
+        () if is_array && columns => "an array has no columns; --ids names a file of ids",
         () if format != Format::Csv && !args.text_columns.is_empty() => {
             "--text-columns is for CSV; in other formats a text is one already"
         }
         () if format != Format::Npz && args.array.is_some() => "--array is for .npz",
-        () if !is_text && is_stdin(args) && format != Format::Npy => {
-            "only npy, jsonl and csv can come from stdin"
+        () if is_stdin(args)
+            && (is_array || format == Format::Parquet)
+            && format != Format::Npy =>
+        {
+            "only npy, jsonl, csv and arrow can come from stdin"
         }
         () => return Ok(()),
     };
@@ -146,36 +150,55 @@ fn import_array(args: &Import, format: Format) -> Result<(Database, Counts), Err
     stream(args, Path::new(&name), Box::new(source), bar)
 }
 
-fn stream_text(args: &Import, format: Format) -> Result<(Database, Counts), Error> {
-    let (name, reader, bytes): (_, Box<dyn Read>, _) = match is_stdin(args) {
-        true => (Path::new("stdin"), Box::new(io::stdin()), None),
-        false => {
-            let (file, bytes) = regular(&args.file)?;
-            (args.file.as_path(), Box::new(file), Some(bytes))
-        }
-    };
-    let bar = match bytes {
-        Some(bytes) => ProgressBar::new(bytes).with_style(style()),
-        None => ProgressBar::new_spinner(),
-    };
-    let reader = BufReader::with_capacity(1 << 16, bar.wrap_read(reader));
+fn stream_columns(args: &Import, format: Format) -> Result<(Database, Counts), Error> {
     let columns = Columns {
         id: args.id_column.clone(),
         vector: args.vector_columns.clone().unwrap_or("vector".to_owned()),
         id_type: args.id_type,
         text: args.text_columns.clone(),
     };
-    let source: Box<dyn Source> = match format {
-        Format::Csv => {
-            let csv = Csv::new(reader, columns);
-            Box::new(csv.map_err(|reason| Error::Header {
-                file: name.to_owned(),
-                reason,
-            })?)
+    let (name, source, bar) = match is_stdin(args) {
+        true => {
+            let bar = ProgressBar::new_spinner();
+            let reader = bar.wrap_read(io::stdin());
+            let source = source(reader, format, columns, table::arrow_stream);
+            (Path::new("stdin"), source, bar)
         }
-        _ => Box::new(Jsonl::new(reader, columns)),
+        false => {
+            let (file, bytes) = regular(&args.file)?;
+            let bar = ProgressBar::new(bytes).with_style(style());
+            let source = match format {
+                // Read from the end on, and here and there.
+                Format::Parquet => boxed(table::parquet(file), &columns),
+                _ => source(bar.wrap_read(file), format, columns, table::arrow),
+            };
+            (args.file.as_path(), source, bar)
+        }
     };
+    let source = source.map_err(|reason| Error::Header {
+        file: name.to_owned(),
+        reason,
+    })?;
     stream(args, name, source, bar)
+}
+
+/// The records of what is read from front to back; `arrow` opens that format.
+fn source<R: Read + 'static>(
+    reader: R,
+    format: Format,
+    columns: Columns,
+    arrow: impl FnOnce(BufReader<R>) -> Result<Batches, String>,
+) -> Result<Box<dyn Source>, String> {
+    let reader = BufReader::with_capacity(1 << 16, reader);
+    match format {
+        Format::Csv => Ok(Box::new(Csv::new(reader, columns)?)),
+        Format::Arrow => boxed(arrow(reader), &columns),
+        _ => Ok(Box::new(Jsonl::new(reader, columns))),
+    }
+}
+
+fn boxed(batches: Result<Batches, String>, columns: &Columns) -> Result<Box<dyn Source>, String> {
+    Ok(Box::new(Table::new(batches?, columns)?))
 }
 
 fn style() -> ProgressStyle {

@@ -1,6 +1,8 @@
 //! `export`: records to files, in the order of their ids, a page at a time.
 //!
-//! A file is written beside its place and moved there when it is whole: whoever sees it sees all of it.
+//! A table is written in a second pass over the records, after a first one that finds its columns. A file is written beside its place and moved there when it is whole: whoever sees it sees all of it.
+
+mod table;
 
 use std::fs::Permissions;
 use std::io::{self, BufWriter, Write};
@@ -12,9 +14,11 @@ use proxime::{Collection, Key, Record};
 use serde::Serialize;
 use tempfile::NamedTempFile;
 
+use self::table::{Layout, TableWriter};
 use crate::args::Export;
 use crate::cmd::open_read_only;
 use crate::error::{Error, Exit};
+use crate::format::Format;
 use crate::print::{self, Clean};
 use crate::typed;
 
@@ -32,30 +36,34 @@ struct Report<'a> {
 pub(crate) fn run(args: &Export, out: &mut impl Write) -> Result<Exit, Error> {
     let started = Instant::now();
     let to_stdout = args.file == Path::new("-");
-    let npy = args.file.extension().is_some_and(|suffix| suffix == "npy");
-    if !npy && (args.ids.is_some() || args.metadata.is_some()) {
-        let wrong = "--ids and --metadata go with .npy; JSON Lines has them in it";
+    let suffix = args.file.extension().and_then(|suffix| suffix.to_str());
+    let format = match suffix.and_then(Format::by_suffix) {
+        _ if to_stdout => Format::Jsonl,
+        Some(format @ (Format::Jsonl | Format::Npy | Format::Parquet | Format::Arrow)) => format,
+        _ => {
+            let file = args.file.clone();
+            return Err(Error::ExportFormat { file });
+        }
+    };
+    if format != Format::Npy && (args.ids.is_some() || args.metadata.is_some()) {
+        let wrong = "--ids and --metadata go with .npy; other files have them in it";
         return Err(Error::Usage(wrong.to_owned()));
     }
-    if !npy && !to_stdout && !is_jsonl(&args.file) {
-        return Err(Error::ExportFormat {
-            file: args.file.clone(),
-        });
-    }
     let collection = open_read_only(&args.db)?.collection(&args.collection)?;
-    let rows = if npy {
-        arrays(args, &collection)?
-    } else if to_stdout {
-        each_page(args, &collection, |records| {
+    let rows = match format {
+        Format::Npy => arrays(args, &collection)?,
+        Format::Parquet | Format::Arrow => table(args, format, &collection)?,
+        _ if to_stdout => each_page(args, &collection, |records| {
             Ok(write_lines(out, records, typed::record_to_json)?)
-        })?
-    } else {
-        let mut file = Pending::create(&args.file)?;
-        let rows = each_page(args, &collection, |records| {
-            file.write(|out| write_lines(out, records, typed::record_to_json))
-        })?;
-        file.finish()?;
-        rows
+        })?,
+        _ => {
+            let mut file = Pending::create(&args.file)?;
+            let rows = each_page(args, &collection, |records| {
+                file.write(|out| write_lines(out, records, typed::record_to_json))
+            })?;
+            file.finish()?;
+            rows
+        }
     };
     let seconds = started.elapsed().as_secs_f64();
     let report = Report {
@@ -74,11 +82,6 @@ pub(crate) fn run(args: &Export, out: &mut impl Write) -> Result<Exit, Error> {
     Ok(Exit::Ok)
 }
 
-fn is_jsonl(file: &Path) -> bool {
-    let suffix = file.extension().and_then(|suffix| suffix.to_str());
-    matches!(suffix, Some("jsonl" | "ndjson"))
-}
-
 fn write_report(report: &Report<'_>, json: bool, out: &mut impl Write) -> io::Result<()> {
     if json {
         return print::json(out, report);
@@ -86,6 +89,27 @@ fn write_report(report: &Report<'_>, json: bool, out: &mut impl Write) -> io::Re
     let rows = print::count(report.rows, "record");
     let (name, seconds) = (Clean(report.collection), report.seconds);
     writeln!(out, "{rows} of {name} in {seconds:.2} s")
+}
+
+/// Parquet or Arrow. Returns the number of rows.
+fn table(args: &Export, format: Format, collection: &Collection) -> Result<usize, Error> {
+    let failed = |reason| Error::Table {
+        file: args.file.clone(),
+        reason,
+    };
+    let mut layout = Layout::default();
+    each_page(args, collection, |records| {
+        layout.look(records).map_err(failed)
+    })?;
+    let mut file = Pending::create(&args.file)?;
+    let dim = collection.config().dim;
+    let mut table = TableWriter::new(&mut file.file, format, layout, dim).map_err(failed)?;
+    let rows = each_page(args, collection, |records| {
+        table.write(records).map_err(failed)
+    })?;
+    table.finish().map_err(failed)?;
+    file.finish()?;
+    Ok(rows)
 }
 
 /// Vectors, ids and metadata in files of their own. Returns the number of rows.
