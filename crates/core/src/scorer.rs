@@ -80,6 +80,15 @@ pub trait Scorer {
     /// Hints that a node will be scored soon.
     #[inline(always)]
     fn prefetch<I: Isa>(&self, _isa: I, _node: u32) {}
+
+    /// Takes out nodes whose key is likely greater than `farthest`, where a small part of their codes tells. Those that stay are
+    /// prefetched.
+    #[inline(always)]
+    fn screen<I: Isa>(&self, _isa: I, _farthest: u32, _nodes: &mut Vec<u32>) {}
+
+    /// Hints that a node will be screened soon.
+    #[inline(always)]
+    fn prefetch_screen<I: Isa>(&self, _isa: I, _node: u32) {}
 }
 
 /// The distance between two rows, from the product of their codes, their norms and added coordinates.
@@ -201,6 +210,17 @@ impl U4Scorer<'_> {
             keys.push(ordered(distance));
         }
     }
+
+    /// The least keys that a group of nodes is likely to have.
+    #[inline(always)]
+    fn least<I: Isa, const N: usize>(&self, isa: I, group: [u32; N]) -> [u32; N] {
+        let signs = group.map(|node| self.codes.signs(node as usize));
+        let dots = isa.dots_bits(self.query_codes, signs);
+        std::array::from_fn(|i| {
+            let row = group[i] as usize;
+            ordered(self.codes.least_from_signs(self.query, dots[i], row))
+        })
+    }
 }
 
 impl Scorer for U4Scorer<'_> {
@@ -218,6 +238,35 @@ impl Scorer for U4Scorer<'_> {
     #[inline(always)]
     fn prefetch<I: Isa>(&self, isa: I, node: u32) {
         self.codes.prefetch(isa, node as usize);
+    }
+
+    #[inline(always)]
+    fn screen<I: Isa>(&self, isa: I, farthest: u32, nodes: &mut Vec<u32>) {
+        let (mut read, mut kept) = (0, 0);
+        while read < nodes.len() {
+            let rest = &nodes[read..];
+            let (group, count, least) = match rest.first_chunk::<4>() {
+                Some(&group) => (group, 4, self.least(isa, group)),
+                None => {
+                    let [least] = self.least(isa, [rest[0]]);
+                    ([rest[0]; 4], 1, [least; 4])
+                }
+            };
+            for (node, least) in group.into_iter().zip(least).take(count) {
+                if least <= farthest {
+                    self.prefetch(isa, node);
+                    nodes[kept] = node;
+                    kept += 1;
+                }
+            }
+            read += count;
+        }
+        nodes.truncate(kept);
+    }
+
+    #[inline(always)]
+    fn prefetch_screen<I: Isa>(&self, isa: I, node: u32) {
+        self.codes.prefetch_signs(isa, node as usize);
     }
 }
 

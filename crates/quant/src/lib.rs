@@ -5,7 +5,8 @@
 //!
 //! [`ScalarI8`] is one byte per component. It is what graphs are built on, because the distance between two codes is an exact
 //! integer: no thread count, tile order or instruction set can change it. [`CodesU4`] rotates these codes and
-//! rounds them to half a byte, which is what a finished graph is walked on: half the memory traffic.
+//! rounds them to half a byte, and to a bit, which is what a finished graph is walked on: most rows that a walk meets are ruled out
+//! by the bit.
 //!
 //! # Example
 //!

@@ -13,6 +13,7 @@ use core::arch::x86_64::__cpuid_count;
 use std::ops::Range;
 use std::sync::OnceLock;
 
+use crate::bits::BitLanes;
 use crate::block::{BLOCK_ROWS, GROUP, Gathered, I8Tiles, PANEL_ROWS, PanelLine, Panels, Products};
 use crate::codes::{I8Lanes, I8Query};
 use crate::enter::Entered;
@@ -112,6 +113,13 @@ impl I8Lanes for Amx {
 }
 
 impl U4Lanes for Amx {}
+
+impl BitLanes for Amx {
+    #[inline(always)]
+    fn add_group(self, sums: Self::Sums, query: &[i8; 128], group: &[u8; 16]) -> Self::Sums {
+        self.0.add_group(sums, query, group)
+    }
+}
 
 impl KeyLanes for Amx {
     type Keys = <V4x as KeyLanes>::Keys;

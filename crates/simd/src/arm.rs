@@ -13,6 +13,7 @@ use std::ops::Range;
 use pulp::aarch64::Neon;
 use pulp::cast;
 
+use crate::bits::BitLanes;
 use crate::block::{self, Gathered, I8Tiles, PANEL_ROWS, PanelLine, Panels, Products};
 use crate::codes::{I8Lanes, I8Query};
 use crate::enter::enter;
@@ -128,6 +129,9 @@ impl I8Lanes for Neon {
 
 impl U4Lanes for NeonDot {}
 impl U4Lanes for Neon {}
+
+impl BitLanes for NeonDot {}
+impl BitLanes for Neon {}
 
 plain_keys!(NeonDot);
 plain_keys!(Neon);

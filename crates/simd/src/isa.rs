@@ -7,6 +7,7 @@ use std::fmt;
 use std::str::FromStr;
 use std::sync::OnceLock;
 
+use crate::bits::DotsBits;
 use crate::codes::{Dots, I8Query};
 use crate::f32::{Dot, DotAndNormSq, L2Sq, Sums};
 use crate::u4::DotsU4;
@@ -49,6 +50,16 @@ pub trait Isa: sealed::Tier {
     #[inline(always)]
     fn dots_u4<const N: usize>(self, query: I8Query<'_>, rows: [&[u8]; N]) -> [i32; N] {
         self.vectorize(DotsU4 { query, rows })
+    }
+
+    /// The products of one query with `N` rows of bits: sums of the components at which a row has a 1.
+    ///
+    /// Shapes: `query [dim]`, each row `[dim / 8]`, out `[N]`; `dim` is a multiple of 128. Byte `16 l + i` of a row holds
+    /// bit `128 l + 16 j + i` as its `j`-th, the least significant being the 0th.
+    /// Exact for every `i8`, -128 included, up to a million components.
+    #[inline(always)]
+    fn dots_bits<const N: usize>(self, query: I8Query<'_>, rows: [&[u8]; N]) -> [i32; N] {
+        self.vectorize(DotsBits { query, rows })
     }
 
     /// Hints that `row` will be read soon. Never faults, never waits.
@@ -94,13 +105,16 @@ pub trait Isa: sealed::Tier {
 }
 
 pub(crate) mod sealed {
+    use crate::bits::BitLanes;
     use crate::block::I8Tiles;
     use crate::codes::I8Lanes;
     use crate::topk::KeyLanes;
     use crate::u4::U4Lanes;
 
     /// What the crate's own generic kernels need to know of a tier.
-    pub trait Tier: I8Lanes + U4Lanes + I8Tiles + KeyLanes + Send + Sync + 'static {
+    pub trait Tier:
+        I8Lanes + U4Lanes + BitLanes + I8Tiles + KeyLanes + Send + Sync + 'static
+    {
         /// The token of pulp whose vectors the `f32` kernels use.
         type Float: pulp::Simd;
         /// Whether there are 32 vector registers, not 16: how many rows of sums fit beside each other.

@@ -59,6 +59,7 @@ mod memory;
 mod metric;
 mod rows;
 
+mod bits;
 mod codes;
 mod f32;
 mod lanes;

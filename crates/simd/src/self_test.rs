@@ -68,6 +68,15 @@ impl WithIsa for Codes<'_> {
             dim,
             isa.dots_u4(I8Query::new(&query), [&row]),
             [expected],
+        )?;
+        let row = &row[..dim / 8];
+        let bit = |j: usize| i64::from(row[j / 128 * 16 + j % 16] >> (j % 128 / 16) & 1);
+        let expected = (0..dim).map(|j| i64::from(query[j]) * bit(j)).sum();
+        equal(
+            "1-bit",
+            dim,
+            isa.dots_bits(I8Query::new(&query), [row]),
+            [expected],
         )
     }
 }

@@ -12,6 +12,7 @@ use std::ops::Range;
 use pulp::cast;
 use pulp::x86::{V3, V4};
 
+use crate::bits::BitLanes;
 use crate::block::{self, Gathered, I8Tiles, PANEL_ROWS, PanelLine, Panels, Products};
 use crate::codes::{I8Lanes, I8Query};
 use crate::enter::enter;
@@ -159,6 +160,45 @@ impl I8Lanes for V3 {
 }
 
 impl U4Lanes for V4x {}
+
+/// The group in each quarter of a register, shifted by one bit more than in the quarter before.
+impl BitLanes for V4x {
+    #[inline(always)]
+    fn add_group(self, sums: __m512i, query: &[i8; 128], group: &[u8; 16]) -> __m512i {
+        let group = self.avx512f._mm512_broadcast_i32x4(cast(*group));
+        let query: [[i8; 64]; 2] = cast(*query);
+        let mut sums = sums;
+        for (half, query) in (0u16..).zip(query) {
+            let shifts: [u16; 32] = std::array::from_fn(|i| 4 * half + i as u16 / 8);
+            let shifted = self.avx512bw._mm512_srlv_epi16(group, cast(shifts));
+            let bits = self.avx512f._mm512_and_si512(shifted, cast([1i8; 64]));
+            sums = self.add(sums, query, cast(bits));
+        }
+        sums
+    }
+}
+
+/// As with 4-bit codes, `vpmaddubsw` saturates nowhere: a lane gets two components a product, and eight products a group.
+impl BitLanes for V3 {
+    #[inline(always)]
+    fn add_group(self, sums: __m256i, query: &[i8; 128], group: &[u8; 16]) -> __m256i {
+        let group = self.avx2._mm256_broadcastsi128_si256(cast(*group));
+        let query: [__m256i; 4] = cast(*query);
+        let mut products = self.zero();
+        for (pair, query) in (0u64..).zip(query) {
+            let shifts: [u64; 4] = std::array::from_fn(|i| 2 * pair + i as u64 / 2);
+            let shifted = self.avx2._mm256_srlv_epi64(group, cast(shifts));
+            let bits = self
+                .avx2
+                ._mm256_and_si256(shifted, self.avx._mm256_set1_epi8(1));
+            let product = self.avx2._mm256_maddubs_epi16(bits, query);
+            products = self.avx2._mm256_add_epi16(products, product);
+        }
+        let ones = self.avx._mm256_set1_epi16(1);
+        self.avx2
+            ._mm256_add_epi32(sums, self.avx2._mm256_madd_epi16(products, ones))
+    }
+}
 
 /// `vpmaddubsw` is the right one here: codes are unsigned already, and no sum of two products leaves 16 bits, nor does that of
 /// a line's four.

@@ -37,6 +37,16 @@ impl Beam {
         self.cursor = self.cursor.min(at);
     }
 
+    /// The greatest key, if nothing greater is kept any more.
+    #[inline(always)]
+    pub(crate) fn farthest(&self) -> Option<u32> {
+        let last = self
+            .entries
+            .last()
+            .filter(|_| self.entries.len() == self.ef)?;
+        Some((last >> 32) as u32)
+    }
+
     /// Adds the node as the farthest.
     pub(crate) fn push(&mut self, candidate: Candidate) {
         self.entries.push(packed(candidate));

@@ -51,10 +51,6 @@ pub(crate) fn search_layer<'a, I: Isa>(
     scratch.next_layer(ef);
     meet(isa, entries, scorer, scratch);
     while let Some(node) = scratch.beam.next() {
-        // While this node's neighbours are scored, those of the likely next one are on their way.
-        if let Some(after) = scratch.beam.peek() {
-            prefetch_unmet(isa, slots(after), scorer, scratch);
-        }
         meet(isa, slots(node), scorer, scratch);
         for after in [scratch.beam.peek(), scratch.beam.peek_after()] {
             after
@@ -64,28 +60,27 @@ pub(crate) fn search_layer<'a, I: Isa>(
     }
 }
 
-#[inline(always)]
-fn prefetch_unmet<I: Isa>(isa: I, nodes: &[u32], scorer: &impl Scorer, scratch: &Scratch) {
-    for &node in nodes.iter().take_while(|&&node| node != NONE) {
-        if !scratch.visited.contains(node) {
-            scorer.prefetch(isa, node);
-        }
-    }
-}
-
-/// Scores the nodes not met before and offers them to the beam.
+/// Scores the nodes not met before and offers them to the beam. While it has room all are scored; then only those that a look at the
+/// small part of their codes does not rule out.
 #[inline(always)]
 fn meet<I: Isa>(isa: I, nodes: &[u32], scorer: &impl Scorer, scratch: &mut Scratch) {
     scratch.nodes.clear();
     scratch.keys.clear();
+    let farthest = scratch.beam.farthest();
     for &node in nodes.iter().take_while(|&&node| node != NONE) {
         if scratch.visited.insert(node) {
-            scorer.prefetch(isa, node);
+            match farthest {
+                Some(_) => scorer.prefetch_screen(isa, node),
+                None => scorer.prefetch(isa, node),
+            }
             scratch.nodes.push(node);
         }
     }
-    scorer.score(isa, &scratch.nodes, &mut scratch.keys);
     scratch.distances += scratch.nodes.len() as u64;
+    if let Some(farthest) = farthest {
+        scorer.screen(isa, farthest, &mut scratch.nodes);
+    }
+    scorer.score(isa, &scratch.nodes, &mut scratch.keys);
     for (&node, &key) in scratch.nodes.iter().zip(&scratch.keys) {
         scratch.beam.insert(Candidate { key, node });
     }

@@ -72,17 +72,24 @@ fn rows_without_direction_have_distances() {
     }
 }
 
-/// Against the distances of the int8 codes that were rounded.
-#[test]
-fn errors_are_as_large_as_is_said() {
-    let (n, dim) = (400, 300);
+const ROWS: usize = 400;
+const DIM: usize = 300;
+
+/// Rows whose components look random, some of them larger than others.
+fn data() -> Vec<f32> {
     let value = |i: usize| {
         let bits = (i as u64 + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15);
         let bits = (bits ^ (bits >> 31)).wrapping_mul(0x94D0_49BB_1331_11EB);
         ((bits >> 40) as f32 / (1 << 24) as f32 - 0.3) / (1 + i % 7) as f32
     };
-    let data: Vec<f32> = (0..n * dim).map(value).collect();
-    let rows = Rows::new(&data, dim).unwrap();
+    (0..ROWS * DIM).map(value).collect()
+}
+
+/// Against the distances of the int8 codes that were rounded.
+#[test]
+fn errors_are_as_large_as_is_said() {
+    let data = data();
+    let (n, rows) = (ROWS, Rows::new(&data, DIM).unwrap());
     for metric in [Metric::L2, Metric::Cosine, Metric::Dot] {
         let codec = ScalarI8::train(rows, metric).unwrap();
         let codes = Codes::encode(&codec, rows).unwrap();
@@ -102,6 +109,48 @@ fn errors_are_as_large_as_is_said() {
             (0.8..1.2).contains(&square.sqrt()),
             "{metric}: {}",
             square.sqrt()
+        );
+    }
+}
+
+struct Ones<'a>(I8Query<'a>, &'a [u8]);
+
+impl WithIsa for Ones<'_> {
+    type Output = [i32; 1];
+
+    #[inline(always)]
+    fn with_isa<I: Isa>(self, isa: I) -> [i32; 1] {
+        isa.dots_bits(self.0, [self.1])
+    }
+}
+
+/// On average one standard deviation below it, so that a sixth of all are above it.
+#[test]
+fn signs_say_the_least_that_a_distance_is_likely_to_be() {
+    let data = data();
+    let (n, rows) = (ROWS, Rows::new(&data, DIM).unwrap());
+    for metric in [Metric::L2, Metric::Cosine, Metric::Dot] {
+        let codec = ScalarI8::train(rows, metric).unwrap();
+        let codes = CodesU4::new(Codes::encode(&codec, rows).unwrap().stored(&codec));
+        let (mut above, mut lower) = (0, 0.0);
+        for query in (0..n).step_by(10) {
+            let query = codes.prepare(&codec, rows.row(query)).unwrap();
+            for row in 0..n {
+                let [dot] = Level::detect().dispatch(Dot(query.codes(), codes.row(row)));
+                let [ones] = Level::detect().dispatch(Ones(query.codes(), codes.signs(row)));
+                let distance = codes.distance_from_dot(&query, dot, row);
+                let least = codes.least_from_signs(&query, ones, row);
+                above += u32::from(least > distance);
+                lower += f64::from(distance - least) / f64::from(codes.error(&query, row));
+            }
+        }
+        let (pairs, lower) = ((n / 10 * n) as f64, lower / (n / 10 * n) as f64);
+        let share = f64::from(above) / pairs;
+        assert!((0.12..0.2).contains(&share), "{metric}: {share} are above");
+        // Signs leave six times as much in doubt as four bits do.
+        assert!(
+            (4.5..7.0).contains(&lower),
+            "{metric}: {lower} errors below"
         );
     }
 }

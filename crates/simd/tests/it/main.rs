@@ -4,6 +4,7 @@
 //! fails where the CPU lacks one, instead of passing on the others.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod bits;
 mod block;
 mod codes;
 mod floats;
