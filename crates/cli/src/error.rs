@@ -51,6 +51,12 @@ pub(crate) enum Error {
         line: usize,
         problem: LineProblem,
     },
+    #[error("{name}: there is no row {row}; it has {rows}")]
+    NoRow {
+        name: String,
+        row: usize,
+        rows: usize,
+    },
     #[error("{}: {got} {what} for {rows} rows", file.display())]
     TooFew {
         file: PathBuf,
@@ -215,6 +221,7 @@ impl Error {
             | Error::NothingToMeasure
             | Error::IdLine { .. }
             | Error::Row { .. }
+            | Error::NoRow { .. }
             | Error::Input { .. } => Exit::Refused,
             Error::Database(e) => database_exit(e),
         }

@@ -21,12 +21,21 @@ const METADATA_BYTES_MAX: usize = 16 << 20;
 pub(crate) fn wanted(ids: &args::Ids) -> Result<Vec<Key>, Error> {
     match &ids.file {
         Some(file) => self::ids(file, ids.id_type, None),
-        None => {
-            let key = |text: &String| key(text, ids.id_type).map_err(Error::Id);
-            let all: Result<Vec<Key>, Error> = ids.words.iter().map(key).collect();
-            Ok(integers(all?, ids.id_type))
-        }
+        None => named(&ids.words, ids.id_type),
     }
+}
+
+/// Ids from the command line.
+pub(crate) fn named(words: &[String], id_type: IdType) -> Result<Vec<Key>, Error> {
+    let key = |text: &String| key(text, id_type).map_err(Error::Id);
+    let all: Result<Vec<Key>, Error> = words.iter().map(key).collect();
+    Ok(integers(all?, id_type))
+}
+
+/// One id from the command line.
+pub(crate) fn one(word: &str, id_type: IdType) -> Result<Key, Error> {
+    let id = key(word, id_type).map_err(Error::Id)?;
+    Ok(integers(vec![id.clone()], id_type).pop().unwrap_or(id))
 }
 
 /// Ids, for so many rows if that is known: integers of a .npy, or one per line of a text.

@@ -46,7 +46,7 @@ pub(crate) fn metadata_to_json(metadata: &Metadata) -> Json {
     )
 }
 
-fn value_to_json(value: &Value) -> Json {
+pub(crate) fn value_to_json(value: &Value) -> Json {
     match value {
         Value::Time(_) => json!({ TIME: value.to_json() }),
         Value::Bytes(_) => json!({ BYTES: value.to_json() }),

@@ -58,6 +58,9 @@ Examples:
   proxime search docs.db --query q.npy --where \"lang IN ('en', 'de') AND NOT tags CONTAINS 'draft'\"
   proxime search docs.db --query q.npy --where 'year >= 2020' --max-distance 0.3
   proxime search docs.db --text 'red fox' --fields title,body
+  proxime search docs.db --id a7
+  proxime search docs.db --like a7 --like b12 --unlike c3
+  proxime search docs.db --query q.npy --group-by doc --group-size 2
   proxime search docs.db --text 'red fox' --query q.npy --fusion 0.7,0.3
 
 Smaller distances are nearer: 1 - cos for cosine, squared for l2, the negated
@@ -67,6 +70,10 @@ with --explain {explanation} with what was walked, looked at and read, and how l
 --text finds records with any of the words, best first by BM25, and adds
 {scores, text_scores} to --json; larger scores are better. With --query, too, the
 list of what is near and that of what has the words are put together: --fusion.
+
+--id finds what is near to stored records, --like and --unlike what is like some and unlike
+others. --group-by finds k groups, the records of one value of a field in each, and --json prints
+{query, group, ids, distances, metadata} for each; --relevance finds records that differ.
 
 Filters: = != < <= > >=, IN (...), CONTAINS, IS NULL, IS MISSING, AND, OR, NOT, parentheses;
 texts in single quotes, TRUE, FALSE; outer.inner is a field of an object.";
@@ -86,6 +93,30 @@ Examples:
 
 --json prints {id, vector, metadata} for each record, as export does. Exit code 3 if one
 is not there; the others are printed all the same.";
+
+pub(super) const SCROLL_HELP: &str = "\
+Examples:
+  proxime scroll docs.db --limit 20
+  proxime scroll docs.db --limit 20 --after a7
+  proxime scroll docs.db --order-by year --descending --where \"lang = 'en'\" --json
+
+--json prints {id, vector, metadata} for each record, as export does.";
+
+pub(super) const FACETS_HELP: &str = "\
+Examples:
+  proxime facets docs.db lang
+  proxime facets docs.db tags --where 'year >= 2020' --json
+
+The most frequent first; of a list each value in it counts. --json prints {value, count} for each.";
+
+pub(super) const WHY_NOT_HELP: &str = "\
+Examples:
+  proxime why-not docs.db a7 --query q.npy
+  proxime why-not docs.db a7 --query q.npy -k 3 --where 'year >= 2020' --json
+
+--json prints {found, presence, rejected_by, distance, rank, too_far, ef}: whether it is found;
+stored, deleted or unknown; the parts of the filter that are false of it; how far it is, its true
+place, from 1, and whether that is too far; a beam that finds it.";
 
 pub(super) const UPDATE_HELP: &str = "\
 Examples:
@@ -114,13 +145,21 @@ pub(super) const LIST_HELP: &str = "\
 Examples:
   proxime list docs.db
 
---json prints {name, records, dim, metric} for each collection, one per line.";
+--json prints {name, records, dim, metric, aliases} for each collection, one per line.";
 
 pub(super) const RENAME_HELP: &str = "\
 Examples:
   proxime rename docs.db drafts docs
 
 --json prints {collection}.";
+
+pub(super) const ALIAS_HELP: &str = "\
+Examples:
+  proxime alias docs.db current docs-2
+  proxime alias docs.db current --drop
+
+Wherever a collection is read or written, an alias does for its name; list names them. --json prints
+{alias, collection}.";
 
 pub(super) const DROP_HELP: &str = "\
 Examples:

@@ -4,16 +4,18 @@
 //! codes (`help.rs`); whoever adds a verb adds its example.
 
 mod help;
+mod search;
 
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{ArgGroup, Parser, Subcommand, ValueEnum};
-use proxime::{Dtype, Filter, FilterError, Fusion, Metadata, Metric, Preset, SearchOptions};
+use proxime::{Dtype, Filter, FilterError, Metadata, Metric, Preset, SearchOptions};
 
 use crate::format::Format;
 use help::*;
+pub(crate) use search::{Search, WhyNot};
 
 /// An embedded vector database: durable collections, fast nearest-neighbour search.
 #[derive(Debug, Parser)]
@@ -34,9 +36,18 @@ pub(crate) enum Verb {
     /// Find the nearest records of each query
     #[command(after_help = SEARCH_HELP)]
     Search(Search),
+    /// Tell what keeps a record from being found
+    #[command(after_help = WHY_NOT_HELP)]
+    WhyNot(WhyNot),
     /// Show records by id
     #[command(after_help = GET_HELP)]
     Get(Get),
+    /// Show records page by page, in the order of their ids or of a field
+    #[command(after_help = SCROLL_HELP)]
+    Scroll(Scroll),
+    /// Show which values a field has, and how many records have each
+    #[command(after_help = FACETS_HELP)]
+    Facets(Facets),
     /// Give records that are there new vectors or new metadata
     #[command(after_help = UPDATE_HELP)]
     Update(Update),
@@ -55,6 +66,9 @@ pub(crate) enum Verb {
     /// Give a collection another name
     #[command(after_help = RENAME_HELP)]
     Rename(Rename),
+    /// Let a name stand for a collection, which can be another one later
+    #[command(after_help = ALIAS_HELP)]
+    Alias(Alias),
     /// Remove a collection with all its records
     #[command(after_help = DROP_HELP)]
     Drop(Drop),
@@ -197,56 +211,6 @@ pub(crate) struct Export {
 }
 
 #[derive(Debug, clap::Args)]
-pub(crate) struct Search {
-    /// The database
-    pub(crate) db: PathBuf,
-    /// Queries in .npy, one per row or a single vector, or in another array that import reads; - reads stdin
-    #[arg(long, value_name = "FILE.npy", required_unless_present = "text")]
-    pub(crate) query: Option<PathBuf>,
-    /// Words to search for, alone or together with each query
-    #[arg(long, value_name = "WORDS")]
-    pub(crate) text: Option<String>,
-    /// Where the metadata has the text
-    #[arg(
-        long,
-        value_name = "NAME,NAME",
-        value_delimiter = ',',
-        default_value = "text"
-    )]
-    pub(crate) fields: Vec<String>,
-    /// How nearness and words are put together: rrf, by ranks; dbsf, by the distribution of scores; or two weights, as in 0.7,0.3
-    #[arg(long, value_name = "HOW", default_value = "rrf", value_parser = fusion)]
-    pub(crate) fusion: Fusion,
-    /// How many records to find for each query
-    #[arg(short, value_name = "K", default_value_t = 10)]
-    pub(crate) k: usize,
-    /// Beam width: more finds more and takes longer [default: the collection's]
-    #[arg(long, value_name = "N", conflicts_with = "exact")]
-    pub(crate) ef: Option<NonZeroUsize>,
-    /// Share of the nearest to find, above 0 and up to 1: chooses the beam width, after measuring what it takes
-    #[arg(long, value_name = "SHARE", conflicts_with_all = ["ef", "exact"])]
-    pub(crate) recall: Option<f64>,
-    /// Compare with every vector
-    #[arg(long)]
-    pub(crate) exact: bool,
-    /// Find only records whose metadata this is true of, such as "lang = 'en' AND year >= 2020"
-    #[arg(long = "where", value_name = "FILTER", value_parser = filter)]
-    pub(crate) filter: Option<Filter>,
-    /// Find nothing farther than this
-    #[arg(long, value_name = "DISTANCE", allow_negative_numbers = true)]
-    pub(crate) max_distance: Option<f32>,
-    /// Tell how the answers were found, for each 1,024 queries at most
-    #[arg(long, conflicts_with = "text")]
-    pub(crate) explain: bool,
-    /// Where to search
-    #[arg(long, value_name = "NAME", default_value = "default")]
-    pub(crate) collection: String,
-    /// One JSON object per query, one per line
-    #[arg(long)]
-    pub(crate) json: bool,
-}
-
-#[derive(Debug, clap::Args)]
 pub(crate) struct Count {
     /// The database
     pub(crate) db: PathBuf,
@@ -272,6 +236,53 @@ pub(crate) struct Get {
     #[arg(long, value_name = "NAME", default_value = "default")]
     pub(crate) collection: String,
     /// One JSON object per record, one per line
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Scroll {
+    /// The database
+    pub(crate) db: PathBuf,
+    /// So many of them
+    #[arg(long, value_name = "N", default_value = "100")]
+    pub(crate) limit: NonZeroUsize,
+    /// Behind the record with this id
+    #[arg(long, value_name = "ID")]
+    pub(crate) after: Option<String>,
+    /// What ids written as text are
+    #[arg(long, value_name = "TYPE", value_enum, default_value_t)]
+    pub(crate) id_type: IdType,
+    /// In the order of this field; records without it are last
+    #[arg(long, value_name = "FIELD")]
+    pub(crate) order_by: Option<String>,
+    /// Largest first
+    #[arg(long, requires = "order_by")]
+    pub(crate) descending: bool,
+    /// Only records whose metadata this is true of; see search --help
+    #[arg(long = "where", value_name = "FILTER", value_parser = filter)]
+    pub(crate) filter: Option<Filter>,
+    /// Where to look
+    #[arg(long, value_name = "NAME", default_value = "default")]
+    pub(crate) collection: String,
+    /// One JSON object per record, one per line
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Facets {
+    /// The database
+    pub(crate) db: PathBuf,
+    /// The field; outer.inner is a field of an object
+    pub(crate) field: String,
+    /// Count only records whose metadata this is true of; see search --help
+    #[arg(long = "where", value_name = "FILTER", value_parser = filter)]
+    pub(crate) filter: Option<Filter>,
+    /// Where to count
+    #[arg(long, value_name = "NAME", default_value = "default")]
+    pub(crate) collection: String,
+    /// One JSON object per value, one per line
     #[arg(long)]
     pub(crate) json: bool,
 }
@@ -319,6 +330,23 @@ pub(crate) struct Rename {
     pub(crate) name: String,
     /// Its new name
     pub(crate) new_name: String,
+    /// Report as one JSON object
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Alias {
+    /// The database
+    pub(crate) db: PathBuf,
+    /// The other name
+    pub(crate) alias: String,
+    /// The collection that it is to stand for
+    #[arg(required_unless_present = "drop")]
+    pub(crate) name: Option<String>,
+    /// Take it away instead; the collection stays
+    #[arg(long, conflicts_with = "name")]
+    pub(crate) drop: bool,
     /// Report as one JSON object
     #[arg(long)]
     pub(crate) json: bool,
@@ -485,20 +513,6 @@ fn share(text: &str) -> Result<f64, String> {
     match share > 0.0 && share <= 1.0 {
         true => Ok(share),
         false => Err("above 0 and at most 1 is possible".to_owned()),
-    }
-}
-
-fn fusion(text: &str) -> Result<Fusion, String> {
-    let wrong = || "rrf, dbsf, or two numbers with a comma between them are possible".to_owned();
-    let weight = |text: &str| text.trim().parse().map_err(|_| wrong());
-    match text {
-        "rrf" => Ok(Fusion::Rrf),
-        "dbsf" => Ok(Fusion::Dbsf),
-        _ => {
-            let (vector, text) = text.split_once(',').ok_or_else(wrong)?;
-            let (vector, text) = (weight(vector)?, weight(text)?);
-            Ok(Fusion::Weights { vector, text })
-        }
     }
 }
 

@@ -19,8 +19,7 @@ pub(crate) fn run(args: &Get, out: &mut impl Write) -> Result<Exit, Error> {
     let mut exit = Exit::Ok;
     for id in &ids {
         match collection.get(id)? {
-            Some(record) if args.json => print::json(out, &typed::record_to_json(&record))?,
-            Some(record) => show(out, &record)?,
+            Some(record) => show(out, &record, args.json)?,
             None => {
                 print::complain(&format_args!("there is no record {id}"));
                 exit = Exit::NotFound;
@@ -30,7 +29,10 @@ pub(crate) fn run(args: &Get, out: &mut impl Write) -> Result<Exit, Error> {
     Ok(exit)
 }
 
-fn show(out: &mut impl Write, record: &Record) -> io::Result<()> {
+pub(crate) fn show(out: &mut impl Write, record: &Record, json: bool) -> io::Result<()> {
+    if json {
+        return print::json(out, &typed::record_to_json(record));
+    }
     write!(out, "{}  [", Clean(&record.id))?;
     for (i, x) in record.vector.iter().take(SHOWN_MAX).enumerate() {
         write!(out, "{}{x}", if i == 0 { "" } else { ", " })?;

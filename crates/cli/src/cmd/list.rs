@@ -1,4 +1,4 @@
-//! `list`: the collections by name.
+//! `list`: the collections by name, each with its aliases.
 
 use std::io::Write;
 
@@ -15,13 +15,21 @@ struct Listed<'a> {
     records: usize,
     dim: usize,
     metric: String,
+    aliases: Vec<&'a str>,
 }
 
 pub(crate) fn run(args: &Target, out: &mut impl Write) -> Result<Exit, Error> {
     let db = open_read_only(&args.db)?;
+    let all = db.aliases()?;
     for name in db.collections()? {
+        let own = all.iter().filter(|(_, of)| *of == name);
+        let aliases: Vec<&str> = own.map(|(alias, _)| alias.as_str()).collect();
         if !args.json {
-            writeln!(out, "{}", Clean(name))?;
+            write!(out, "{}", Clean(&name))?;
+            for alias in aliases {
+                write!(out, "  {}", Clean(alias))?;
+            }
+            writeln!(out)?;
             continue;
         }
         let collection = db.collection(&name)?;
@@ -30,6 +38,7 @@ pub(crate) fn run(args: &Target, out: &mut impl Write) -> Result<Exit, Error> {
             records: collection.len()?,
             dim: collection.config().dim,
             metric: collection.config().metric.to_string(),
+            aliases,
         };
         print::json(out, &listed)?;
     }

@@ -1,5 +1,6 @@
 //! The verbs, one file each. Each takes its options and a writer, and says how the process ends.
 
+mod alias;
 mod backup;
 mod bench;
 mod compact;
@@ -8,6 +9,7 @@ mod delete;
 mod doctor;
 mod drop;
 mod export;
+mod facets;
 mod generate;
 mod get;
 mod import;
@@ -17,10 +19,12 @@ mod measure;
 mod rename;
 mod repair;
 mod salvage;
+mod scroll;
 mod search;
 mod tune;
 mod update;
 mod verify;
+mod why_not;
 
 use std::io::Write;
 use std::path::Path;
@@ -37,13 +41,17 @@ pub(crate) fn run(args: &Args, out: &mut impl Write) -> Result<Exit, Error> {
         Verb::Import(import) => import::run(import, out),
         Verb::Export(export) => export::run(export, out),
         Verb::Search(search) => search::run(search, out),
+        Verb::WhyNot(why_not) => why_not::run(why_not, out),
         Verb::Get(get) => get::run(get, out),
+        Verb::Scroll(scroll) => scroll::run(scroll, out),
+        Verb::Facets(facets) => facets::run(facets, out),
         Verb::Update(update) => update::run(update, out),
         Verb::Delete(delete) => delete::run(delete, out),
         Verb::Compact(compact) => compact::run(compact, out),
         Verb::Count(count) => count::run(count, out),
         Verb::List(target) => list::run(target, out),
         Verb::Rename(rename) => rename::run(rename, out),
+        Verb::Alias(alias) => alias::run(alias, out),
         Verb::Drop(drop) => drop::run(drop, out),
         Verb::Info(target) => info::run(target, out),
         Verb::Verify(verify) => verify::run(verify, out),

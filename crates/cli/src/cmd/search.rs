@@ -3,22 +3,21 @@
 //! Queries are read and answered in groups, so a file of any length needs little memory and the first answers come early.
 
 use std::io::Write;
-use std::num::NonZeroUsize;
 use std::path::Path;
 
 use proxime::{
-    Collection, Explanation, Hit, Key, Metadata, Rows, Score, SearchOptions, TextQuery,
-    VectorSource, metadata_to_json,
+    Collection, Diversity, Explanation, GroupBy, Hit, Key, Metadata, Rows, Score, SearchOptions,
+    TextQuery, VectorSource, metadata_to_json,
 };
 use serde::{Serialize, Serializer};
-use serde_json::json;
+use serde_json::{Value as Json, json};
 
 use crate::args::Search;
 use crate::array::Array;
 use crate::cmd::open_read_only;
 use crate::error::{Error, Exit};
 use crate::print::{self, Clean};
-use crate::typed;
+use crate::{records, typed};
 
 /// Hits held at once.
 const HITS_MAX: usize = 1 << 20;
@@ -31,6 +30,9 @@ const COMPONENTS_MAX: usize = 1 << 24;
 #[derive(Serialize)]
 struct Answer {
     query: usize,
+    /// The value of its records, if it is a group of them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    group: Option<Json>,
     #[serde(serialize_with = "ids_as_json")]
     ids: Vec<Key>,
     distances: Vec<f32>,
@@ -51,6 +53,7 @@ impl Answer {
         let each = |number: fn(&Score) -> f64| scores.map(|all| all.iter().map(number).collect());
         let mut answer = Answer {
             query,
+            group: None,
             ids: Vec::new(),
             distances: Vec::new(),
             scores: each(|score| score.score),
@@ -77,14 +80,7 @@ fn metadata_as_json<S: Serializer>(all: &[Metadata], serializer: S) -> Result<S:
 pub(crate) fn run(args: &Search, out: &mut impl Write) -> Result<Exit, Error> {
     let queries = args.query.as_deref().map(read).transpose()?;
     let collection = open_read_only(&args.db)?.collection(&args.collection)?;
-    let options = SearchOptions {
-        k: args.k,
-        ef: args.ef.map(NonZeroUsize::get),
-        recall: args.recall,
-        exact: args.exact,
-        filter: args.filter.clone(),
-        max_distance: args.max_distance,
-    };
+    let options = args.options();
     let words = args.text.as_ref().map(|text| TextQuery {
         fusion: args.fusion,
         ..TextQuery::new(text, &args.fields)
@@ -104,6 +100,12 @@ pub(crate) fn run(args: &Search, out: &mut impl Write) -> Result<Exit, Error> {
             let found = collection.search_text(words, &options)?;
             print(Answer::of(0, found.hits.hits(0), Some(&found.scores))?)?;
         }
+        (None, Some(queries)) if args.group_by.is_some() => {
+            in_groups(&collection, queries, args, print)?;
+        }
+        (None, Some(queries)) if args.relevance.is_some() => {
+            that_differ(&collection, queries, args, print)?;
+        }
         (None, Some(queries)) => {
             let explained = by_vectors(&collection, queries, &options, args.explain, print)?;
             for how in explained {
@@ -114,8 +116,7 @@ pub(crate) fn run(args: &Search, out: &mut impl Write) -> Result<Exit, Error> {
             }
         }
         (Some(words), Some(queries)) => by_both(&collection, words, queries, &options, print)?,
-        // The parser asks for one of them.
-        (None, None) => {}
+        (None, None) => by_stored(&collection, args, print)?,
     }
     Ok(Exit::Ok)
 }
@@ -170,13 +171,83 @@ fn by_both(
     options: &SearchOptions,
     mut print: impl FnMut(Answer) -> Result<(), Error>,
 ) -> Result<(), Error> {
+    let search =
+        |vector| collection.search_text(&words.clone().vector(vector, words.fusion), options);
+    one_by_one(queries, search, |row, found| {
+        print(Answer::of(row, found.hits.hits(0), Some(&found.scores))?)
+    })
+}
+
+/// An answer for each group.
+fn in_groups(
+    collection: &Collection,
+    queries: &Array,
+    args: &Search,
+    mut print: impl FnMut(Answer) -> Result<(), Error>,
+) -> Result<(), Error> {
+    let by = GroupBy {
+        field: args.group_by.clone().unwrap_or_default(),
+        size: args.group_size.get(),
+    };
+    let options = args.options();
+    let search = |vector: Vec<f32>| collection.search_groups(&vector, &by, &options);
+    one_by_one(queries, search, |row, found| {
+        for (number, value) in found.values.iter().enumerate() {
+            print(Answer {
+                group: Some(typed::value_to_json(value)),
+                ..Answer::of(row, found.hits.hits(number), None)?
+            })?;
+        }
+        Ok(())
+    })
+}
+
+fn that_differ(
+    collection: &Collection,
+    queries: &Array,
+    args: &Search,
+    mut print: impl FnMut(Answer) -> Result<(), Error>,
+) -> Result<(), Error> {
+    let by = Diversity::default();
+    let by = Diversity {
+        relevance: args.relevance.unwrap_or(by.relevance),
+        ..by
+    };
+    let options = args.options();
+    let search = |vector: Vec<f32>| collection.search_diverse(&vector, by, &options);
+    one_by_one(queries, search, |row, found| {
+        print(Answer::of(row, found.hits(0), None)?)
+    })
+}
+
+/// From stored records: a query each, or one of several.
+fn by_stored(
+    collection: &Collection,
+    args: &Search,
+    mut print: impl FnMut(Answer) -> Result<(), Error>,
+) -> Result<(), Error> {
+    let named = |words| records::named(words, args.id_type);
+    let options = args.options();
+    let found = match args.like.is_empty() {
+        true => collection.search_by_id(&named(&args.id)?, &options)?,
+        false => collection.recommend(&named(&args.like)?, &named(&args.unlike)?, &options)?,
+    };
+    for query in 0..found.queries() {
+        print(Answer::of(query, found.hits(query), None)?)?;
+    }
+    Ok(())
+}
+
+fn one_by_one<T>(
+    queries: &Array,
+    search: impl Fn(Vec<f32>) -> proxime::Result<T>,
+    mut print: impl FnMut(usize, T) -> Result<(), Error>,
+) -> Result<(), Error> {
     for row in 0..queries.rows() {
         let mut vector = vec![0.0; queries.dim()];
         queries.read_rows(row, &mut vector)?;
-        let found = collection
-            .search_text(&words.clone().vector(vector, words.fusion), options)
-            .map_err(|e| Error::from_vectors(queries.name(), row, e))?;
-        print(Answer::of(row, found.hits.hits(0), Some(&found.scores))?)?;
+        let found = search(vector).map_err(|e| Error::from_vectors(queries.name(), row, e))?;
+        print(row, found)?;
     }
     Ok(())
 }
@@ -190,6 +261,9 @@ fn write_head(out: &mut impl Write, scored: bool) -> Result<(), Error> {
 }
 
 fn write_table(out: &mut impl Write, answer: &Answer) -> Result<(), Error> {
+    if let Some(group) = &answer.group {
+        writeln!(out, "{:>6} {}", answer.query, Clean(group))?;
+    }
     let hits = answer.ids.iter().zip(&answer.distances);
     for (rank, ((id, distance), metadata)) in hits.zip(&answer.metadata).enumerate() {
         write!(out, "{:>6} {rank:>5} ", answer.query)?;

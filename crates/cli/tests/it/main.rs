@@ -13,6 +13,7 @@ mod generate;
 mod import;
 mod measure;
 mod pipes;
+mod reads;
 mod records;
 mod repair;
 mod round_trip;

@@ -153,7 +153,7 @@ fn collections_are_listed_renamed_and_dropped() {
     let listed = desk.run("list db --json").json();
     assert_eq!(
         listed[0],
-        json!({"name": "default", "records": 3, "dim": 8, "metric": "l2"})
+        json!({"name": "default", "records": 3, "dim": 8, "metric": "l2", "aliases": []})
     );
     assert_eq!(desk.run("rename db b c").out, "b is now c\n");
     for (line, code, culprit) in [
