@@ -33,6 +33,8 @@ PER_CENT = (90, 50, 10, 2, 1, 0.5, 0.1)
 # Of Proxime and of Qdrant there are two for ingest; they do not differ in anything else.
 SEARCHED = ("proxime", "chroma", "lancedb", "qdrant-edge", "milvus-lite")
 SYNCS = "fsync,fdatasync,sync_file_range,msync,sync,syncfs"
+# Syncs of a batch that is on the disk when it is acknowledged; files of an index are synced now and then by others, too.
+SYNCED = 0.9
 # Two numbers of batches, so that what opening and closing sync does not count.
 FEW, MANY = 20, 100
 
@@ -51,13 +53,16 @@ def main() -> None:
     for name in args.data:
         data = datasets.load(name, args.cache, args.fashion)
         print(f"\n## {name}: {data.origin['n']:,} x {data.origin['dim']}, {data.origin['what']}", flush=True)
+        measured = {}
         for what in args.what:
-            results = []
+            results = measured[what] = []
             with args.out.open("a") as out:
                 for result in MEASURES[what](data, engines, args):
                     results.append(result)
                     out.write(json.dumps({"kind": what, "data": name, **data.origin, **about, **result}) + "\n")
             print(f"\n{SHOWN[what](results)}", flush=True)
+        if "syncs" in measured and "ingest" in measured:
+            print(f"\n{shown_levels(measured['syncs'], measured['ingest'])}", flush=True)
 
 
 def run(data: datasets.Dataset, engine: str, what: str, args: argparse.Namespace, **job: object) -> dict | None:
@@ -167,6 +172,22 @@ def shown_ingest(results: list[dict]) -> str:
                 row.append("")
         rows.append(row)
     return table(["engine: rows/s (p50 / p99 ms of a batch)", *(f"batches of {batch:,}" for batch in BATCHES)], rows)
+
+
+def shown_levels(syncs: list[dict], ingest: list[dict]) -> str:
+    """Median rates against the best peer that syncs as much: a batch is on the disk when the call returns, or with the system."""
+    rows = []
+    for level, is_synced in (("on the disk", True), ("with the system", False)):
+        engines = [r["engine"] for r in syncs if (r["syncs_a_batch"] >= SYNCED) == is_synced]
+        for batch in BATCHES:
+            rates = {e: [r["rows_s"] for r in ingest if (r["engine"], r["batch"]) == (e, batch)] for e in engines}
+            medians = {engine: median(of) for engine, of in rates.items() if of}
+            own = {engine: rate for engine, rate in medians.items() if engine.startswith("proxime")}
+            peers = {engine: rate for engine, rate in medians.items() if engine not in own}
+            if own and peers:
+                best, rate = max(peers.items(), key=lambda peer: peer[1]), max(own.values())
+                rows.append([level, f"{batch:,}", f"{rate:,.0f}", f"{best[1]:,.0f} ({best[0]})", f"{rate / best[1]:.1f}"])
+    return table(["durability", "batches of", "proxime rows/s", "best peer", "ratio"], rows)
 
 
 def shown_filtered(results: list[dict]) -> str:

@@ -20,6 +20,8 @@ K = 10
 EFS = (16, 32, 64, 128, 256, 512)
 RECALL = 0.95
 READERS = 4
+# Between two searches of a reader: readers that never pause fill all processors, and wait for each other without any writer.
+PAUSE_SECONDS = 0.004
 # Rows that are stored at once where storing is not what is measured.
 LOAD_ROWS = 5_000
 # The disk has room for so many.
@@ -131,6 +133,7 @@ def beside(store: Store, rows: Rows, batch: int, seconds: float) -> dict:
             before = time.perf_counter()
             store.search(query, K, None)
             taken[number].append(time.perf_counter() - before)
+            time.sleep(PAUSE_SECONDS)
 
     readers = [threading.Thread(target=read, args=(number,)) for number in range(READERS)]
     for reader in readers:
