@@ -118,8 +118,9 @@ fn open_in_each_way<'a>(
             answers.right(damage).contains(&records),
             "{name}, {damage:?}: another answer"
         );
-        // Lazily, what nobody needed was not looked at.
-        let told = damaged == usize::from(answers.closed) || matches!(verify, Verify::Lazy);
+        // Lazily, what nobody needed was not looked at; and a log whose end alone is damaged has all its batches.
+        let silent = matches!(verify, Verify::Lazy) || !name.starts_with("seg-");
+        let told = silent || damaged == 1;
         assert!(told, "{name}, {damage:?}: answered without a word");
         counts.right += 1;
         if !read_only {
