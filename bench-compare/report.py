@@ -1,6 +1,6 @@
 """One page of everything that was measured: curves, bars, tables. No script, no font, nothing fetched.
 
-It measures nothing. It draws the last run on each data set from the files that `build.py`, `search.py` and `lists.py` append to.
+It measures nothing. It draws the last run on each data set from the files that the programs beside it append to.
 
     python bench-compare/report.py out/
 """
@@ -39,6 +39,12 @@ def main() -> None:
     print(f"report: {page}")
 
 
+HEAD = (
+    "<h1>Proxime, measured</h1><p>Proxime beside other libraries: the same data, the same threads, in one run, taking turns. "
+    "Rates are medians of the turns. On a shared machine read the ratios.</p>"
+)
+
+
 def lines(file: Path) -> list[dict]:
     """The results in a file of them; none if it is not there."""
     if not file.exists():
@@ -59,11 +65,13 @@ def document(results: list[dict]) -> str:
     """The whole page."""
     newest = max(results, key=lambda result: result["run"])
     parts = [
-        machine(newest),
+        HEAD,
         *(search(name, of) for name, of in latest(results, lambda r: "curves" in r).items()),
         *(build(name, of) for name, of in latest(results, lambda r: r.get("kind") == "build").items()),
         *(scale(name, of) for name, of in latest(results, lambda r: r.get("kind") == "scale").items()),
         *(lists(name, of) for name, of in latest(results, lambda r: r.get("kind") == "lists").items()),
+        *(ingest(name, of) for name, of in latest(results, lambda r: r.get("kind") == "ingest").items()),
+        machine(newest),
         REPRODUCE,
     ]
     body = "\n".join(parts)
@@ -86,10 +94,7 @@ def machine(result: dict) -> str:
         ["newest run", f"{result['run']}, load {result['load']} when it began"],
         ["versions", versions],
     ]
-    return (
-        "<h1>Proxime, measured</h1><p>Proxime beside other libraries: the same data, the same threads, in one run, taking turns. "
-        "Rates are medians of the turns. On a shared machine read the ratios.</p>" + table(["", ""], rows, "facts")
-    )
+    return f"<section><h2>Machine and versions</h2>{table(['', ''], rows, 'facts')}</section>"
 
 
 def search(name: str, results: list[dict]) -> str:
@@ -186,10 +191,25 @@ def lists(name: str, results: list[dict]) -> str:
     return f"<section><h2>Arrays and lists, {name}</h2><p>{about}</p>{table(head, rows)}</section>"
 
 
+def ingest(name: str, results: list[dict]) -> str:
+    """What the way through Python costs."""
+    rows = []
+    for place in dict.fromkeys(result["place"] for result in results):
+        rust, python = (
+            median(r["seconds"] for r in results if (r["place"], r["way"]) == (place, way)) for way in ("Rust", "Python")
+        )
+        n = results[0]["n"]
+        rows.append([place, number(n / rust), number(n / python), f"{python / rust - 1:+.1%}"])
+    about = "The same batch stored through Rust and through Python, each in a process of its own."
+    head = ["store", "Rust: vectors/s", "Python: vectors/s", "time through Python"]
+    return f"<section><h2>Through Python, {escape(name)}</h2><p>{about}</p>{table(head, rows)}</section>"
+
+
 REPRODUCE = """<section><h2>How to reproduce</h2>
 <pre>cargo xtask bench build --data fashion-784 --fashion FILE.npz --scale
 cargo xtask bench search --data fashion-784 --fashion FILE.npz
 cargo xtask bench lists
+cargo xtask bench ingest
 cargo xtask bench --report out/</pre>
 <p>What is measured, and how, is in <code>bench-compare/README.md</code>. Every figure of this page is a line of
 <code>target/bench-results</code>, with machine, load, versions, revision, data and settings. Curves show the points that no other
