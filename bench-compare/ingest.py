@@ -70,7 +70,7 @@ def stored(program: list[str], rows: np.ndarray, place: str, args: argparse.Name
         command = [*program, *map(str, rows.shape), *store, "--threads", str(args.threads)]
         # What others wrote before must not be this one's wait for the disk.
         subprocess.run(["sync"], check=True)
-        child = subprocess.run(command, input=rows.data, stdout=subprocess.PIPE, check=True)
+        child = subprocess.run(command, input=rows.data.cast("B"), stdout=subprocess.PIPE, check=True)
     return float(child.stdout)
 
 
