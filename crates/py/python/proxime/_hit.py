@@ -19,7 +19,7 @@ class ScoredHit(NamedTuple):
 
     id: "int | str"
     distance: float
-    metadata: "dict[str, Any]"
+    metadata: dict[str, Any]
     score: float
     text_score: float
 
