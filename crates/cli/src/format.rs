@@ -34,12 +34,6 @@ pub(crate) enum Format {
 }
 
 impl Format {
-    /// Whether it has a column for ids and for each field; otherwise it is an array.
-    pub(crate) fn has_columns(self) -> bool {
-        use Format::{Arrow, Csv, Jsonl, Parquet};
-        matches!(self, Jsonl | Csv | Parquet | Arrow)
-    }
-
     /// By what a file's name ends in.
     pub(crate) fn by_suffix(suffix: &str) -> Option<Format> {
         match suffix {

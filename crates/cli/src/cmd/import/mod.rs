@@ -55,7 +55,7 @@ pub(crate) fn run(args: &Import, out: &mut impl Write) -> Result<Exit, Error> {
     let started = Instant::now();
     let format = format(args)?;
     check_options(args, format)?;
-    let (db, counts) = match format.has_columns() {
+    let (db, counts) = match has_columns(format) {
         true => stream_columns(args, format)?,
         false => import_array(args, format)?,
     };
@@ -97,9 +97,15 @@ fn format(args: &Import) -> Result<Format, Error> {
     }
 }
 
+/// Whether there is a column for ids and for each field; otherwise it is an array.
+fn has_columns(format: Format) -> bool {
+    use Format::{Arrow, Csv, Jsonl, Parquet};
+    matches!(format, Jsonl | Csv | Parquet | Arrow)
+}
+
 /// Options that would be ignored.
 fn check_options(args: &Import, format: Format) -> Result<(), Error> {
-    let is_array = !format.has_columns();
+    let is_array = !has_columns(format);
     let beside = args.ids.is_some() || args.metadata.is_some();
     let columns = args.id_column.is_some() || args.vector_columns.is_some();
     let wrong = match () {
