@@ -28,8 +28,9 @@ class Listener:
     def __init__(self, host: str, answer: Callable[[bytes], bytes]) -> None:
         self.key = secrets.token_bytes(32)
         self._answer = answer
-        self._server = _Server((host, 0), self._line)
-        self.address: tuple[str, int] = self._server.server_address[:2]
+        requests: Any = self._line
+        self._server = _Server((host, 0), requests)
+        self.address = (host, int(self._server.server_address[1]))
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
 
     def _line(self, *arguments: Any) -> None:
@@ -125,12 +126,12 @@ def answers(lines: Collection[Line], timeout: float) -> list[tuple[Line, bytes |
         for line in lines:
             selector.register(line, line.events)
         for key, _ in selector.select(timeout):
-            line: Any = key.fileobj
+            ready: Any = key.fileobj
             try:
-                answer = line.move()
+                answer = ready.move()
             except OSError:
-                found.append((line, None))
+                found.append((ready, None))
             else:
                 if answer is not None:
-                    found.append((line, answer))
+                    found.append((ready, answer))
     return found
