@@ -96,7 +96,7 @@ pub use value::{
     DEPTH_MAX, Metadata, Problem, Value, ValueError, metadata_from_json, metadata_to_json,
 };
 pub use why_not::{Presence, WhyNot};
-pub use words::{Fusion, Score, Scored, TextQuery};
+pub use words::{Fusion, Score, Scored, TextQuery, WordCounts};
 
 /// Graph parameters, how a callback stops a call, and what "near" and "rows" mean: from the floors below.
 pub use proxime_core::{Params, Preset, break_if};

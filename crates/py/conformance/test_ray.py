@@ -167,6 +167,18 @@ def test_answers_are_those_without_ray(root, index, truth):
         proxime.ray.open(root, replicas=4)
 
 
+def test_words_are_found_as_without_ray(cluster, tmp_path):
+    texts = [" ".join("red blue fox bird dog".split()[j] for j in range(5) if i >> j & 1) for i in range(1_000)]
+    source = sharded.Source(DIM, "l2", lambda: iter([sharded.Batch(range(1_000), ROWS[:1_000], [{"text": text} for text in texts])]))
+    proxime.ray.build(source, tmp_path / "index", shards=3)
+    with proxime.ray.open(tmp_path / "index") as index, sharded.ShardedIndex.open(tmp_path / "index") as reference:
+        for options in [{}, {"vector": QUERIES[0], "exact": True}]:
+            ours, its = (one.search(text="fox or bird", k=20, include="metadata", **options) for one in (index, reference))
+            np.testing.assert_array_equal(ours.ids, its.ids)
+            np.testing.assert_array_equal(ours.scores, its.scores)
+            assert ours.metadata == its.metadata
+
+
 def test_a_killed_server(index, truth):
     with Load(index, truth) as load:
         kill(index.status()[0]["pid"])

@@ -61,7 +61,7 @@ class Fake(_call.Peer):
 
 def search(*peers, replicas=2, shards=3, timeout=10.0, patient=True, queries=QUERIES, turn=0):
     view = _call.View(1, _shards.Manifest(4, "l2", tuple(_shards.Shard(f"s{j}", "", 1) for j in range(shards))), peers, replicas)
-    call = _call.Call(view, _call.Pace(), turn, (queries, 1, {}), patient)
+    call = _call.Call(view, _call.Pace(), turn, ("near", queries, 1, {}), few=True, patient=patient)
     return [None if found is None else found[0][0, 0] for found in call.run(time.monotonic() + timeout)], call
 
 
@@ -173,7 +173,7 @@ def test_a_server_answers_for_an_old_index_while_it_goes_over_to_new_ones(tmp_pa
         sharded.build(rows[:n], tmp_path, shards=2, metric="l2")
     server = _server.Server(tmp_path)
     monkeypatch.setattr(_shards.Shard, "__hash__", lambda shard: time.sleep(0.001) or hash(shard.folder))
-    wanted = {n: pickle.loads(server._answer(pickle.dumps((n, [0, 1], QUERIES, 5, {})))) for n in [1, 2, 3]}
+    wanted = {n: pickle.loads(server._answer(pickle.dumps((n, [0, 1], "near", QUERIES, 5, {})))) for n in [1, 2, 3]}
     stop = threading.Event()
 
     def load():
@@ -187,7 +187,7 @@ def test_a_server_answers_for_an_old_index_while_it_goes_over_to_new_ones(tmp_pa
     try:
         for turn in range(60):
             number = turn % 3 + 1
-            found = pickle.loads(server._answer(pickle.dumps((number, [0, 1], QUERIES, 5, {}))))
+            found = pickle.loads(server._answer(pickle.dumps((number, [0, 1], "near", QUERIES, 5, {}))))
             assert not isinstance(found, Exception), found
             for ours, its in zip(found, wanted[number]):
                 np.testing.assert_array_equal(ours[0], its[0])
@@ -208,8 +208,8 @@ def test_a_damaged_shard_is_no_answer_and_a_wrong_option_is_an_error(tmp_path):
     wrong = server.load(1, [0, 1])
     assert set(wrong) == {0}
     assert isinstance(wrong[0], Error)
-    found = pickle.loads(server._answer(pickle.dumps((1, [0, 1], QUERIES, 5, {}))))
+    found = pickle.loads(server._answer(pickle.dumps((1, [0, 1], "near", QUERIES, 5, {}))))
     assert found[0] is None
     assert found[1] is not None
-    error = pickle.loads(server._answer(pickle.dumps((1, [1], QUERIES[:, :3], 5, {}))))
+    error = pickle.loads(server._answer(pickle.dumps((1, [1], "near", QUERIES[:, :3], 5, {}))))
     assert isinstance(error, ValueError)

@@ -66,6 +66,40 @@ def test_ids_metadata_and_filters(tmp_path):
             index.search(QUERIES, include="vectors")
 
 
+@pytest.mark.parametrize("shards", [1, 3])
+def test_a_search_by_words_is_that_of_one_collection(tmp_path, shards):
+    """Ids, order and scores to the last bit, in shards of which none has the counts of all."""
+    random = np.random.default_rng(11)
+    kinds = [str, int, lambda i: uuid.UUID(int=i), lambda i: b"%d" % i]
+    ids = [kinds[i % 4](i) for i in range(N)]
+    names = np.array(["fox", "bird", "dog", "red", "blue", "jumps", "over", "lazy"])
+    texts = [" ".join(random.choice(names, random.integers(0, 9), p=np.arange(8, 0, -1) / 36)) for _ in range(N)]
+    metadata = [{"text": text, "i": i} for i, text in enumerate(texts)]
+    build(source(ids, metadata=metadata), tmp_path, shards=shards)
+    whole = proxime.open(":memory:").create_collection("c", DIM, "l2")
+    whole.upsert(ids, ROWS, metadata)
+    with ShardedIndex.open(tmp_path) as index:
+        for text in ["lazy", "red fox fox", "nothing", "", "blue lazy over jumps"]:
+            for fusion in [None, "rrf", "dbsf", (1, 0.3)]:
+                for options in [{}, {"where": "i < 100"}]:
+                    both = {} if fusion is None else {"vector": QUERIES[1], "fusion": fusion, "exact": True}
+                    ours = index.search(text=text, k=7, include="metadata", **both, **options)
+                    its = whole.search(text=text, k=7, **both, **options)
+                    assert list(ours.ids) == [hit.id for hit in its]
+                    np.testing.assert_array_equal(ours.scores, its.scores)
+                    np.testing.assert_array_equal(ours.text_scores, its.text_scores)
+                    np.testing.assert_array_equal(ours.distances, its.distances)
+                    assert ours.metadata == [hit.metadata for hit in its]
+        with pytest.raises(proxime.ParameterError):
+            index.search(QUERIES, text="fox")
+        with pytest.raises(proxime.ParameterError):
+            index.search()
+        with pytest.raises(proxime.ParameterError):
+            index.search(text="fox", vector=QUERIES[0], max_distance=1)
+        with pytest.raises(proxime.ParameterError):
+            index.search(text="fox", fields=[])
+
+
 def test_the_home_of_an_id_is_the_same_for_ever():
     homes = [0, 789, 67, 533, 485, 495, 649, 29]
     ids = [0, 1, -1, 2**63 - 1, "0", "ä", b"0", uuid.UUID(int=7)]

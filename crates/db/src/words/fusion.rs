@@ -40,8 +40,9 @@ impl Fusion {
         })
     }
 
-    /// What the members of the list by vector get; `scores` are best first, larger is better.
-    pub(crate) fn of_vectors(self, scores: &[f64]) -> Vec<f64> {
+    /// What the members of the list by vector get; `scores` are best first, larger is better: negated distances. For lists of several
+    /// collections that are searched as one; [`search_text`](crate::Collection::search_text) does it by itself.
+    pub fn of_vectors(self, scores: &[f64]) -> Vec<f64> {
         match self {
             Fusion::Weights { vector, .. } => scaled(scores, vector),
             _ => self.unweighted(scores),
@@ -49,7 +50,7 @@ impl Fusion {
     }
 
     /// The same of the list by words.
-    pub(crate) fn of_texts(self, scores: &[f64]) -> Vec<f64> {
+    pub fn of_texts(self, scores: &[f64]) -> Vec<f64> {
         match self {
             Fusion::Weights { text, .. } => scaled(scores, text),
             _ => self.unweighted(scores),

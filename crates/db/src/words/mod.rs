@@ -14,7 +14,8 @@ use proxime_core::Candidate;
 
 pub use fusion::Fusion;
 pub(crate) use index::{Fields, WordIndex};
-use rank::{Bm25, Ranked};
+pub use rank::WordCounts;
+use rank::{Bm25, Ranked, word_counts};
 
 use crate::collection::choose;
 use crate::search::{Chosen, Place};
@@ -54,6 +55,11 @@ pub struct TextQuery {
     pub vector: Option<Vec<f32>>,
     /// How what words find and what is near are put together.
     pub fusion: Fusion,
+    /// How many of the nearest, and of the best by words, are looked at when both are put together; `None`: `max(10 k, 100)`. What is in neither of
+    /// these lists is not found.
+    pub depth: Option<usize>,
+    /// The counts to score by, where more records than those of this collection are searched as one.
+    pub counts: Option<WordCounts>,
 }
 
 impl TextQuery {
@@ -67,6 +73,8 @@ impl TextQuery {
             fields: fields.into_iter().map(Into::into).collect(),
             vector: None,
             fusion: Fusion::default(),
+            depth: None,
+            counts: None,
         }
     }
 
@@ -114,23 +122,25 @@ impl Collection {
     /// The records that answer the words best by BM25, or that come first when this and nearness are put together.
     ///
     /// By words alone: always `min(k, records with at least one of the words)` hits. With a vector: `min(k, len)`, or with a filter as many as
-    /// it is true of; only `max_distance` makes them fewer. Scores depend on the records that are there, not on how they
+    /// it is true of; only `max_distance`, and a `depth` below `k`, make them fewer. Scores depend on the records that are there, not on how they
     /// were written, and not on the filter. Equal scores are in the order of ids.
     ///
     /// Errors: those of [`Collection::search`]; no field, or a wrong one; a text beyond 1 MiB; a weight below 0; `max_distance` without a vector.
     /// Cost: the rows with one of the words are looked at; the first time, all texts in these fields. With a vector, a search for
-    /// `max(10 k, 100)` more.
+    /// `depth` more.
     pub fn search_text(&self, query: &TextQuery, options: &SearchOptions) -> Result<Scored> {
         query.check()?;
         let fields = Fields::from_paths(&query.fields)?;
         let view = self.view()?;
         let chosen = options.filter.as_ref().map(|filter| choose(&view, filter));
         let chosen = chosen.transpose()?;
-        let words = Bm25::new(&view, &fields, &query.text)?;
+        let words = Bm25::new(&view, &fields, &query.text, query.counts.as_ref())?;
         let scored = match &query.vector {
             None => by_words(&words, chosen.as_deref(), options)?,
             Some(vector) => {
-                let query = (Rows::new(vector, vector.len())?, query.fusion);
+                let depth = options.k.saturating_mul(CANDIDATES_PER_HIT);
+                let depth = query.depth.unwrap_or(depth.max(CANDIDATES_MIN));
+                let query = (Rows::new(vector, vector.len())?, query.fusion, depth);
                 self.by_both(&view, &words, query, chosen.as_deref(), options)?
             }
         };
@@ -141,16 +151,24 @@ impl Collection {
         })
     }
 
+    /// What scores of this query depend on besides the record: see [`WordCounts`]. Whether the query has a vector, and counts of its own, makes no difference.
+    ///
+    /// Errors and cost: those of [`search_text`](Collection::search_text) by words alone.
+    pub fn word_counts(&self, query: &TextQuery) -> Result<WordCounts> {
+        query.check()?;
+        let fields = Fields::from_paths(&query.fields)?;
+        word_counts(&*self.view()?, &fields, &query.text)
+    }
+
     fn by_both(
         &self,
         view: &View,
         words: &Bm25<'_>,
-        (vector, fusion): (Rows<'_, f32>, Fusion),
+        (vector, fusion, depth): (Rows<'_, f32>, Fusion, usize),
         chosen: Option<&[Chosen]>,
         options: &SearchOptions,
     ) -> Result<Vec<(Place, Score)>> {
         let plan = self.plan(vector, options)?;
-        let depth = (options.k.saturating_mul(CANDIDATES_PER_HIT)).max(CANDIDATES_MIN);
         let near = self.run(view, vector, plan.with_k(depth), options.recall, chosen)?;
         let near: Vec<Place> = near.into_iter().flatten().collect();
         let mut also: Vec<Ranked> = near.iter().map(Ranked::unscored).collect();

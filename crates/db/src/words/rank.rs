@@ -5,7 +5,7 @@
 //! twice. Source: Robertson and Zaragoza 2009, with the logarithm that Lucene keeps above zero.
 //!
 //! `n`, `df` and the mean are of all records that count and have a text: deleted ones are in none of them, filtered ones are, and
-//! how records are spread over segments cannot be told from a score.
+//! how records are spread over segments cannot be told from a score; nor over collections, if the query brings the counts of all.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -19,6 +19,32 @@ use crate::snapshot::{Part, View};
 
 const K1: f64 = 1.2;
 const B: f64 = 0.75;
+
+/// How often words are in the texts of a collection, or of several: what scores of BM25 depend on besides a record.
+///
+/// Counts of collections are added up with [`add`](WordCounts::add); with the sum in [`TextQuery::counts`](crate::TextQuery) each of them gives the
+/// scores of one collection that has all records.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct WordCounts {
+    /// Records with any word at all in these fields.
+    pub texts: u64,
+    /// All their words, repeated ones too.
+    pub words: u64,
+    /// Of each word of the query, how many records have it.
+    pub texts_with: BTreeMap<String, u64>,
+}
+
+impl WordCounts {
+    /// Adds those of other records. Sums that are beyond 64 bits stay at the limit.
+    pub fn add(&mut self, other: &WordCounts) {
+        self.texts = self.texts.saturating_add(other.texts);
+        self.words = self.words.saturating_add(other.words);
+        for (word, texts) in &other.texts_with {
+            let sum = self.texts_with.entry(word.clone()).or_default();
+            *sum = sum.saturating_add(*texts);
+        }
+    }
+}
 
 /// A record with at least one of the words.
 #[derive(Clone, Copy, Debug)]
@@ -56,31 +82,71 @@ pub(crate) struct Bm25<'a> {
     mean_length: f64,
 }
 
+/// The words of a query, and how often it has each.
+fn wanted(text: &str) -> BTreeMap<String, f64> {
+    let mut wanted: BTreeMap<String, f64> = BTreeMap::new();
+    split(text, |word| {
+        *wanted.entry(word.to_owned()).or_default() += 1.0
+    });
+    wanted
+}
+
+/// Of each part of a view.
+fn indexes(view: &View, fields: &Fields) -> Result<Vec<Arc<WordIndex>>> {
+    let indexes = view.parts.iter().map(|part| part.segment.words(fields));
+    indexes.collect()
+}
+
+/// Cost: the rows with these words are read; the first time, all texts.
+pub(crate) fn word_counts(view: &View, fields: &Fields, text: &str) -> Result<WordCounts> {
+    Ok(counted(view, &indexes(view, fields)?, wanted(text).keys()))
+}
+
+fn counted<'w>(
+    view: &View,
+    indexes: &[Arc<WordIndex>],
+    words: impl Iterator<Item = &'w String>,
+) -> WordCounts {
+    let parts = || view.parts.iter().zip(indexes);
+    let sizes = parts().map(|(part, index)| index.texts_and_words(part.hidden.iter()));
+    let (texts, all) = sizes.fold((0, 0), |all, some| (all.0 + some.0, all.1 + some.1));
+    let with = |word: &String| {
+        let some = parts().map(|(part, index)| rows_with(part, index, word).count() as u64);
+        (word.clone(), some.sum())
+    };
+    WordCounts {
+        texts,
+        words: all,
+        texts_with: words.map(with).collect(),
+    }
+}
+
 impl<'a> Bm25<'a> {
-    /// Cost: the rows with these words are read; the first time, all texts.
-    pub(crate) fn new(view: &'a View, fields: &Fields, text: &str) -> Result<Bm25<'a>> {
-        let indexes = view.parts.iter().map(|part| part.segment.words(fields));
-        let indexes = indexes.collect::<Result<Vec<_>>>()?;
-        let parts = || view.parts.iter().zip(&indexes);
-        let sizes = parts().map(|(part, index)| index.texts_and_words(part.hidden.iter()));
-        let (n, length) = sizes.fold((0, 0), |all, some| (all.0 + some.0, all.1 + some.1));
-        let mut counts: BTreeMap<String, f64> = BTreeMap::new();
-        split(text, |word| {
-            *counts.entry(word.to_owned()).or_default() += 1.0
-        });
-        let weighed = counts.into_iter().map(|(word, count)| {
-            let df: usize = parts()
-                .map(|(part, index)| rows_with(part, index, &word).count())
-                .sum();
-            let idf = (1.0 + (n as f64 - df as f64 + 0.5) / (df as f64 + 0.5)).ln();
+    /// `counts`: those to score by, unless they are the view's own. Cost: that of `word_counts`.
+    pub(crate) fn new(
+        view: &'a View,
+        fields: &Fields,
+        text: &str,
+        counts: Option<&WordCounts>,
+    ) -> Result<Bm25<'a>> {
+        let indexes = indexes(view, fields)?;
+        let wanted = wanted(text);
+        let counts = match counts {
+            Some(counts) => counts,
+            None => &counted(view, &indexes, wanted.keys()),
+        };
+        let n = counts.texts as f64;
+        let weighed = wanted.into_iter().map(|(word, count)| {
+            let df = counts.texts_with.get(&word).copied().unwrap_or_default() as f64;
+            // Of a caller's counts, `df` may be larger than `n`.
+            let idf = (1.0 + ((n - df + 0.5) / (df + 0.5)).max(0.0)).ln();
             (word, count * idf)
         });
-        let words = weighed.collect();
         Ok(Bm25 {
             view,
-            words,
-            mean_length: length as f64 / n.max(1) as f64,
             indexes,
+            words: weighed.collect(),
+            mean_length: counts.words as f64 / n.max(1.0),
         })
     }
 

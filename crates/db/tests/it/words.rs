@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 use proxime::{
     Batch, Collection, Database, Error, Fusion, Key, Metadata, OpenOptions, Scored, SearchOptions,
-    TextQuery, Value, Verify, field,
+    TextQuery, Value, Verify, WordCounts, field,
 };
 
 use crate::support::{in_memory, l2, object, points, rows, threads};
@@ -147,6 +147,35 @@ proptest! {
         let found = c.search_text(&query(&wanted), &filter).unwrap();
         let some = truth.into_iter().filter(|(id, _)| records[id].1 >= 1).collect();
         assert_best(&scores(&found), &some, k);
+    }
+
+    #[test]
+    fn with_the_counts_of_all_parts_of_the_records_score_like_the_whole(
+        records in prop::collection::vec(record(), 3..60),
+        wanted in prop::collection::vec(0..WORDS.len(), 0..4),
+        parts in 1..4usize,
+    ) {
+        let data = points(60, DIM);
+        let records: Vec<_> = (0i64..).zip(records).collect();
+        let (_db, whole) = in_memory(DIM);
+        upsert(&whole, &records, &data);
+        let collections: Vec<_> = (0..parts).map(|_| in_memory(DIM)).collect();
+        let mut query = query(&wanted);
+        let mut all = WordCounts::default();
+        for (part, (_db, c)) in collections.iter().enumerate() {
+            let own: Vec<_> = records.iter().skip(part).step_by(parts).cloned().collect();
+            upsert(c, &own, &data);
+            all.add(&c.word_counts(&query).unwrap());
+        }
+        prop_assert_eq!(&all, &whole.word_counts(&query).unwrap());
+        let truth = scores(&whole.search_text(&query, &SearchOptions::k(100)).unwrap());
+        query.counts = Some(all);
+        let mut found: Vec<_> = collections
+            .iter()
+            .flat_map(|(_db, c)| scores(&c.search_text(&query, &SearchOptions::k(100)).unwrap()))
+            .collect();
+        found.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
+        prop_assert_eq!(found, truth);
     }
 
     #[test]

@@ -27,7 +27,7 @@ from ._types import (
     ZeroCopy,
 )
 
-__all__ = ["Collection", "Database", "Hits", "Transaction", "__version__", "open", "restore", "salvage"]
+__all__ = ["Collection", "Database", "Hits", "Transaction", "__version__", "fused", "open", "restore", "salvage"]
 __version__: str
 
 def open(
@@ -38,6 +38,9 @@ def open(
     durability: Literal["always", "batch", "os"] = "always",
     verify: Literal["full", "lazy"] = "full",
 ) -> Database: ...
+def fused(
+    fusion: Fusion | None, distances: Sequence[float], scores: Sequence[float]
+) -> tuple[list[float], list[float]]: ...
 def salvage(
     source: str | PathLike[str], dest: str | PathLike[str], *, progress: Progress | None = None
 ) -> dict[str, Any]: ...
@@ -328,6 +331,8 @@ class Collection:
         text: str | None = None,
         fields: str | Sequence[str] = "text",
         fusion: Fusion = "rrf",
+        depth: int | None = None,
+        counts: Mapping[str, Any] | None = None,
         where: Where | None = None,
         params: Mapping[str, Any] | None = None,
         ef: int | None = None,
@@ -337,6 +342,7 @@ class Collection:
         include: Include | Sequence[Include] = (),
         explain: Literal[False] = False,
     ) -> Hits: ...
+    def word_counts(self, text: str, fields: str | Sequence[str] = "text") -> dict[str, Any]: ...
     def count(self, where: Where | None = None, params: Mapping[str, Any] | None = None) -> int: ...
     def measure_recall(
         self, queries: Queries, k: int = 10, *, ef: int | None = None, recall: float | None = None

@@ -139,6 +139,7 @@ class AsyncCollection(_Async[Collection]):
     search_diverse = _awaited(Collection.search_diverse)
     search_each = _awaited(Collection.search_each)
     why_not = _awaited(Collection.why_not)
+    word_counts = _awaited(Collection.word_counts)
     count = _awaited(Collection.count)
     measure_recall = _awaited(Collection.measure_recall)
     stats = _awaited(Collection.stats)

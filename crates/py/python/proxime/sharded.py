@@ -15,7 +15,7 @@ One process searches all shards here. `proxime.ray` searches the same folder wit
 
 import shutil
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from os import PathLike, fspath
 from pathlib import Path
@@ -25,7 +25,7 @@ from typing import Any, Literal, Self, TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from . import _shards
+from . import _shards, _words
 from .exceptions import ParameterError
 from .migrate import Batch, Source
 
@@ -43,7 +43,7 @@ class Answer:
 
     `coverage` is the share of all records that were looked at, and `missing` has the numbers of the shards that were not. All
     there is is right: below a coverage of 1, nearer ones may be absent. Where distances are equal, the order is that of the
-    shards, and within a shard its own; it never depends on which answers first.
+    shards, and within a shard its own; it never depends on which answers first. A search by words has `scores`, larger first, and `text_scores`.
     """
 
     ids: NDArray[Any]
@@ -51,6 +51,8 @@ class Answer:
     metadata: list[Any] | None = None
     coverage: float = 1.0
     missing: tuple[int, ...] = ()
+    scores: NDArray[np.float64] | None = None
+    text_scores: NDArray[np.float64] | None = None
 
 
 def build(
@@ -116,13 +118,31 @@ class ShardedIndex:
         opened = [_shards.open_shard(self._root, number, shard, self._threads) for shard in manifest.shards]
         self._number, self._manifest, self._opened = number, manifest, opened
 
-    def search(self, queries: ArrayLike, k: int = 10, **options: Any) -> Answer:
+    def search(
+        self,
+        queries: ArrayLike | None = None,
+        k: int = 10,
+        *,
+        vector: ArrayLike | None = None,
+        text: str | None = None,
+        fields: str | Sequence[str] = "text",
+        fusion: Any = "rrf",
+        **options: Any,
+    ) -> Answer:
         """The `k` nearest records of each query. `options` are those of `Collection.search`: `where`, `ef`, `recall`, `exact`, and
         `include="metadata"`. Every shard gives its own `k`, so nothing is lost by merging; with `exact=True` the answer is exact.
+
+        `text`: search by words, too, or with neither `queries` nor `vector` by words alone, as `Collection.search` does, for one query. Scores are those of a
+        collection that has all records.
         """
-        rows = np.atleast_2d(np.asarray(queries, np.float32))
-        parts = [search_shard(collection, rows, k, options) for _, collection in self._opened]
-        return shaped(merge(parts, k), queries)
+        if text is not None:
+            return by_words(self._ask, text, queries, vector, k, fields, fusion, options)[0]
+        given = one_of(queries, vector)
+        rows = np.atleast_2d(np.asarray(given, np.float32))
+        return shaped(merge(self._ask("near", rows, k, options), k), given)
+
+    def _ask(self, what: str, *arguments: Any) -> list[Any]:
+        return [CALLS[what](collection, *arguments) for _, collection in self._opened]
 
     def get(self, id: Any) -> dict[str, Any] | None:
         """One record, from the one shard that can have it."""
@@ -164,10 +184,38 @@ class ShardedIndex:
 
 def search_shard(collection: Any, queries: NDArray[np.float32], k: int, options: dict[str, Any]) -> Part:
     """Ids and distances `[queries, hits]`, and metadata if `options` ask for it."""
-    if options.get("include", ()) not in ((), "metadata", ["metadata"], ("metadata",)) or "max_distance" in options:
-        raise ParameterError("searches over shards include metadata or nothing, and have no max_distance")
+    _check(options)
     found = collection.search(queries, k, **options)
     return found[0], found[1], found[2] if len(found) > 2 else None
+
+
+def _check(options: dict[str, Any]) -> None:
+    if options.get("include", ()) not in ((), "metadata", ["metadata"], ("metadata",)) or "max_distance" in options:
+        raise ParameterError("searches over shards include metadata or nothing, and have no max_distance")
+
+
+#: What shards can be asked for.
+CALLS: dict[str, Callable[..., Any]] = {"near": search_shard, "counts": _words.counts, "words": _words.of_shard}
+
+
+def by_words(
+    ask: _words.Ask, text: str, queries: Any, vector: Any, k: int, fields: Any, fusion: Any, options: dict[str, Any]
+) -> tuple[Answer, set[int]]:
+    """A search by words over shards that `ask` asks, and which of them did not answer."""
+    _check(options)
+    given = None if queries is None and vector is None else np.asarray(one_of(queries, vector), np.float32)
+    if given is not None and given.ndim != 1:
+        raise ParameterError("a search by words has one query")
+    found, missing = _words.search(ask, text, given, k, fields, fusion, options)
+    metadata = [one[3] for _, one in found] if "metadata" in (options.get("include") or ()) else None
+    return Answer(metadata=metadata, **_words.as_arrays(found)), missing
+
+
+def one_of(queries: Any, vector: Any) -> Any:
+    """Either name will do."""
+    if (queries is None) == (vector is None):
+        raise ParameterError("a search needs queries, vector or text, and not two of the first")
+    return vector if queries is None else queries
 
 
 def merge(parts: Sequence[Part], k: int) -> Answer:

@@ -9,6 +9,7 @@ use pyo3::types::PyDict;
 
 use super::{Collection, one_or_more, unwrapped};
 use crate::hits::{Answers, Hits, Include};
+use crate::words::How;
 use crate::{args, arrays, call, error, filters, keys, options, text, values, words};
 
 impl Collection {
@@ -95,7 +96,8 @@ impl Collection {
     /// `text`: search for words, too, or with neither `queries` nor `vector` for words alone: records that have any of them, in the metadata's
     /// `fields`, a str or a list of these, by BM25. `vector`: one query, in place of `queries`. `fusion`: how nearness and
     /// words are put together: "rrf", by ranks; "dbsf", by the distribution of scores; or two weights `(vector, text)` for scores from 0 to 1.
-    /// The answer is `Hits` with `scores`, larger first, and `text_scores`.
+    /// The answer is `Hits` with `scores`, larger first, and `text_scores`. `depth`: how many of the nearest and of the best by words are looked at for both, `max(10 k, 100)` unless given.
+    /// `counts`: those to score by, of more records than these; see `word_counts`.
     ///
     /// >>> import numpy as np, proxime
     /// >>> docs = proxime.open(":memory:").create_collection("docs", dim=2)
@@ -118,8 +120,8 @@ impl Collection {
     /// >>> how["segments"][0]["vector_scans"], how["segments"][0]["vectors_read"]
     /// (1, 2)
     #[pyo3(
-        signature = (queries=None, k=None, *, vector=None, text=None, fields=None, fusion=None, r#where=None, params=None, ef=None, recall=None, exact=false, max_distance=None, include=None, explain=false),
-        text_signature = "($self, queries=None, k=10, *, vector=None, text=None, fields='text', fusion='rrf', where=None, params=None, ef=None, recall=None, exact=False, max_distance=None, include=(), explain=False)"
+        signature = (queries=None, k=None, *, vector=None, text=None, fields=None, fusion=None, depth=None, counts=None, r#where=None, params=None, ef=None, recall=None, exact=false, max_distance=None, include=None, explain=false),
+        text_signature = "($self, queries=None, k=10, *, vector=None, text=None, fields='text', fusion='rrf', depth=None, counts=None, where=None, params=None, ef=None, recall=None, exact=False, max_distance=None, include=(), explain=False)"
     )]
     #[expect(
         clippy::too_many_arguments,
@@ -134,6 +136,8 @@ impl Collection {
         text: Option<&Bound<'py, PyAny>>,
         fields: Option<&Bound<'py, PyAny>>,
         fusion: Option<&Bound<'py, PyAny>>,
+        depth: Option<&Bound<'py, PyAny>>,
+        counts: Option<&Bound<'py, PyAny>>,
         r#where: Option<&Bound<'py, PyAny>>,
         params: Option<&Bound<'py, PyAny>>,
         ef: Option<&Bound<'py, PyAny>>,
@@ -150,6 +154,12 @@ impl Collection {
             ..plain_options(k, ef, recall, exact)?
         };
         let include = Include::from_py(include)?;
+        let depth = args::optional_count("depth", depth)?;
+        let how = How {
+            fusion,
+            depth,
+            counts,
+        };
         if queries.is_some() && vector.is_some() {
             return Err(PyTypeError::new_err("queries or vector, not both"));
         }
@@ -159,16 +169,39 @@ impl Collection {
             )),
             (Some(text), vector) => {
                 let vector = vector.map(|vector| self.one_query(vector)).transpose()?;
-                let query = words::query(text, fields, vector, fusion)?;
+                let query = words::query(text, fields, vector, &how)?;
                 let found = call::detached(py, || self.inner.search_text(&query, &options))?;
                 let hits = Hits::scored(found, self.dim());
                 Ok(Bound::new(py, hits)?.into_any())
             }
             (None, Some(queries)) => {
-                words::check_none(fields, fusion)?;
+                words::check_none(fields, &how)?;
                 self.answer(queries, &options, &include, explain)
             }
             (None, None) => Err(PyTypeError::new_err("search needs queries, vector or text")),
+        })
+    }
+
+    /// What scores of a search with this `text` depend on besides the record: `{"texts": records with any words in these fields, "words": how many
+    /// words these have, "texts_with": for each word of `text` the records that have it}`. Where several collections are searched as one, each gets the
+    /// sum of all as `counts` of `search`, and gives the scores of one that has all records.
+    ///
+    /// >>> import numpy as np, proxime
+    /// >>> docs = proxime.open(":memory:").create_collection("docs", dim=2)
+    /// >>> docs.upsert(["a", "b"], np.eye(2), {"text": ["A red fox.", "The blue bird."]})
+    /// >>> docs.word_counts("Bird")
+    /// {'texts': 2, 'words': 6, 'texts_with': {'bird': 1}}
+    #[pyo3(signature = (text, fields=None), text_signature = "($self, text, fields='text')")]
+    fn word_counts<'py>(
+        &self,
+        py: Python<'py>,
+        text: &Bound<'py, PyAny>,
+        fields: Option<&Bound<'py, PyAny>>,
+    ) -> PyResult<Bound<'py, PyDict>> {
+        let query = words::query(text, fields, None, &How::default())?;
+        call::guarded(py, || {
+            let counts = call::detached(py, || self.inner.word_counts(&query))?;
+            words::counts_to_py(py, counts)
         })
     }
 

@@ -9,11 +9,9 @@ from typing import Any
 
 import numpy as np
 import ray
-from numpy.typing import NDArray
 
 from .. import _shards
 from ..exceptions import StorageError
-from ..sharded import Part
 from ._wire import Line, answers
 
 #: How long a server that failed or was too slow is asked last.
@@ -23,8 +21,6 @@ _AGAIN_S = 0.05
 #: A hedge goes out when a call takes longer than 95 % of the last ones did; before there are enough of them, after this.
 _HEDGE_FIRST_S = 0.05
 _HEDGE_MIN_S = 0.01
-#: Up to so many queries what a call costs is messages, and few servers are asked; with more it is work, which all share.
-_FEW_QUERIES = 32
 
 
 class ShardUnavailableError(StorageError):
@@ -145,24 +141,24 @@ class _Request:
 class Call:
     """One search: which shards have answered, who has been asked for what, and when a second is asked."""
 
-    def __init__(self, view: View, pace: Pace, turn: int, arguments: tuple[NDArray[np.float32], int, Any], patient: bool) -> None:
+    def __init__(self, view: View, pace: Pace, turn: int, arguments: tuple[Any, ...], *, few: bool, patient: bool) -> None:
         self._view = view
         self._pace = pace
         self._arguments = arguments
         #: Whether a shard whose servers have all failed is asked for again.
         self._patient = patient
         shards = range(len(view.manifest.shards))
-        self._parts: list[Part | None] = [None for _ in shards]
+        self._parts: list[Any] = [None for _ in shards]
         # Whom to ask for each shard: in turn, and those last that failed lately.
         suspects = {i for i, peer in enumerate(view.peers) if peer.suspect()}
         turned = [view.homes(j, turn) for j in shards]
-        few = few_servers(turned, suspects, turn) if len(arguments[0]) <= _FEW_QUERIES else set()
-        self._left = [sorted(homes, key=lambda i: (i in suspects, i not in few)) for homes in turned]
+        chosen = few_servers(turned, suspects, turn) if few else set()
+        self._left = [sorted(homes, key=lambda i: (i in suspects, i not in chosen)) for homes in turned]
         self._requests: dict[Line, _Request] = {}
         self._again: dict[int, float] = {}
         self.hedges = 0
 
-    def run(self, deadline: float) -> list[Part | None]:
+    def run(self, deadline: float) -> list[Any]:
         """What each shard has found; None where no replica answered in time. Errors: those of a wrong request."""
         hedge = self._pace.hedge_s
         try:

@@ -16,7 +16,7 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from .. import __version__, _shards
 from ..exceptions import ClosedError, ParameterError, UnsupportedError
-from ..sharded import Answer, merge, shaped
+from ..sharded import Answer, by_words, merge, one_of, shaped
 from ._build import environment
 from ._call import SUSPECT_S, Call, Pace, Peer, ShardUnavailableError, View
 from ._server import Server
@@ -24,6 +24,8 @@ from ._server import Server
 _NAMESPACE = "proxime"
 #: How long a server may take to start.
 _START_S = 30.0
+#: Up to so many queries what a call costs is messages, and few servers are asked; with more it is work, which all share.
+_FEW_QUERIES = 32
 
 
 def open(uri: str | PathLike[str], *, replicas: int = 2, servers: int | None = None, cpus: float = 1) -> "RayIndex":
@@ -120,14 +122,18 @@ class RayIndex:
 
     def search(
         self,
-        queries: ArrayLike,
+        queries: ArrayLike | None = None,
         k: int = 10,
         *,
+        vector: ArrayLike | None = None,
+        text: str | None = None,
+        fields: str | Sequence[str] = "text",
+        fusion: Any = "rrf",
         timeout: float = 10.0,
         partial: Literal["error", "allow"] = "error",
         **options: Any,
     ) -> Answer:
-        """The `k` nearest records of each query, as `ShardedIndex.search` finds them.
+        """The `k` nearest records of each query, or those that a search by words puts first, as `ShardedIndex.search` finds them.
 
         While a replica of each shard is alive, the answer is complete. Where none answers within `timeout` seconds: an error with
         `partial="error"`. With `"allow"`, as soon as there is none left to ask: the nearest of the rows that were searched, with their
@@ -139,18 +145,32 @@ class RayIndex:
         view = self._view
         if not view.peers:
             raise ClosedError("the index is closed")
-        rows = np.atleast_2d(np.asarray(queries, np.float32))
-        call = Call(view, self._pace, next(self._turns), (rows, k, options), patient=partial == "error")
-        parts = call.run(deadline)
-        self._hedges += call.hedges
-        missing = tuple(j for j, part in enumerate(parts) if part is None)
-        if missing and (partial == "error" or len(missing) == len(parts)):
+
+        def ask(*arguments: Any, few: bool = True) -> list[Any]:
+            call = Call(view, self._pace, next(self._turns), arguments, few=few, patient=partial == "error")
+            parts = call.run(deadline)
+            self._hedges += call.hedges
+            return parts
+
+        if text is not None:
+            answer, lost = by_words(ask, text, queries, vector, k, fields, fusion, options)
+            return self._covering(view, answer, lost, partial)
+        given = one_of(queries, vector)
+        rows = np.atleast_2d(np.asarray(given, np.float32))
+        parts = ask("near", rows, k, options, few=len(rows) <= _FEW_QUERIES)
+        lost = {j for j, part in enumerate(parts) if part is None}
+        there = [part for part in parts if part is not None]
+        return self._covering(view, shaped(merge(there, k), given) if there else None, lost, partial)
+
+    def _covering(self, view: View, answer: Answer | None, lost: set[int], partial: str) -> Answer:
+        """The answer with what it covers. Errors: that is not enough."""
+        missing = tuple(sorted(lost))
+        if answer is None or missing and (partial == "error" or len(missing) == len(view.manifest.shards)):
             raise ShardUnavailableError(missing)
-        answer = merge([part for part in parts if part is not None], k)
-        if missing:
-            lost = sum(view.manifest.shards[j].rows for j in missing)
-            answer = replace(answer, coverage=1 - lost / view.manifest.rows, missing=missing)
-        return shaped(answer, queries)
+        if not missing:
+            return answer
+        rows = sum(view.manifest.shards[j].rows for j in missing)
+        return replace(answer, coverage=1 - rows / view.manifest.rows, missing=missing)
 
     def status(self, timeout: float = 1.0) -> list[dict[str, Any] | None]:
         """Of each server its version, node, process and open shards; None for one that does not answer in time."""

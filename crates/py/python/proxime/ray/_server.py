@@ -10,7 +10,7 @@ import ray
 
 from .. import __version__, _shards
 from ..exceptions import DamagedError, StorageError
-from ..sharded import Part, search_shard
+from ..sharded import CALLS
 from ._wire import Listener
 
 
@@ -57,14 +57,14 @@ class Server:
         except Exception as error:
             return pickle.dumps(error)
 
-    def _found(self, number: int, shard: int, queries: Any, k: int, options: dict[str, Any]) -> Part | None:
+    def _found(self, number: int, shard: int, what: str, *arguments: Any) -> Any:
         """What another replica may be able to read is no error."""
         try:
             collection = self._collection(number, shard)
         except Exception:
             return None
         try:
-            return search_shard(collection, queries, k, options)
+            return CALLS[what](collection, *arguments)
         except (DamagedError, StorageError):
             return None
 
