@@ -55,6 +55,6 @@ pub use progress::{Done, Progress, Step, break_if};
 pub use scorer::WalkCodes;
 pub use search::{
     Candidate, FilteredRoute, Matches, Scratch, ScratchPool, contenders, rerank, search,
-    search_among, search_filtered, search_filtered_unless,
+    search_among, search_filtered, search_filtered_unless, search_from_all,
 };
 pub use stats::GraphStats;

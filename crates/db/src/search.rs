@@ -11,7 +11,9 @@ use std::sync::OnceLock;
 use std::time::Instant;
 
 use fixedbitset::FixedBitSet;
-use proxime_core::{Candidate, FilteredRoute, Matches, Neighbor, Scratch, ScratchPool, WalkCodes};
+use proxime_core::{
+    Candidate, FilteredRoute, Graph, Matches, Neighbor, Scratch, ScratchPool, WalkCodes,
+};
 use rayon::prelude::*;
 
 use crate::explain::Effort;
@@ -19,13 +21,17 @@ use crate::filter::Filter;
 use crate::pool::Workers;
 use crate::segment::{GraphIndex, Walk};
 use crate::snapshot::{Part, View};
-use crate::{Result, Rows, recall};
+use crate::{Metric, Result, Rows, recall};
 
 /// Queries that one task takes at once: each block of vectors read for an exact answer serves all of them.
 const QUERIES_MAX: usize = 32;
 
 /// To look at so many rows, one after the other, costs about as much as a step of a walk.
 const ROWS_PER_STEP: usize = 8;
+
+/// A walk has gone astray if the nearest row found is so many times as far as a neighbour in the middle of that row's list, in squares of
+/// distances. Of rows taken as queries, fewer than one in a thousand images or sentence embeddings are.
+const ASTRAY: f32 = 4.0;
 
 /// Matches of a filter, spread over all of them, that a walk from match to match may start at.
 const SEEDS: usize = 32;
@@ -36,7 +42,8 @@ pub(crate) struct Plan {
     pub(crate) k: usize,
     pub(crate) ef: usize,
     pub(crate) exact: bool,
-    /// Whether a beam is searched again with twice its width where its last may be as near as the `k`-th: where codes cannot tell.
+    /// Whether a beam is searched again with twice its width where its last may be as near as the `k`-th: where codes cannot tell. And
+    /// from another start where it has not come near the query.
     pub(crate) widens: bool,
     pub(crate) max_distance: f32,
     /// Whether somebody wants to know how it goes.
@@ -393,6 +400,7 @@ impl PartSearch<'_> {
             .prepare(codec, query)
             .map_err(proxime_core::Error::from)?;
         let mut ef = self.ef(available);
+        let mut was_astray = false;
         if let Some(chosen) = self.chosen {
             self.by_codes(ef, scratch, |scratch| {
                 let query = &prepared;
@@ -405,21 +413,58 @@ impl PartSearch<'_> {
         let is_slow_scan = |ef: usize| ef.saturating_mul(ROWS_PER_STEP) >= graph.n();
         loop {
             self.by_codes(ef, scratch, |scratch| {
-                proxime_core::search(graph, codes, &prepared, ef, scratch);
+                match was_astray {
+                    true => {
+                        proxime_core::search_from_all(graph, codes, &prepared, ef, scratch);
+                    }
+                    false => proxime_core::search(graph, codes, &prepared, ef, scratch),
+                }
                 None
             });
             let error = |candidate| codes.error(&prepared, candidate);
             let live = || scratch.candidates().filter(|c| self.part.is_live(c.node));
             let found = proxime_core::contenders(live(), self.plan.k, error);
-            let may_be_more = found.len() == live().count();
-            if !self.plan.widens || !may_be_more {
-                return self.by_vectors(query, found.iter().copied());
+            if self.plan.widens && found.len() == live().count() {
+                ef *= 2;
+                if is_slow_scan(ef) {
+                    return Ok(Vec::new());
+                }
+                continue;
             }
-            ef *= 2;
-            if is_slow_scan(ef) {
-                return Ok(Vec::new());
+            let nearest = self.by_vectors(query, found.iter().copied())?;
+            if !self.plan.widens || was_astray || self.has_arrived(graph, &nearest)? {
+                return Ok(nearest);
             }
+            was_astray = true;
         }
+    }
+
+    /// Whether the nearest row found is about as near as its own neighbours. If it is much farther, the walk may have stayed in a cluster
+    /// far from the query, or all rows are far from it. Dot product does not tell.
+    fn has_arrived(&self, graph: &Graph, nearest: &[Neighbor]) -> Result<bool> {
+        let (Some(first), false) = (nearest.first(), self.view.config.metric == Metric::Dot) else {
+            return Ok(true);
+        };
+        let neighbors = graph.neighbors(0, first.node);
+        // The last may have been attached from afar.
+        let Some(&middle) = neighbors.get(neighbors.len() / 2) else {
+            return Ok(true);
+        };
+        let row = first.node as usize;
+        let vectors = (self.part.segment).vectors_of([first.node, middle].into_iter())?;
+        let neighbor = std::iter::once(Candidate {
+            key: 0,
+            node: middle,
+        });
+        let far = vectors.rerank(
+            self.view.config.metric,
+            &vectors.get(row..row + 1),
+            neighbor,
+            1,
+        )?;
+        Ok(far
+            .first()
+            .is_none_or(|far| first.distance <= ASTRAY * far.distance))
     }
 
     /// The nearest matches of a search's candidates. Where rows are all about as far from the query, codes order them badly: of

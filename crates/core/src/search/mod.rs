@@ -22,6 +22,9 @@ use crate::Graph;
 use crate::neighbor::from_ordered;
 use crate::scorer::{Scorer, WalkCodes};
 
+/// Nodes that [`search_from_all`] looks at, at most: about as many as a wide beam.
+const STARTS_MAX: usize = 4096;
+
 /// A node and how far it is, by codes; ordered by that, then by node.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Candidate {
@@ -52,6 +55,32 @@ pub fn search<C: WalkCodes>(
     Level::detect().dispatch(SearchGraph {
         graph,
         scorer: codes.scorer(query),
+        starts: &[],
+        ef,
+        scratch,
+    });
+}
+
+/// As [`search`], for a query that a descent from the entry point may not arrive at: it begins at the nearest of all nodes of the
+/// lowest level that has no more than 4,096.
+///
+/// Cost: as a search, and a distance for each of these nodes.
+pub fn search_from_all<C: WalkCodes>(
+    graph: &Graph,
+    codes: &C,
+    query: &C::Query,
+    ef: usize,
+    scratch: &mut Scratch,
+) {
+    let level = (graph.upper.iter()).find(|level| level.nodes().len() <= STARTS_MAX);
+    let starts = level.map_or(&[][..], |level| level.nodes());
+    let starts: Vec<u32> = (starts.iter().copied())
+        .filter(|&node| !graph.is_deleted(node))
+        .collect();
+    Level::detect().dispatch(SearchGraph {
+        graph,
+        scorer: codes.scorer(query),
+        starts: &starts,
         ef,
         scratch,
     });
@@ -60,6 +89,8 @@ pub fn search<C: WalkCodes>(
 struct SearchGraph<'a, S> {
     graph: &'a Graph,
     scorer: S,
+    /// Of one level, the nearest of which the descent begins at; none: at the entry point.
+    starts: &'a [u32],
     ef: usize,
     scratch: &'a mut Scratch,
 }
@@ -72,11 +103,20 @@ impl<S: Scorer> WithIsa for SearchGraph<'_, S> {
         let Self {
             graph,
             scorer,
+            starts,
             ef,
             scratch,
         } = self;
         scratch.start(graph.n());
-        let Some(entry) = graph.entry() else { return };
+        let Some(mut entry) = graph.entry() else {
+            return;
+        };
+        if !starts.is_empty() {
+            search_layer(isa, |_| &[], &scorer, starts, 1, scratch);
+            let nearest = scratch.beam.iter().next();
+            // Levels that this node is not on are passed through: it has no neighbours there.
+            entry = nearest.map_or(entry, |nearest| nearest.node);
+        }
         let entry = descend(isa, graph, &scorer, entry, 1, scratch);
         search_layer(
             isa,

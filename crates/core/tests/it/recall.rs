@@ -139,6 +139,7 @@ fn tight_clusters_are_found() {
         (10_000, 100, 100, 0.97),
         (6000, 256, 10, 0.97),
         (10_000, 128, 250, 0.99),
+        (20_000, 128, 500, 0.997),
     ] {
         let mut random = SplitMix(10_000);
         let centers: Vec<f32> = (0..clusters * dim)

@@ -97,6 +97,33 @@ fn clusters_are_told_apart_that_codes_do_not() {
     }
 }
 
+/// Of hundreds of clusters all about as far apart, descents end in a wrong one now and then. A search of the default width knows, and
+/// looks farther.
+#[test]
+fn many_small_clusters_are_found() {
+    const DIM: usize = 128;
+    const CLUSTERS: usize = 600;
+    let n = 30 * CLUSTERS;
+    let centers = points(CLUSTERS, DIM);
+    let data: Vec<f32> = (points(n + 1000, DIM).into_iter().rev())
+        .zip(centers.iter().cycle())
+        .map(|(x, center)| 0.04 * x + 4.0 * center)
+        .collect();
+    let (base, queries) = data.split_at(n * DIM);
+    let db = Database::in_memory().unwrap();
+    let c = db.create_collection("c", l2(DIM)).unwrap();
+    upsert(&c, int_ids(n), base);
+    let queries = rows(queries, DIM);
+    let found = recall(&c, queries, &SearchOptions::k(10));
+    let narrow = SearchOptions {
+        ef: Some(64),
+        ..SearchOptions::k(10)
+    };
+    let by_beam_alone = recall(&c, queries, &narrow);
+    println!("recall@10 {found}, by a beam of 64 alone {by_beam_alone}");
+    assert!(found >= 0.995, "{found}");
+}
+
 #[test]
 fn the_full_k_even_when_most_rows_are_replaced() {
     let db = Database::in_memory().unwrap();
