@@ -151,9 +151,11 @@ impl Inner {
         Ok(())
     }
 
-    /// Whether a write to a collection would be held back now.
+    /// Whether a write to a collection would be held back now. One that is refused is not: in a forked child, locks may be held by
+    /// threads that are not there.
     pub(crate) fn holds_back(&self, id: u64) -> bool {
-        self.lag(id) == Lag::Far || self.is(id, compact::is_over_budget)
+        let is_behind = || self.lag(id) == Lag::Far || self.is(id, compact::is_over_budget);
+        self.check_writable().is_ok() && is_behind()
     }
 
     /// Has the background do what is due in a collection.

@@ -696,6 +696,7 @@ mod tests {
         assert!(forked(db.create_collection("d", config).unwrap_err()));
         assert!(forked(db.verify().unwrap_err()));
         let held = db.0.writing();
+        assert!(!c.is_held_back());
         assert!(forked(c.delete(&[Key::Int(1)]).unwrap_err()));
         assert!(forked(db.transaction().commit().unwrap_err()));
         assert!(forked(db.maintain().unwrap_err()));
