@@ -77,7 +77,9 @@ fn errors_are_as_large_as_is_said() {
         (bits >> 40) as f32 / (1 << 23) as f32 - 1.0
     };
     let data: Vec<f32> = (0..clusters * per_cluster * dim)
-        .map(|i| 10.0 * value(1 << 40 | i / (per_cluster * dim) * dim + i % dim) + 0.09 * value(i))
+        .map(|i| {
+            10.0 * value((1 << 40) | (i / (per_cluster * dim) * dim + i % dim)) + 0.09 * value(i)
+        })
         .collect();
     let rows = Rows::new(&data, dim).unwrap();
     for metric in [Metric::L2, Metric::Cosine] {
