@@ -4,7 +4,6 @@
 //! keeps a database open, so dropping the last handle closes it whatever they are doing. A write wakes them. Before the next one, if they are too
 //! far behind by then, it does what is due itself, or waits for whoever does.
 
-use std::ops::ControlFlow;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -131,12 +130,9 @@ impl Inner {
         if self.check_writable().is_err() {
             return Ok(());
         }
-        let told = |_: Stage, _: usize, rows: usize| {
-            progress.map_or(ControlFlow::Continue(()), |progress| {
-                progress(Stage::Wait, 0, rows)
-            })
-        };
-        let progress = progress.map(|_| &told as Progress<'_>);
+        let told = progress
+            .map(|progress| move |_: Stage, _: usize, rows: usize| progress(Stage::Wait, 0, rows));
+        let progress = told.as_ref().map(|told| told as Progress<'_>);
         // What fails is tried again later, by whoever is next.
         let went_on = |outcome: Result<bool>| match outcome {
             Err(Error::Interrupted) if !self.closed.load(Ordering::Acquire) => {

@@ -54,13 +54,10 @@ pub(crate) fn arrive(graph: &mut Graph, codes: &Codes, watch: &Watch<'_>) -> Res
         let themselves = nodes.iter().map(|&node| Goal { node, via: node });
         attach(graph, codes, level, themselves.collect(), watch)?;
     }
-    let goals = near_above(graph);
-    let some: Vec<Goal> = (goals.iter().step_by((goals.len() / SAMPLES).max(1)))
-        .copied()
-        .collect();
+    let some = near_above(graph, (graph.n() / SAMPLES).max(1));
     let missed = look_for(graph, codes, 1, &some, watch)?.len();
     match missed * MISSED_PART > some.len() {
-        true => attach(graph, codes, 1, goals, watch),
+        true => attach(graph, codes, 1, near_above(graph, 1), watch),
         false => Ok(()),
     }
 }
@@ -124,8 +121,8 @@ fn look_for(
     looked_for.filter_map(Result::transpose).collect()
 }
 
-/// The rows without a node above from which at most [`HOPS`] links lead to one that has.
-fn near_above(graph: &Graph) -> Vec<Goal> {
+/// Of each `step` rows the first, where it has no node above but at most [`HOPS`] links lead to one that has.
+fn near_above(graph: &Graph, step: usize) -> Vec<Goal> {
     let Some(above) = graph.upper.first() else {
         return Vec::new();
     };
@@ -137,7 +134,7 @@ fn near_above(graph: &Graph) -> Vec<Goal> {
         let mut all = near.iter().chain(beyond);
         all.find(|&&other| is_above[other as usize]).copied()
     };
-    let rows = (0..graph.n() as u32).into_par_iter();
+    let rows = (0..graph.n() as u32).into_par_iter().step_by(step);
     rows.filter(|&node| !is_above[node as usize])
         .filter_map(|node| via(node).map(|via| Goal { node, via }))
         .collect()

@@ -52,13 +52,7 @@ pub fn search<C: WalkCodes>(
     ef: usize,
     scratch: &mut Scratch,
 ) {
-    Level::detect().dispatch(SearchGraph {
-        graph,
-        scorer: codes.scorer(query),
-        starts: &[],
-        ef,
-        scratch,
-    });
+    search_from(&[], graph, codes, query, ef, scratch);
 }
 
 /// As [`search`], for a query that a descent from the entry point may not arrive at: it begins at the nearest of all nodes of the
@@ -77,10 +71,21 @@ pub fn search_from_all<C: WalkCodes>(
     let starts: Vec<u32> = (starts.iter().copied())
         .filter(|&node| !graph.is_deleted(node))
         .collect();
+    search_from(&starts, graph, codes, query, ef, scratch);
+}
+
+fn search_from<C: WalkCodes>(
+    starts: &[u32],
+    graph: &Graph,
+    codes: &C,
+    query: &C::Query,
+    ef: usize,
+    scratch: &mut Scratch,
+) {
     Level::detect().dispatch(SearchGraph {
         graph,
         scorer: codes.scorer(query),
-        starts: &starts,
+        starts,
         ef,
         scratch,
     });
