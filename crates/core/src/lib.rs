@@ -44,6 +44,7 @@ mod select;
 mod stats;
 mod ways;
 
+pub use build::lengths_differ;
 pub use coarse::needs_fine_codes;
 pub use error::Error;
 pub use graph::Graph;

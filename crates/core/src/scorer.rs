@@ -8,8 +8,11 @@ use proxime_simd::{I8Query, Isa};
 use crate::neighbor::ordered;
 use crate::search::Candidate;
 
-/// Rows in flight at once: independent streams hide memory latency better than any prefetch of one.
-const GROUP: usize = 8;
+/// Rows multiplied at once: as many as have their sums in registers on every tier.
+const GROUP: usize = 4;
+
+/// Rows in flight behind them.
+const AHEAD: usize = 8;
 
 /// Codes that a graph can be walked on: [`Codes`], or [`CodesU4`] with half the memory traffic.
 pub trait WalkCodes {
@@ -126,15 +129,19 @@ impl<'a> NodeScorer<'a> {
     /// The distance to one node.
     #[inline(always)]
     pub(crate) fn distance<I: Isa>(&self, isa: I, node: u32) -> u32 {
-        let [dot] = isa.dots_i8(self.query, [self.codes.row(node as usize)]);
+        let [dot] = dots_of(isa, self.query, self.codes, &[node]);
         self.key(node, dot)
     }
 
     /// The distances to four nodes.
     #[inline(always)]
     pub(crate) fn distances<I: Isa>(&self, isa: I, nodes: [u32; 4]) -> [u32; 4] {
-        let dots = isa.dots_i8(self.query, nodes.map(|node| self.codes.row(node as usize)));
-        std::array::from_fn(|i| self.key(nodes[i], dots[i]))
+        let mut keys = [0; 4];
+        let dots = dots_of(isa, self.query, self.codes, &nodes);
+        for (key, (&node, &dot)) in keys.iter_mut().zip(nodes.iter().zip(&dots)) {
+            *key = self.key(node, dot);
+        }
+        keys
     }
 
     #[inline(always)]
@@ -214,12 +221,16 @@ impl U4Scorer<'_> {
     /// The least keys that a group of nodes is likely to have.
     #[inline(always)]
     fn least<I: Isa, const N: usize>(&self, isa: I, group: [u32; N]) -> [u32; N] {
-        let signs = group.map(|node| self.codes.signs(node as usize));
+        let mut signs: [&[u8]; N] = [&[]; N];
+        for (signs, &node) in signs.iter_mut().zip(&group) {
+            *signs = self.codes.signs(node as usize);
+        }
         let dots = isa.dots_bits(self.query_codes, signs);
-        std::array::from_fn(|i| {
-            let row = group[i] as usize;
-            ordered(self.codes.least_from_signs(self.query, dots[i], row))
-        })
+        let mut least = [0; N];
+        for (least, (&node, &dot)) in least.iter_mut().zip(group.iter().zip(&dots)) {
+            *least = ordered(self.codes.least_from_signs(self.query, dot, node as usize));
+        }
+        least
     }
 }
 
@@ -279,37 +290,34 @@ fn dots<I: Isa>(
     nodes: &[u32],
     mut emit: impl FnMut(u32, i32),
 ) {
-    let row = |node: &u32| codes.row(*node as usize);
-    let mut rest = nodes;
-    while let Some((group, after)) = rest.split_first_chunk::<GROUP>() {
-        after
-            .iter()
-            .take(GROUP)
-            .for_each(|node| isa.prefetch(row(node)));
-        dots_of_group(isa, query, codes, group, &mut emit);
-        rest = after;
+    let (groups, rest) = nodes.as_chunks::<GROUP>();
+    for (group, next) in groups.iter().zip((GROUP..).step_by(GROUP)) {
+        for &node in nodes[next..].iter().take(AHEAD) {
+            isa.prefetch(codes.row(node as usize));
+        }
+        let products = dots_of(isa, query, codes, group);
+        for (&node, dot) in group.iter().zip(products) {
+            emit(node, dot);
+        }
     }
-    if let Some((group, after)) = rest.split_first_chunk::<4>() {
-        dots_of_group(isa, query, codes, group, &mut emit);
-        rest = after;
-    }
-    for node in rest {
-        dots_of_group(isa, query, codes, &[*node], &mut emit);
+    for &node in rest {
+        let [dot] = dots_of(isa, query, codes, &[node]);
+        emit(node, dot);
     }
 }
 
-/// Products with as many rows at once as the group has.
+/// Products with as many rows at once as there are nodes.
 #[inline(always)]
-fn dots_of_group<I: Isa, const N: usize>(
+fn dots_of<I: Isa, const N: usize>(
     isa: I,
     query: I8Query<'_>,
     codes: &Codes,
-    group: &[u32; N],
-    emit: &mut impl FnMut(u32, i32),
-) {
-    let products = isa.dots_i8(query, group.map(|node| codes.row(node as usize)));
-    group
-        .iter()
-        .zip(products)
-        .for_each(|(&node, dot)| emit(node, dot));
+    nodes: &[u32; N],
+) -> [i32; N] {
+    // A loop: a closure given to an array is not always inlined, and leaves the tier.
+    let mut rows: [&[i8]; N] = [&[]; N];
+    for (row, &node) in rows.iter_mut().zip(nodes) {
+        *row = codes.row(node as usize);
+    }
+    isa.dots_i8(query, rows)
 }

@@ -19,7 +19,7 @@ use rayon::prelude::*;
 use crate::explain::Effort;
 use crate::filter::Filter;
 use crate::pool::Workers;
-use crate::segment::{GraphIndex, Walk};
+use crate::segment::{AnyCodes, GraphIndex};
 use crate::snapshot::{Part, View};
 use crate::{Metric, Result, Rows, recall};
 
@@ -358,11 +358,15 @@ impl PartSearch<'_> {
         available: usize,
         scratch: &mut Scratch,
     ) -> Result<Vec<Neighbor>> {
-        match index.walk() {
-            Some(Walk::Coarse(codes)) => self.walk(index, codes, query, available, scratch),
-            Some(Walk::Fine(codes)) => self.walk(index, codes, query, available, scratch),
-            // Without them nothing is found, and every row looked at.
-            None => Ok(Vec::new()),
+        // Without it nothing is found, and every row looked at.
+        let Some(walk) = index.walk() else {
+            return Ok(Vec::new());
+        };
+        let wider = 1 + usize::from(self.plan.widens && walk.lengths_differ);
+        let ef = wider * self.ef(available);
+        match &walk.codes {
+            AnyCodes::Coarse(codes) => self.walk(index, codes, query, ef, scratch),
+            AnyCodes::Fine(codes) => self.walk(index, codes, query, ef, scratch),
         }
     }
 
@@ -393,13 +397,12 @@ impl PartSearch<'_> {
         GraphIndex { codec, graph, .. }: &GraphIndex,
         codes: &C,
         query: &[f32],
-        available: usize,
+        mut ef: usize,
         scratch: &mut Scratch,
     ) -> Result<Vec<Neighbor>> {
         let prepared = codes
             .prepare(codec, query)
             .map_err(proxime_core::Error::from)?;
-        let mut ef = self.ef(available);
         let mut was_astray = false;
         if let Some(chosen) = self.chosen {
             self.by_codes(ef, scratch, |scratch| {

@@ -15,7 +15,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 
 use fixedbitset::FixedBitSet;
-use proxime_core::{Graph, needs_fine_codes};
+use proxime_core::{Graph, lengths_differ, needs_fine_codes};
 use proxime_quant::{Codes, CodesU4, PackU4, ScalarI8, StoredCodes};
 use proxime_storage::column::{Column, ColumnError};
 use proxime_storage::{LazySection, SectionBytes, SectionKind};
@@ -173,9 +173,17 @@ pub(crate) struct GraphIndex {
     walk: OnceLock<Option<Walk>>,
 }
 
+/// How a graph is walked.
+#[derive(Debug)]
+pub(crate) struct Walk {
+    pub(crate) codes: AnyCodes,
+    /// By dot product, rows of different lengths: it takes a wider beam to find as much.
+    pub(crate) lengths_differ: bool,
+}
+
 /// What a graph is walked on.
 #[derive(Debug)]
-pub(crate) enum Walk {
+pub(crate) enum AnyCodes {
     /// Those in the file, which the graph was built on, rounded to half a byte.
     Coarse(CodesU4),
     /// Those in the file: where the others would be too coarse.
@@ -184,6 +192,9 @@ pub(crate) enum Walk {
 
 /// Rows that one task makes walk codes of.
 const WALK_ROWS: usize = 1024;
+
+/// Rows whose lengths are looked at, spread over all.
+const LENGTHS: usize = 1024;
 
 impl GraphIndex {
     pub(crate) fn new(codec: ScalarI8, graph: Graph) -> GraphIndex {
@@ -465,14 +476,20 @@ impl Segment {
         let Some(index) = self.graph() else { return };
         index.walk.get_or_init(|| {
             let codes = StoredCodes::new(&index.codec, self.codes(), index.graph.n()).ok()?;
-            if needs_fine_codes(&index.graph, codes) {
-                return Some(Walk::Fine(codes.to_codes()));
-            }
-            Some(Walk::Coarse(workers.threads.install(|| {
-                CodesU4::by_tasks(codes, WALK_ROWS, |tasks| {
-                    tasks.into_par_iter().for_each(PackU4::run);
-                })
-            })))
+            let rows = (0..codes.n() as u32).step_by((codes.n() / LENGTHS).max(1));
+            let lengths_differ = lengths_differ(&codes.select(&rows.collect::<Vec<u32>>()));
+            let codes = match needs_fine_codes(&index.graph, codes) {
+                true => AnyCodes::Fine(codes.to_codes()),
+                false => AnyCodes::Coarse(workers.threads.install(|| {
+                    CodesU4::by_tasks(codes, WALK_ROWS, |tasks| {
+                        tasks.into_par_iter().for_each(PackU4::run);
+                    })
+                })),
+            };
+            Some(Walk {
+                codes,
+                lengths_differ,
+            })
         });
     }
 

@@ -5,7 +5,9 @@
 //! `term`, a row's share of a query's distance.
 //!
 //! The distance between two rows is an integer, `norm_a + norm_b - 2 (code_a . code_b + extra_a extra_b)`,
-//! and fits u32 for up to 65,536 dimensions: 254^2 * 65,536 < 2^32, and `extra` is capped to what is left.
+//! and fits u32 for up to 65,536 dimensions: 254^2 * 65,536 < 2^32, and `extra` is capped to half of what is left.
+
+use std::sync::Arc;
 
 use proxime_simd::{AlignedRows, I8Query, Isa, Level, Metric, Rows, WithIsa};
 
@@ -20,7 +22,7 @@ const DERIVE_ROWS: usize = 1024;
 pub struct Codes {
     dim: usize,
     metric: Metric,
-    rows: AlignedRows<i8>,
+    rows: Arc<AlignedRows<i8>>,
     sums: Vec<i32>,
     norms: Vec<u32>,
     terms: Vec<f32>,
@@ -35,7 +37,7 @@ impl Codes {
         Self {
             dim: codec.dim(),
             metric: codec.metric(),
-            rows: AlignedRows::zeroed(n, codec.dim()),
+            rows: Arc::new(AlignedRows::zeroed(n, codec.dim())),
             sums: vec![0; n],
             norms: vec![0; n],
             terms: vec![0.0; n],
@@ -91,7 +93,7 @@ impl Codes {
         Self {
             dim: self.dim,
             metric: self.metric,
-            rows: codes,
+            rows: Arc::new(codes),
             sums: rows.iter().map(|&row| self.sums[row as usize]).collect(),
             norms: rows.iter().map(|&row| self.norms[row as usize]).collect(),
             terms: rows.iter().map(|&row| self.terms[row as usize]).collect(),
@@ -100,6 +102,15 @@ impl Codes {
                 .filter(|_| has_extras)
                 .map(|&row| self.extras[row as usize])
                 .collect(),
+        }
+    }
+
+    /// The same rows without added coordinates: between two of them a distance is then what it is from a query to a row, the less
+    /// the greater their product. Shares the code bytes.
+    pub fn by_product(&self) -> Self {
+        Self {
+            extras: Vec::new(),
+            ..self.clone()
         }
     }
 
@@ -168,7 +179,7 @@ impl Codes {
             .chunks_mut(rows)
             .zip(self.norms.chunks_mut(rows))
             .zip(self.terms.chunks_mut(rows));
-        self.rows
+        Arc::make_mut(&mut self.rows)
             .chunks_mut(rows)
             .zip(columns)
             .map(|(rows, ((sums, norms), terms))| CodesMut {
@@ -222,8 +233,7 @@ impl<'a> StoredCodes<'a> {
     pub fn to_codes(&self) -> Codes {
         let n = self.n();
         let mut codes = Codes::zeroed(self.codec, n);
-        codes
-            .rows
+        Arc::make_mut(&mut codes.rows)
             .rows_mut(0..n)
             .copy_from_slice(self.rows.as_slice());
         codes.derive(self.codec);
@@ -233,8 +243,9 @@ impl<'a> StoredCodes<'a> {
     /// The same of some of the rows, in the order asked for. Panics where there is no such row.
     pub fn select(&self, rows: &[u32]) -> Codes {
         let mut codes = Codes::zeroed(self.codec, rows.len());
+        let out = Arc::make_mut(&mut codes.rows);
         for (at, &row) in rows.iter().enumerate() {
-            let code = codes.rows.row_mut(at);
+            let code = out.row_mut(at);
             code.copy_from_slice(&self.row(row as usize)[..code.len()]);
         }
         codes.derive(self.codec);
@@ -314,10 +325,10 @@ pub(crate) fn offset_dot(codec: &ScalarI8, code: &[i8]) -> f64 {
     })
 }
 
-/// The largest added coordinate with which a distance still fits u32.
+/// The largest added coordinate with which a distance still fits u32, also where the squares of two are added to one.
 fn extra_max(dim: usize) -> u16 {
     let left = u64::from(u32::MAX).saturating_sub(254 * 254 * dim as u64);
-    left.isqrt().min(u64::from(u16::MAX / 2)) as u16
+    (left / 2).isqrt().min(u64::from(u16::MAX / 2)) as u16
 }
 
 struct DeriveRows<'a, 'b> {

@@ -6,7 +6,8 @@
 //! weigh the dimensions of that integer distance wrongly.
 //!
 //! Training: the mean of each dimension, then the clip that makes the sample's squared error smallest
-//! (rounding noise inside, lost range outside), from a histogram of the deviations.
+//! (rounding noise inside, lost range outside), from a histogram of the deviations. By dot product nothing of the sample is clipped: the
+//! longest rows are what is looked for, and most of a product may be in a few large components that query and row have in common.
 //!
 //! Metrics: cosine encodes rows scaled to length one, which makes cosine an L2 order. Dot product becomes
 //! an L2 order between rows by one added coordinate, `sqrt(radius^2 - |x|^2)` (Neyshabur and Srebro 2015,
@@ -77,7 +78,11 @@ impl ScalarI8 {
             prepared.extend(values.iter().map(|&x| scaled(x, factor)));
         }
         let offset = means(&prepared, sample.dim());
-        let scale = clip_for(&prepared, &offset) / CODE_MAX;
+        let clip = match metric {
+            Metric::L2 | Metric::Cosine => clip_for(&prepared, &offset),
+            Metric::Dot => largest_deviation(&prepared, &offset) as f32,
+        };
+        let scale = clip.min(f32::MAX) / CODE_MAX;
         let scale = if scale >= SCALE_MIN {
             scale
         } else {
@@ -373,15 +378,13 @@ fn means(values: &[f32], dim: usize) -> Vec<f32> {
 /// Cost: one pass over the sample and one over the histogram. The error of a clip `c` is `c^2 / (12 * 127^2)`
 /// for what lies inside and `(|v| - c)^2` for what lies outside.
 fn clip_for(values: &[f32], offset: &[f32]) -> f32 {
-    let deviation =
-        |(index, &x): (usize, &f32)| (f64::from(x) - f64::from(offset[index % offset.len()])).abs();
-    let largest = values.iter().enumerate().map(deviation).fold(0.0, f64::max);
+    let largest = largest_deviation(values, offset);
     if largest == 0.0 {
-        return 1.0;
+        return 0.0;
     }
     let width = largest / CLIP_BINS as f64;
     let mut counts = [0u64; CLIP_BINS];
-    for value in values.iter().enumerate().map(deviation) {
+    for value in deviations(values, offset) {
         counts[((value / width) as usize).min(CLIP_BINS - 1)] += 1;
     }
     // From the widest clip inwards, with running sums over what has been left outside: count, v, v^2.
@@ -400,7 +403,17 @@ fn clip_for(values: &[f32], offset: &[f32]) -> f32 {
         sum += count * centre;
         sum_sq += count * centre * centre;
     }
-    best.1.min(f64::from(f32::MAX)) as f32
+    best.1 as f32
+}
+
+fn largest_deviation(values: &[f32], offset: &[f32]) -> f64 {
+    deviations(values, offset).fold(0.0, f64::max)
+}
+
+/// How far each component is from its dimension's mean.
+fn deviations(values: &[f32], offset: &[f32]) -> impl Iterator<Item = f64> {
+    let offset = offset.iter().map(|&offset| f64::from(offset)).cycle();
+    (values.iter().zip(offset)).map(|(&x, offset)| (f64::from(x) - offset).abs())
 }
 
 impl Error {

@@ -132,7 +132,11 @@ fn dots<L: I8Lanes, const N: usize, const WAYS: usize>(
 ) -> [i32; N] {
     assert_same_length(query.codes, &rows);
     let (q, q_tail) = L::Block::split(query.codes);
-    let mut parts = accumulate::<_, N, WAYS>(lanes, q, rows.map(|row| L::Block::split(row).0));
+    let mut blocks: [&[L::Block]; N] = [&[]; N];
+    for (blocks, row) in blocks.iter_mut().zip(rows) {
+        *blocks = L::Block::split(row).0;
+    }
+    let mut parts = accumulate::<_, N, WAYS>(lanes, q, blocks);
     if !q_tail.is_empty() {
         let q = L::Block::fill(q_tail);
         for (parts, row) in parts.iter_mut().zip(rows) {

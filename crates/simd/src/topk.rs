@@ -188,7 +188,11 @@ fn range<I: Isa>(isa: I, keys: &[u32]) -> (u32, u32) {
         let keys = isa.load(line);
         low = isa.min(low, keys);
         // One more, so that the greatest of all numbers wraps around to the least.
-        above = isa.max(above, isa.load(&line.map(|key| key.wrapping_add(1))));
+        let mut next = *line;
+        for key in &mut next {
+            *key = key.wrapping_add(1);
+        }
+        above = isa.max(above, isa.load(&next));
     }
     let high = isa.greatest(above).saturating_sub(1);
     (isa.least(low).min(high), high)

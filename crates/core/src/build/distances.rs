@@ -33,12 +33,14 @@ impl Norms {
     /// Turns a row's products with the 16 rows from `first` on into their distances; `n` rows there are.
     #[inline(always)]
     pub(crate) fn finish(&self, (norm, extra): (u32, u32), first: usize, products: &mut [i32; 16]) {
-        // Whole lines by value: what the compiler makes vectors of.
+        // Whole lines by value, and a loop: what the compiler makes vectors of. A closure is not always inlined, and leaves the tier.
         let (norms, extras) = (line(&self.norms, first), line(&self.extras, first));
-        let before = *products;
-        *products = std::array::from_fn(|i| {
-            distance_from_dot(before[i], [norm, norms[i]], [extra, extras[i]]) as i32
-        });
+        let mut distances = *products;
+        for i in 0..16 {
+            let (norms, extras) = ([norm, norms[i]], [extra, extras[i]]);
+            distances[i] = distance_from_dot(distances[i], norms, extras) as i32;
+        }
+        *products = distances;
     }
 
     /// How many there are with those behind the last.

@@ -9,6 +9,7 @@ use rayon::prelude::*;
 use proxime_quant::Codes;
 use proxime_simd::{Isa, Level, WithIsa};
 
+use super::Effort;
 use super::lists::Lists;
 use crate::Error;
 use crate::links::{Links, NONE};
@@ -27,19 +28,18 @@ struct Place {
     list: u32,
 }
 
-/// One list for every row of `codes` from the lists of its leaves: at most `cap` links in `stride` slots, from the nearest `gathered`.
+/// One list of `stride` slots for every row of `codes`, from the lists of its leaves.
 ///
 /// Errors: asked to stop.
 pub(crate) fn merge(
     codes: &Codes,
     leaves: Vec<Vec<u32>>,
     lists: Vec<Lists<u32>>,
-    gathered: usize,
-    cap: usize,
+    effort: Effort,
     stride: usize,
     watch: &Watch<'_>,
 ) -> Result<Links, Error> {
-    let (order, pruned) = prune(codes, leaves, lists, gathered, cap, watch)?;
+    let (order, pruned) = prune(codes, leaves, lists, effort, watch)?;
     let mut turns = vec![0; codes.n()];
     for (&row, turn) in order.iter().zip(0..) {
         turns[row as usize] = turn;
@@ -72,7 +72,7 @@ pub(crate) fn merge(
             Level::detect().dispatch(UniteChunk {
                 codes,
                 first,
-                cap,
+                cap: effort.cap,
                 slots,
                 stride,
                 parts: |row| [list(row), offered.get(row as usize)],
@@ -88,8 +88,7 @@ fn prune(
     codes: &Codes,
     leaves: Vec<Vec<u32>>,
     lists: Vec<Lists<u32>>,
-    gathered_max: usize,
-    cap: usize,
+    effort: Effort,
     watch: &Watch<'_>,
 ) -> Result<(Vec<u32>, Vec<Lists<Candidate>>), Error> {
     watch.report(Step::Merge)?;
@@ -115,8 +114,8 @@ fn prune(
         Ok(Level::detect().dispatch(PruneChunk {
             codes,
             rows,
-            cap,
-            gathered_max,
+            cap: effort.cap,
+            gathered_max: effort.gathered,
             gathered,
         }))
     };

@@ -4,8 +4,9 @@
 //! (`sketch`), so rows are not inserted one by one. They are divided into many overlapping leaves of a few hundred
 //! (`partition`); each leaf computes all its distances and links its rows by looking them up (`leaf`); each row merges its
 //! lists by exact distances (`merge`). Upper levels are built the same way from the rows that reach them. Then what descents do not
-//! arrive at is attached (`arrive`), and what cannot be reached at all (`connect`). Where many rows are equal, all that is done with
-//! the first of each kind (`copies`). After PiPNN (arXiv 2602.21247), with the HNSW heuristic inside the leaves.
+//! arrive at is attached (`arrive`), and what cannot be reached at all (`connect`). By dot product rows are linked with more than those
+//! that the reduction to L2 calls near (`product`). Where many rows are equal, all that is done with the first of each kind
+//! (`copies`). After PiPNN (arXiv 2602.21247), with the HNSW heuristic inside the leaves.
 //!
 //! All distances that are compared are integers, every step reads only what the one before has finished, and ties are broken by row: the
 //! graph is the same for any number of threads on any CPU.
@@ -19,6 +20,7 @@ mod leaf;
 mod lists;
 mod merge;
 mod partition;
+mod product;
 mod sketch;
 mod view;
 
@@ -35,6 +37,8 @@ use self::leaf::{CANDIDATES_MAX, LeafScratch, LinkLeaf};
 use self::lists::Lists;
 use self::merge::merge;
 use self::partition::partition;
+use self::product::add;
+pub use self::product::lengths_differ;
 use self::sketch::Sketches;
 use self::view::View;
 use crate::connect::connect;
@@ -44,7 +48,7 @@ use crate::pool::Pool;
 use crate::progress::{Progress, Step, Watch, break_if};
 use crate::{Error, Graph, Params, Preset};
 
-/// How hard neighbours are looked for.
+/// Which neighbours are looked for, and how hard.
 #[derive(Clone, Copy, Debug)]
 struct Effort {
     /// Leaves each row is in.
@@ -56,6 +60,10 @@ struct Effort {
     keep: usize,
     /// Candidates from all leaves that are pruned, nearest first.
     gathered: usize,
+    /// Links of a list.
+    cap: usize,
+    /// Whether near is what a query would find near: see [`Codes::by_product`].
+    by_product: bool,
 }
 
 impl Effort {
@@ -72,17 +80,39 @@ impl Effort {
             candidates: m.max(5 * m / (2 * fan)),
             keep: m.div_ceil(4).max(2 * m / fan),
             gathered: (3 * (params.m0() + 1)).div_ceil(4),
+            cap: degree_cap(m, 0),
+            by_product: false,
         }
+    }
+
+    /// Of the lists of level 0 a part for neighbours by product, which fewer leaves find as well, and the rest.
+    fn with_products(self, params: &Params, n: usize) -> [Self; 2] {
+        let products = params.m() / 2;
+        [
+            Self {
+                cap: self.cap - products,
+                ..self
+            },
+            Self {
+                fan: fan_among(n, self.fan.div_ceil(3)),
+                cap: products,
+                by_product: true,
+                ..self
+            },
+        ]
     }
 
     /// On the levels above, whose graphs only lead to the one below, but have to lead from one cluster to any other: what is nearest
     /// may all be in one's own.
     fn above(params: &Params, n: usize) -> Self {
+        let m = params.m();
         Self {
             fan: fan_among(n, FAN_ABOVE),
             candidates: CANDIDATES_MAX,
-            keep: params.m().div_ceil(2),
+            keep: m.div_ceil(2),
             gathered: usize::MAX,
+            cap: degree_cap(m, 1) - spare(m),
+            by_product: false,
         }
     }
 }
@@ -154,55 +184,58 @@ fn link_levels(codes: &Codes, params: &Params, watch: &Watch<'_>) -> Result<Grap
     let mut graph = Graph::empty(params);
     graph.grow(&levels);
     graph.entry = entry;
-    let effort = Effort::base(params, codes.n());
-    let m = params.m();
     watch.report(Step::Partition)?;
     let sketches = Sketches::of(codes, params.seed(), watch)?;
     let stop_along = |_| break_if(watch.stopped());
     let silent = Watch::new(&stop_along, FAN_ABOVE);
     let select = |upper: &UpperLevel| sketches.as_ref().map(|all| all.select(upper.nodes()));
     let sketches_above: Vec<_> = graph.upper.iter().map(select).collect();
-    let base = || {
-        link(
-            codes,
-            sketches,
-            params,
-            effort,
-            degree_cap(m, 0),
-            params.m0(),
-            watch,
-        )
+    let base = || link_base(codes, sketches, params, watch);
+    let link_above = |(upper, sketches): (&mut UpperLevel, _)| -> Result<(), Error> {
+        let codes = codes.select(upper.nodes());
+        let effort = Effort::above(params, codes.n());
+        upper.set_links(link(&codes, sketches, params, effort, params.m(), &silent)?);
+        Ok(())
     };
-    let link_above =
-        |((upper, sketches), level): ((&mut UpperLevel, _), usize)| -> Result<(), Error> {
-            let codes = codes.select(upper.nodes());
-            upper.set_links(link(
-                &codes,
-                sketches,
-                params,
-                Effort::above(params, codes.n()),
-                degree_cap(m, level) - spare(m),
-                m,
-                &silent,
-            )?);
-            Ok(())
-        };
-    let mut upper = graph.upper.iter_mut().zip(sketches_above).zip(1..);
+    let mut upper = graph.upper.iter_mut().zip(sketches_above);
     // Beside each other, so that no thread is idle where one has a step of its own.
     let (base, above) = rayon::join(base, || upper.try_for_each(link_above));
-    graph.base = base?;
+    let (base, products) = base?;
+    graph.base = base;
     above?;
     arrive(&mut graph, codes, watch)?;
+    if let Some(products) = products {
+        add(&mut graph.base, &products);
+    }
     Ok(graph)
 }
 
-/// Links all rows of `codes`: at most `cap` links a row, in `stride` slots.
-fn link(
+/// Level 0, and the links that are to be added to it.
+fn link_base(
     codes: &Codes,
     sketches: Option<Sketches>,
     params: &Params,
+    watch: &Watch<'_>,
+) -> Result<(Links, Option<Links>), Error> {
+    let (effort, m0) = (Effort::base(params, codes.n()), params.m0());
+    if !lengths_differ(codes) {
+        return Ok((link(codes, sketches, params, effort, m0, watch)?, None));
+    }
+    let [effort, products] = effort.with_products(params, codes.n());
+    let links = link(codes, sketches.clone(), params, effort, m0, watch)?;
+    // For whoever follows, still the merging of lists.
+    let merging = |_| break_if(watch.report(Step::Merge).is_err());
+    let watch = Watch::new(&merging, products.fan);
+    let products = link(codes, sketches, params, products, m0, &watch)?;
+    Ok((links, Some(products)))
+}
+
+/// Links all rows of `codes`, in lists of `stride` slots.
+fn link(
+    codes: &Codes,
+    mut sketches: Option<Sketches>,
+    params: &Params,
     effort: Effort,
-    cap: usize,
     stride: usize,
     watch: &Watch<'_>,
 ) -> Result<Links, Error> {
@@ -213,9 +246,19 @@ fn link(
         .is_some_and(|sketches| !agree(codes, sketches, &leaves))
     {
         drop((leaves, sketches));
-        return link(codes, None, params, effort, cap, stride, watch);
+        return link(codes, None, params, effort, stride, watch);
     }
     watch.report(Step::Leaves)?;
+    let products;
+    let codes = match effort.by_product {
+        false => codes,
+        true => {
+            sketches = sketches.map(Sketches::by_product);
+            products = codes.by_product();
+            &products
+        }
+    };
+    let view = View::of(codes, sketches.as_ref());
     let scratches = Pool::<LeafScratch>::default();
     let link_leaf = |rows: &Vec<u32>| -> Result<Lists<u32>, Error> {
         let lists = scratches.with(|scratch| {
@@ -233,5 +276,5 @@ fn link(
     };
     let lists = leaves.par_iter().map(link_leaf).collect::<Result<_, _>>()?;
     drop(sketches);
-    merge(codes, leaves, lists, effort.gathered, cap, stride, watch)
+    merge(codes, leaves, lists, effort, stride, watch)
 }

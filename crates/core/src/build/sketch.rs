@@ -53,7 +53,7 @@ const ROUND_MAGIC: f32 = 12_582_912.0;
 const CHUNK_ROWS: usize = 96;
 
 /// Sketches of rows, with what distances need beside them; as of [`Codes`], distances between them fit u32.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Sketches {
     rows: AlignedRows<i8>,
     sums: Vec<i32>,
@@ -138,6 +138,12 @@ impl Sketches {
             chosen.extras[at] = self.extras[row];
         }
         chosen
+    }
+
+    /// As [`Codes::by_product`].
+    pub(crate) fn by_product(mut self) -> Self {
+        self.extras.fill(0);
+        self
     }
 
     pub(crate) const fn dim(&self) -> usize {

@@ -66,6 +66,63 @@ proptest! {
     }
 }
 
+/// By dot product the longest rows are what is looked for, and of those the largest components: what a clip that suits all rows would
+/// take away.
+#[test]
+fn long_rows_keep_their_products() {
+    let (n, dim) = (4000, 32);
+    let mut random = 7u64;
+    let mut uniform = || {
+        random = random
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1);
+        (random >> 40) as f32 / (1 << 23) as f32 - 1.0
+    };
+    let mut vectors = |n: usize, doublings: f32| -> Vec<f32> {
+        let mut row = || {
+            let length = (doublings * uniform()).exp2();
+            let components = (1..=dim).map(|j| length * uniform() / j as f32);
+            components.collect::<Vec<f32>>()
+        };
+        (0..n).flat_map(|_| row()).collect()
+    };
+    let (data, queries) = (vectors(n, 2.0), vectors(50, 0.0));
+    let sample: Vec<f32> = (data.chunks_exact(dim).step_by(4))
+        .flatten()
+        .copied()
+        .collect();
+    let codec = ScalarI8::train(Rows::new(&sample, dim).unwrap(), Metric::Dot).unwrap();
+    let codes = Codes::encode(&codec, Rows::new(&data, dim).unwrap()).unwrap();
+    let mut squares = 0.0;
+    for query in queries.chunks_exact(dim) {
+        let prepared = codec.prepare(query).unwrap();
+        let product = |row: &[f32]| -> f64 {
+            let products = row.iter().zip(query);
+            products.map(|(&a, &b)| f64::from(a) * f64::from(b)).sum()
+        };
+        let mut wanted: Vec<(f64, usize)> = data.chunks_exact(dim).map(product).zip(0..).collect();
+        wanted.sort_by(|a, b| b.partial_cmp(a).unwrap());
+        let off: Vec<[f64; 2]> = (wanted[..20].iter())
+            .map(|&(product, row)| {
+                let got = prepared.distance_from_dot(prepared.dot(codes.row(row)), codes.term(row));
+                let steps = f64::from(codec.scale()).powi(2);
+                [
+                    f64::from(got) + product / steps,
+                    f64::from(codes.error(&prepared, got)),
+                ]
+            })
+            .collect();
+        let alike = off.iter().map(|[off, _]| off).sum::<f64>() / off.len() as f64;
+        squares += off
+            .iter()
+            .map(|[off, said]| ((off - alike) / said).powi(2))
+            .sum::<f64>();
+    }
+    let deviation = (squares / (19 * queries.len() / dim) as f64).sqrt();
+    println!("{deviation}");
+    assert!((0.5..1.5).contains(&deviation), "{deviation}");
+}
+
 /// Errors of distances to rows near a query, against f64: also in clusters not much wider than a step, where rounding the query
 /// shifts a distance by more than all of them are long.
 #[test]
