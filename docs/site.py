@@ -19,7 +19,7 @@ import proxime
 
 GUIDES = Path(__file__).parent / "guide"
 # In the order in which they are read; whatever else there is comes after.
-READ_FIRST = ("getting-started", "filters", "tuning", "codecs", "durability", "moving")
+READ_FIRST = ("getting-started", "filters", "tuning", "codecs", "durability", "shards", "moving")
 LINK = re.compile(r"\]\(([\w-]+)\.md\)")
 
 
