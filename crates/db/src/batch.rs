@@ -40,6 +40,8 @@ pub enum Stage {
     Commit,
     /// Copying a backup. Counted in bytes.
     Copy,
+    /// Reading texts that are searched by words for the first time.
+    Index,
 }
 
 impl fmt::Display for Stage {
@@ -50,6 +52,7 @@ impl fmt::Display for Stage {
             Stage::Build => "build",
             Stage::Commit => "commit",
             Stage::Copy => "copy",
+            Stage::Index => "index",
         })
     }
 }

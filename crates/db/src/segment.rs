@@ -30,7 +30,7 @@ use crate::record::payload;
 use crate::record::versions::Versions;
 use crate::vectors::Vectors;
 use crate::words::{Fields, WordIndex};
-use crate::{CollectionConfig, Dtype, Error, Metadata, Result, Verify, config};
+use crate::{CollectionConfig, Dtype, Error, Metadata, Progress, Result, Verify, config};
 
 #[derive(Debug)]
 pub(crate) struct Segment {
@@ -410,13 +410,24 @@ impl Segment {
     /// What a field holds, row by row. Cost: a pass over the metadata the first time.
     pub(crate) fn index(&self, field: &Field) -> Result<Arc<FieldIndex>> {
         let build = || FieldIndex::build(field, self);
-        self.fields.get(field, self.payload_bytes(), build)
+        self.fields.get(field, self.payload_bytes(), None, build)
     }
 
     /// The words of the texts in these fields, row by row. Cost: a pass over these texts the first time.
-    pub(crate) fn words(&self, fields: &Fields) -> Result<Arc<WordIndex>> {
-        let build = || WordIndex::build(fields, self);
-        self.words.get(fields, self.payload_bytes(), build)
+    pub(crate) fn words(
+        &self,
+        fields: &Fields,
+        workers: &Workers,
+        progress: Option<Progress<'_>>,
+    ) -> Result<Arc<WordIndex>> {
+        let build = || WordIndex::build(fields, self, workers, progress);
+        self.words
+            .get(fields, self.payload_bytes(), progress, build)
+    }
+
+    /// Whether they were read already.
+    pub(crate) fn has_words(&self, fields: &Fields) -> bool {
+        self.words.has(fields)
     }
 
     fn payload_bytes(&self) -> usize {

@@ -1,6 +1,7 @@
 """Search by words, alone and together with a vector."""
 
 import math
+import signal
 from collections import Counter
 
 import numpy as np
@@ -116,3 +117,25 @@ def test_what_cannot_be_right(texts):
         texts.search(text="a", max_distance=1)
     with pytest.raises(proxime.FilterError):
         texts.search(text="a", where="n >")
+
+
+def test_reading_the_texts_is_stopped_by_a_signal_and_the_next_search_does_it():
+    n = 20_000
+    text = " ".join(f"w{i}" for i in range(400))
+
+    def handler(number, frame):
+        raise TimeoutError("the caller lost patience")
+
+    with proxime.open(":memory:", threads=1) as db:
+        docs = db.create_collection("docs", dim=2, metric="l2")
+        docs.upsert(range(n), np.zeros((n, 2), np.float32), [{"text": f"{text} own{i}"} for i in range(n)])
+        previous = signal.signal(signal.SIGALRM, handler)
+        signal.setitimer(signal.ITIMER_REAL, 0.01)
+        try:
+            with pytest.raises(TimeoutError, match="lost patience") as caught:
+                docs.search(text="own7")
+        finally:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            signal.signal(signal.SIGALRM, previous)
+        assert caught.value.__notes__ == ["the texts are not indexed yet: the next search by words does it"]
+        assert docs.search(text="own7").ids.tolist() == [7]

@@ -9,6 +9,7 @@ mod index;
 mod rank;
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use proxime_core::Candidate;
 
@@ -19,8 +20,8 @@ use rank::{Bm25, Ranked, word_counts};
 
 use crate::collection::choose;
 use crate::search::{Chosen, Place};
-use crate::snapshot::View;
-use crate::{Collection, Error, Result, Results, Rows, SearchOptions};
+use crate::snapshot::{Part, View};
+use crate::{Collection, Error, Progress, Result, Results, Rows, SearchOptions};
 
 /// Bytes that the text of a query may have.
 const TEXT_BYTES_MAX: usize = 1 << 20;
@@ -87,15 +88,13 @@ impl TextQuery {
 
     fn check(&self) -> Result<()> {
         self.fusion.check()?;
-        let refused =
-            |name, value: String, limit: String| Err(Error::Parameter { name, value, limit });
-        if self.text.len() > TEXT_BYTES_MAX {
-            let bytes = format!("{} bytes", self.text.len());
-            return refused("text", bytes, format!("at most {TEXT_BYTES_MAX} bytes"));
-        }
-        match self.fields.is_empty() {
-            true => refused("fields", "[]".to_owned(), "at least one field".to_owned()),
-            false => Ok(()),
+        match self.text.len() {
+            ..=TEXT_BYTES_MAX => Ok(()),
+            bytes => Err(Error::Parameter {
+                name: "text",
+                value: format!("{bytes} bytes"),
+                limit: format!("at most {TEXT_BYTES_MAX} bytes"),
+            }),
         }
     }
 }
@@ -126,15 +125,16 @@ impl Collection {
     /// were written, and not on the filter. Equal scores are in the order of ids.
     ///
     /// Errors: those of [`Collection::search`]; no field, or a wrong one; a text beyond 1 MiB; a weight below 0; `max_distance` without a vector.
-    /// Cost: the rows with one of the words are looked at; the first time, all texts in these fields. With a vector, a search for
-    /// `depth` more.
+    /// Cost: the rows with one of the words are looked at; the first time, all texts in these fields, as by [`index_words`](Collection::index_words).
+    /// With a vector, a search for `depth` more.
     pub fn search_text(&self, query: &TextQuery, options: &SearchOptions) -> Result<Scored> {
         query.check()?;
         let fields = Fields::from_paths(&query.fields)?;
         let view = self.view()?;
         let chosen = options.filter.as_ref().map(|filter| choose(&view, filter));
         let chosen = chosen.transpose()?;
-        let words = Bm25::new(&view, &fields, &query.text, query.counts.as_ref())?;
+        let indexes = self.words_of(&view, &fields, None)?;
+        let words = Bm25::new(&view, indexes, &query.text, query.counts.as_ref());
         let scored = match &query.vector {
             None => by_words(&words, chosen.as_deref(), options)?,
             Some(vector) => {
@@ -157,7 +157,46 @@ impl Collection {
     pub fn word_counts(&self, query: &TextQuery) -> Result<WordCounts> {
         query.check()?;
         let fields = Fields::from_paths(&query.fields)?;
-        word_counts(&*self.view()?, &fields, &query.text)
+        let view = self.view()?;
+        let indexes = self.words_of(&view, &fields, None)?;
+        Ok(word_counts(&view, &indexes, &query.text))
+    }
+
+    /// Reads all texts in these fields, which the first search by words in them does otherwise. That they were read is forgotten when there is not room for
+    /// the words of all fields that were searched.
+    ///
+    /// Errors: no field, or a wrong one; interrupted by `progress`, which is told of each segment from the start.
+    pub fn index_words<S: AsRef<str>>(
+        &self,
+        fields: &[S],
+        progress: Option<Progress<'_>>,
+    ) -> Result<()> {
+        let fields = Fields::from_paths(fields)?;
+        self.words_of(&*self.view()?, &fields, progress).map(drop)
+    }
+
+    /// Whether a search by words in these fields has no text to read before.
+    ///
+    /// Errors: no field, or a wrong one.
+    pub fn has_words_indexed<S: AsRef<str>>(&self, fields: &[S]) -> Result<bool> {
+        let fields = Fields::from_paths(fields)?;
+        let view = self.view()?;
+        Ok(view
+            .parts
+            .iter()
+            .all(|part| part.segment.has_words(&fields)))
+    }
+
+    /// Of each part of a view.
+    fn words_of(
+        &self,
+        view: &View,
+        fields: &Fields,
+        progress: Option<Progress<'_>>,
+    ) -> Result<Vec<Arc<WordIndex>>> {
+        let workers = self.database.pool.workers()?;
+        let words = |part: &Part| part.segment.words(fields, &workers, progress);
+        view.parts.iter().map(words).collect()
     }
 
     fn by_both(

@@ -12,8 +12,7 @@ use std::sync::Arc;
 
 use proxime_core::Matches;
 
-use super::index::{Fields, WordIndex, split};
-use crate::Result;
+use super::index::{WordIndex, split};
 use crate::search::{Chosen, Place};
 use crate::snapshot::{Part, View};
 
@@ -91,15 +90,9 @@ fn wanted(text: &str) -> BTreeMap<String, f64> {
     wanted
 }
 
-/// Of each part of a view.
-fn indexes(view: &View, fields: &Fields) -> Result<Vec<Arc<WordIndex>>> {
-    let indexes = view.parts.iter().map(|part| part.segment.words(fields));
-    indexes.collect()
-}
-
-/// Cost: the rows with these words are read; the first time, all texts.
-pub(crate) fn word_counts(view: &View, fields: &Fields, text: &str) -> Result<WordCounts> {
-    Ok(counted(view, &indexes(view, fields)?, wanted(text).keys()))
+/// Cost: the rows with these words are read.
+pub(crate) fn word_counts(view: &View, indexes: &[Arc<WordIndex>], text: &str) -> WordCounts {
+    counted(view, indexes, wanted(text).keys())
 }
 
 fn counted<'w>(
@@ -122,14 +115,13 @@ fn counted<'w>(
 }
 
 impl<'a> Bm25<'a> {
-    /// `counts`: those to score by, unless they are the view's own. Cost: that of `word_counts`.
+    /// `indexes` are those of the view's parts. `counts`: those to score by, unless they are the view's own. Cost: that of `word_counts`.
     pub(crate) fn new(
         view: &'a View,
-        fields: &Fields,
+        indexes: Vec<Arc<WordIndex>>,
         text: &str,
         counts: Option<&WordCounts>,
-    ) -> Result<Bm25<'a>> {
-        let indexes = indexes(view, fields)?;
+    ) -> Bm25<'a> {
         let wanted = wanted(text);
         let counts = match counts {
             Some(counts) => counts,
@@ -142,12 +134,12 @@ impl<'a> Bm25<'a> {
             let idf = (1.0 + ((n - df + 0.5) / (df + 0.5)).max(0.0)).ln();
             (word, count * idf)
         });
-        Ok(Bm25 {
+        Bm25 {
             view,
             indexes,
             words: weighed.collect(),
             mean_length: counts.words as f64 / n.max(1.0),
-        })
+        }
     }
 
     /// The best `most` records, best first, equal ones in the order of their ids; of the chosen rows of each part, if any were. `also`

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use proxime::{Diversity, Explanation, Filter, GroupBy, Presence, Results, SearchOptions};
+use proxime::{
+    Diversity, Explanation, Filter, GroupBy, Presence, Results, SearchOptions, TextQuery,
+};
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
@@ -12,7 +14,24 @@ use crate::hits::{Answers, Hits, Include};
 use crate::words::How;
 use crate::{args, arrays, call, error, filters, keys, options, text, values, words};
 
+/// Whether texts were read, for who interrupts a search by words.
+const INDEXED: [&str; 2] = [
+    "the texts are indexed, and the next search by words finds them so",
+    "the texts are not indexed yet: the next search by words does it",
+];
+
 impl Collection {
+    /// What the first search by words does before: it takes long where there are many texts, so it can be stopped.
+    fn index_words(&self, py: Python<'_>, query: &TextQuery) -> PyResult<()> {
+        let fields = &query.fields;
+        if call::detached(py, || self.inner.has_words_indexed(fields))? {
+            return Ok(());
+        }
+        call::interruptible(py, None, INDEXED, |progress| {
+            self.inner.index_words(fields, Some(progress))
+        })
+    }
+
     /// Of one vector alone.
     fn one_query(&self, query: &Bound<'_, PyAny>) -> PyResult<Vec<f32>> {
         let queries = arrays::queries(query, self.dim())?;
@@ -170,6 +189,7 @@ impl Collection {
             (Some(text), vector) => {
                 let vector = vector.map(|vector| self.one_query(vector)).transpose()?;
                 let query = words::query(text, fields, vector, &how)?;
+                self.index_words(py, &query)?;
                 let found = call::detached(py, || self.inner.search_text(&query, &options))?;
                 let hits = Hits::scored(found, self.dim());
                 Ok(Bound::new(py, hits)?.into_any())
@@ -200,6 +220,7 @@ impl Collection {
     ) -> PyResult<Bound<'py, PyDict>> {
         let query = words::query(text, fields, None, &How::default())?;
         call::guarded(py, || {
+            self.index_words(py, &query)?;
             let counts = call::detached(py, || self.inner.word_counts(&query))?;
             words::counts_to_py(py, counts)
         })
