@@ -1,4 +1,4 @@
-"""What several suites need: a server of S3 that runs here."""
+"""What several suites need: a server of S3 that runs here, and how often a drill is done."""
 
 import socket
 import subprocess
@@ -10,6 +10,15 @@ import uuid
 import pytest
 
 OPTIONS = {"access_key_id": "test", "secret_access_key": "test", "region": "us-east-1"}
+
+
+def pytest_addoption(parser):
+    parser.addoption("--drills", type=int, default=1, help="how often each thing that can happen to a cluster does (1)")
+
+
+@pytest.fixture(scope="session")
+def drills(request):
+    return range(request.config.getoption("drills"))
 
 
 @pytest.fixture(scope="session")

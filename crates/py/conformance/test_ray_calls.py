@@ -15,6 +15,8 @@ from proxime.ray import _call, _server  # noqa: E402
 from proxime.ray._wire import Line, Listener, answers  # noqa: E402
 
 HOST = "127.0.0.1"
+#: Beyond what a busy machine takes for anything here.
+PATIENCE_S = 600.0
 QUERIES = np.zeros((2, 4), np.float32)
 
 
@@ -59,7 +61,7 @@ class Fake(_call.Peer):
         return self._where
 
 
-def search(*peers, replicas=2, shards=3, timeout=10.0, patient=True, queries=QUERIES, turn=0):
+def search(*peers, replicas=2, shards=3, timeout=PATIENCE_S, patient=True, queries=QUERIES, turn=0):
     view = _call.View(1, _shards.Manifest(4, "l2", tuple(_shards.Shard(f"s{j}", "", 1) for j in range(shards))), peers, replicas)
     call = _call.Call(view, _call.Pace(), turn, ("near", queries, 1, {}), few=True, patient=patient)
     return [None if found is None else found[0][0, 0] for found in call.run(time.monotonic() + timeout)], call
@@ -117,7 +119,7 @@ def test_without_a_replica_the_patient_wait_and_others_do_not():
     peers = [Fake(right), Fake(None), Fake(None)]
     start = time.monotonic()
     assert search(*peers, patient=False)[0] == [0, None, 2]
-    assert time.monotonic() - start < 5
+    assert time.monotonic() - start < PATIENCE_S / 2
     assert search(*peers, timeout=0.5)[0] == [0, None, 2]
     assert time.monotonic() - start > 0.5
 

@@ -192,7 +192,7 @@ class Rows:
         first, end, _ = rows.indices(len(self))
         row = math.prod(self.shape[1:]) * self._dtype.itemsize
         content = obstore.get_range(self._store, self._name, start=self._start + first * row, end=self._start + end * row)
-        return np.frombuffer(content, self._dtype).reshape(-1, *self.shape[1:])
+        return np.frombuffer(memoryview(content), self._dtype).reshape(-1, *self.shape[1:])
 
 
 @dataclass(frozen=True, order=True)

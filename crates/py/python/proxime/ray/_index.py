@@ -3,6 +3,7 @@
 import hashlib
 import itertools
 import time
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from os import PathLike
@@ -66,8 +67,10 @@ class RayIndex:
         nodes = _nodes(self._cpus)
         if not (0 < wanted <= count and nodes):
             raise ParameterError(f"{wanted} replicas need at least as many servers; there are {count}, on {len(nodes)} nodes")
-        # Neighbours, which share shards, on different nodes.
-        peers = tuple(Peer(self._server(i, nodes[i % len(nodes)])) for i in range(count))
+        # What is new goes to the nodes with the fewest servers; neighbours, which share shards, to different ones.
+        taken = Counter(server["node"] for server in self.status() if server)
+        nodes.sort(key=lambda node: taken[node])
+        peers = tuple(Peer(self._server(i, nodes[(i - len(old.peers)) % len(nodes)])) for i in range(count))
         self._go_over_to(replace(old, peers=peers, replicas=wanted), _START_S)
         for gone in old.peers[count:]:
             ray.kill(gone.actor)
