@@ -29,10 +29,8 @@ pub(crate) fn verify(store: &Store, workers: Option<&Workers>) -> VerifyReport {
         collections: views,
         aliases: Arc::default(),
     };
-    if let Err(e) = store.replay(|frame| logged.apply(manifest, frame))
-        && !problems.contains(&e.to_string())
-    {
-        problems.push(e.to_string());
+    if let Err(e) = store.replay(|frame| logged.apply(manifest, frame)) {
+        note(&mut problems, e.to_string());
     }
     for report in &mut collections {
         if let Some(Ok(view)) = logged.by_name(&report.name).map(|entry| entry.view()) {
@@ -78,7 +76,7 @@ fn verify_collection(
     for pinned in &stored.segments {
         match verify_segment(store, pinned, stored.id, &config, &mut report.problems) {
             Ok(segment) => segments.push(segment),
-            Err(e) => report.problems.push(e.to_string()),
+            Err(e) => note(&mut report.problems, e.to_string()),
         }
     }
     report.unreachable = segments
@@ -88,6 +86,13 @@ fn verify_collection(
         .sum();
     let view = View::new(stored.id, stored.name.clone(), config).with_all(segments);
     (report, Some(view))
+}
+
+/// What is found in two ways is told once.
+fn note(problems: &mut Vec<String>, what: String) {
+    if !problems.contains(&what) {
+        problems.push(what);
+    }
 }
 
 /// The segment, if it can be used; what is wrong with it either way.
@@ -102,10 +107,8 @@ fn verify_segment(
     problems.extend(file.verify().iter().map(ToString::to_string));
     let segment = Segment::load(&file, pinned.bytes, collection_id, config, Verify::Full)?;
     let name = segment.name();
-    if let Index::Damaged(what) = segment.search_index()
-        && !problems.contains(what)
-    {
-        problems.push(what.clone());
+    if let Index::Damaged(what) = segment.search_index() {
+        note(problems, what.clone());
     }
     let vectors = segment.vectors()?;
     let check = |row: usize| {
