@@ -46,4 +46,6 @@ mod support;
 mod thread_orders;
 mod threads;
 mod verify;
+#[path = "../../../storage/tests/it/watched.rs"]
+mod watched;
 mod words;

@@ -2,84 +2,43 @@
 //!
 //! The sealing thread is stopped at one point, where the segment is complete and no commit names it yet, until the test lets it go on.
 
-use std::io;
-use std::path::Path;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use proxime::{Collection, Database, Error, Fill, Key, OpenOptions, SimVfs, Vfs};
-use proxime_storage::{Lock, LockError, VfsFile};
 
 use crate::support::{l2, threads, upsert};
+use crate::watched::Watched;
 
 /// Longer than any of this takes on any machine; a test that waits so long has failed.
 const PATIENCE: Duration = Duration::from_secs(120);
 /// Less than a large batch; two of them are enough to be sealed.
 const BATCH_ROWS: usize = 600;
 
-/// A directory that stops the sealing thread before its segment gets its name.
-#[derive(Debug)]
-struct Gate {
-    vfs: SimVfs,
-    /// Tells that it has arrived, and hears what to do: go on, or panic.
-    door: Mutex<Option<(Sender<()>, Receiver<bool>)>>,
-}
-
-impl Gate {
-    fn pass(&self) {
-        let door = self.door.lock().unwrap().take();
-        let Some((arrived, then)) = door else { return };
+/// Stops the sealing thread before its segment gets its name: tells that it has arrived, and hears what to do, go on or panic.
+fn gate(vfs: &SimVfs, arrived: Sender<()>, then: Receiver<bool>) -> Watched {
+    let watched = Watched::new(Arc::new(vfs.clone()));
+    let door = Mutex::new(Some((arrived, then)));
+    watched.before(move |op, name| {
+        let sealing = std::thread::current().name() == Some("proxime-seal");
+        if !(op == "rename" && name.starts_with("seg-") && sealing) {
+            return;
+        }
+        let Some((arrived, then)) = door.lock().unwrap().take() else {
+            return;
+        };
         arrived.send(()).unwrap();
         let go_on = then.recv_timeout(PATIENCE).unwrap();
         assert!(go_on, "a mistake of ours, by the test's wish");
-    }
-}
-
-impl Vfs for Gate {
-    fn path(&self) -> &Path {
-        self.vfs.path()
-    }
-
-    fn open(&self, name: &str) -> io::Result<Box<dyn VfsFile>> {
-        self.vfs.open(name)
-    }
-
-    fn create_new(&self, name: &str) -> io::Result<Box<dyn VfsFile>> {
-        self.vfs.create_new(name)
-    }
-
-    fn rename_noreplace(&self, from: &str, to: &str) -> io::Result<()> {
-        if to.starts_with("seg-") && std::thread::current().name() == Some("proxime-seal") {
-            self.pass();
-        }
-        self.vfs.rename_noreplace(from, to)
-    }
-
-    fn unlink(&self, name: &str) -> io::Result<()> {
-        self.vfs.unlink(name)
-    }
-
-    fn list(&self) -> io::Result<Vec<String>> {
-        self.vfs.list()
-    }
-
-    fn sync_dir(&self) -> io::Result<()> {
-        self.vfs.sync_dir()
-    }
-
-    fn lock(&self, name: &str, owner: &str) -> Result<Box<dyn Lock>, LockError> {
-        self.vfs.lock(name, owner)
-    }
-
-    fn unique(&self) -> io::Result<[u8; 16]> {
-        self.vfs.unique()
-    }
+    });
+    watched
 }
 
 /// A collection "c" of 1,200 rows, all of them `[1.0]`, that is being sealed.
 struct Sealing {
-    gate: Arc<Gate>,
+    vfs: SimVfs,
+    gate: Arc<Watched>,
     db: Database,
     c: Collection,
     then: Sender<bool>,
@@ -89,10 +48,8 @@ impl Sealing {
     fn start() -> Sealing {
         let (arrived, arrival) = channel();
         let (then, what) = channel();
-        let gate = Arc::new(Gate {
-            vfs: SimVfs::new(),
-            door: Mutex::new(Some((arrived, what))),
-        });
+        let vfs = SimVfs::new();
+        let gate = Arc::new(gate(&vfs, arrived, what));
         let db = Database::open_on(gate.clone(), &threads(1)).unwrap();
         let c = db.create_collection("c", l2(1)).unwrap();
         for first in [0, BATCH_ROWS as i64] {
@@ -100,7 +57,13 @@ impl Sealing {
         }
         arrival.recv_timeout(PATIENCE).unwrap();
         assert_eq!(stats(&c), (0, 1200), "nothing is sealed yet");
-        Sealing { gate, db, c, then }
+        Sealing {
+            vfs,
+            gate,
+            db,
+            c,
+            then,
+        }
     }
 
     /// Lets it seal, and waits until nothing is left to do.
@@ -110,8 +73,8 @@ impl Sealing {
     }
 
     fn end(self, expected: &[(&str, usize)]) {
-        check(&self.db, &self.gate.vfs, expected);
-        let vfs = self.gate.vfs.disk().crash(|_| false, Fill::Nothing).mount();
+        check(&self.db, &self.vfs, expected);
+        let vfs = self.vfs.disk().crash(|_| false, Fill::Nothing).mount();
         check(&open(&vfs), &vfs, expected);
     }
 }
@@ -224,14 +187,16 @@ fn others_read_and_are_backed_up() {
 #[test]
 fn the_database_is_closed_or_dropped() {
     for close in [true, false] {
-        let Sealing { gate, db, c, then } = Sealing::start();
+        let Sealing {
+            vfs, db, c, then, ..
+        } = Sealing::start();
         let closing = std::thread::spawn(move || match close {
             true => db.close().unwrap(),
             false => drop((db, c)),
         });
         then.send(true).unwrap();
         closing.join().unwrap();
-        check(&open(&gate.vfs), &gate.vfs, &[("c", 1200)]);
+        check(&open(&vfs), &vfs, &[("c", 1200)]);
     }
 }
 

@@ -19,3 +19,4 @@ mod readers;
 mod round_trip;
 mod salvage;
 mod sample;
+mod watched;

@@ -1,57 +1,11 @@
 //! Readers take no lock and are never disturbed: whenever a writer commits, opening gives one commit, whole.
 
-use std::io;
-use std::path::Path;
 use std::sync::{Arc, Mutex};
 
-use proxime_storage::{
-    Access, Error, Lock, LockError, MemVfs, OsVfs, SectionKind, Store, Vfs, VfsFile,
-};
+use proxime_storage::{Access, Error, MemVfs, OsVfs, SectionKind, Store, Vfs};
 
 use crate::sample;
-
-/// A directory in which something happens just before a file is opened.
-struct Before<F> {
-    vfs: Arc<dyn Vfs>,
-    open: Mutex<F>,
-}
-
-impl<F> std::fmt::Debug for Before<F> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        self.vfs.fmt(f)
-    }
-}
-
-impl<F: FnMut() + Send> Vfs for Before<F> {
-    fn open(&self, name: &str) -> io::Result<Box<dyn VfsFile>> {
-        self.open.lock().unwrap()();
-        self.vfs.open(name)
-    }
-    fn path(&self) -> &Path {
-        self.vfs.path()
-    }
-    fn create_new(&self, name: &str) -> io::Result<Box<dyn VfsFile>> {
-        self.vfs.create_new(name)
-    }
-    fn rename_noreplace(&self, from: &str, to: &str) -> io::Result<()> {
-        self.vfs.rename_noreplace(from, to)
-    }
-    fn unlink(&self, name: &str) -> io::Result<()> {
-        self.vfs.unlink(name)
-    }
-    fn list(&self) -> io::Result<Vec<String>> {
-        self.vfs.list()
-    }
-    fn sync_dir(&self) -> io::Result<()> {
-        self.vfs.sync_dir()
-    }
-    fn lock(&self, name: &str, owner: &str) -> Result<Box<dyn Lock>, LockError> {
-        self.vfs.lock(name, owner)
-    }
-    fn unique(&self) -> io::Result<[u8; 16]> {
-        self.vfs.unique()
-    }
-}
+use crate::watched::Watched;
 
 /// Each commit replaces the only segment and says so in the configuration.
 fn commit(store: &mut Store, n: u64) {
@@ -69,16 +23,17 @@ fn overtaken(vfs: Arc<dyn Vfs>, at: &[usize]) -> Result<u64, Error> {
     sample::create(vfs.clone()).unwrap();
     let (mut writer, _) = Store::open(vfs.clone(), Access::Write).unwrap();
     commit(&mut writer, 1);
-    let (at, mut opens, mut n) = (at.to_vec(), 0, 1);
-    let open = move || {
-        opens += 1;
-        if at.contains(&opens) {
-            n += 1;
-            commit(&mut writer, n);
+    let (at, watched) = (at.to_vec(), Watched::new(vfs));
+    let counts = Mutex::new((writer, 0, 1));
+    watched.before(move |op, _| {
+        let (writer, opens, n) = &mut *counts.lock().unwrap();
+        *opens += usize::from(op == "open");
+        if op == "open" && at.contains(opens) {
+            *n += 1;
+            commit(writer, *n);
         }
-    };
-    let open = Mutex::new(open);
-    let (store, segments) = Store::open(Arc::new(Before { vfs, open }), Access::Read)?;
+    });
+    let (store, segments) = Store::open(Arc::new(watched), Access::Read)?;
     let found = store.manifest().collections[0].config.as_u64().unwrap();
     let bytes = segments[0].read(SectionKind::Vectors)?.unwrap();
     assert_eq!(bytes, [found as u8; 5000]);

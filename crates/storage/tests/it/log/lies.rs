@@ -1,12 +1,10 @@
 //! The tests of the log can fail: a disk that breaks one promise, which is what forgetting one step in the log comes to, is
 //! noticed by the campaigns that pass on a disk that keeps them all.
 
-use std::fmt;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
 
 use proxime_storage::{Bytes, Durability, Lock, LockError, SimVfs, Vfs, VfsFile};
 
@@ -45,37 +43,11 @@ const LIES: [Lie; 8] = [
     Lie::HiddenFailures,
 ];
 
-/// What is done when a file is next written to, before it is.
-#[derive(Clone, Default)]
-pub(super) struct Hook(Arc<Mutex<Option<Callback>>>);
-
-type Callback = Box<dyn FnOnce() + Send>;
-
-impl fmt::Debug for Hook {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Hook")
-    }
-}
-
-impl Hook {
-    pub(super) fn set(&self, hook: impl FnOnce() + Send + 'static) {
-        *self.0.lock().unwrap() = Some(Box::new(hook));
-    }
-
-    fn run(&self) {
-        let hook = self.0.lock().unwrap().take();
-        if let Some(hook) = hook {
-            hook();
-        }
-    }
-}
-
 /// A disk that says it did what it did not.
 #[derive(Debug)]
 pub(super) struct Liar {
     vfs: SimVfs,
     lie: Lie,
-    pub(super) before_write: Hook,
 }
 
 impl Liar {
@@ -83,7 +55,6 @@ impl Liar {
         Liar {
             vfs: vfs.clone(),
             lie,
-            before_write: Hook::default(),
         }
     }
 }
@@ -99,7 +70,6 @@ impl Vfs for Liar {
         Ok(Box::new(LyingFile {
             file: self.vfs.create_new(name)?,
             lie: self.lie,
-            before_write: self.before_write.clone(),
             late: AtomicBool::new(false),
             cut: AtomicBool::new(false),
         }))
@@ -131,7 +101,6 @@ impl Vfs for Liar {
 struct LyingFile {
     file: Box<dyn VfsFile>,
     lie: Lie,
-    before_write: Hook,
     /// A sync is still to be done.
     late: AtomicBool,
     /// Has been truncated, and not synced since.
@@ -155,7 +124,6 @@ impl VfsFile for LyingFile {
         if self.late.swap(false, Ordering::Relaxed) {
             self.file.sync_data()?;
         }
-        self.before_write.run();
         let written = self.file.write_at(bytes, offset)?;
         match self.lie {
             Lie::ShortWrites => Ok(bytes.len()),

@@ -7,8 +7,8 @@ use std::thread;
 
 use proxime_storage::{Durability, Error, Fault, Fill, MemVfs, OsVfs, SimVfs, Vfs};
 
-use super::lies::{Liar, Lie};
 use super::{BATCH, COLLECTION, KIND, Session, payload};
+use crate::watched::Watched;
 
 const THREADS: u64 = 4;
 const EACH: u64 = 60;
@@ -120,17 +120,20 @@ fn a_fault_in_the_middle() {
 #[test]
 fn what_is_queued_while_a_write_fails() {
     let vfs = SimVfs::new();
-    let liar = Liar::new(&vfs, Lie::None);
-    let before_write = liar.before_write.clone();
-    let session = Session::open(Arc::new(liar), Durability::Always).unwrap();
+    let watched = Watched::new(Arc::new(vfs.clone()));
+    let session = Session::open(Arc::new(watched.clone()), Durability::Always).unwrap();
     let first = session.enqueue(1).unwrap();
     let behind = Arc::new(Mutex::new(None));
     let (log, disk, ticket) = (session.log.clone(), vfs.clone(), Arc::clone(&behind));
-    before_write.set(move || {
-        *ticket.lock().unwrap() = log.enqueue(KIND, COLLECTION, &[&payload(2)]).ok();
-        disk.limit(0);
+    watched.before(move |op, _| {
+        let mut ticket = ticket.lock().unwrap();
+        if op == "write" && ticket.is_none() {
+            *ticket = log.enqueue(KIND, COLLECTION, &[&payload(2)]).ok();
+            disk.limit(0);
+        }
     });
     session.log.wait(first).unwrap_err();
+    watched.before(|_, _| ());
     vfs.repair();
     let behind = behind.lock().unwrap().take().unwrap();
     assert_eq!(behind.seq(), 2);
@@ -145,12 +148,10 @@ fn what_is_queued_while_a_write_fails() {
 /// A bug of ours must not leave others waiting.
 #[test]
 fn a_leader_that_panics() {
-    let vfs = SimVfs::new();
-    let liar = Liar::new(&vfs, Lie::None);
-    let before_write = liar.before_write.clone();
-    let session = Session::open(Arc::new(liar), Durability::Always).unwrap();
+    let watched = Watched::new(Arc::new(SimVfs::new()));
+    let session = Session::open(Arc::new(watched.clone()), Durability::Always).unwrap();
     let tickets: Vec<_> = (1..4).map(|n| session.enqueue(n).unwrap()).collect();
-    before_write.set(|| panic!("as planned"));
+    watched.before(|op, _| assert_ne!(op, "write", "as planned"));
     thread::scope(|scope| {
         let waiters = tickets.into_iter().map(|ticket| {
             let log = &session.log;
