@@ -26,12 +26,15 @@ fn a_process_with_a_quarter_of_the_memory_finds_the_same() {
     drop(c);
     db.close().unwrap();
 
-    let child = another_process("larger_than_memory::child_searches", &path);
-    let output = limited(4 * ROWS * DIM / 4, &child, &path).output().unwrap();
-    let text = String::from_utf8_lossy(&output.stdout);
-    let error = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{text}\n{error}");
-    assert_eq!(text.matches(&expected).count(), 2, "{text}\n{expected}");
+    // A process for each way: what the allocator keeps of the first opening would be missing for the second.
+    for way in ["child_opens_in_full", "child_opens_lazily"] {
+        let child = another_process(&format!("larger_than_memory::{way}"), &path);
+        let output = limited(4 * ROWS * DIM / 4, &child, &path).output().unwrap();
+        let text = String::from_utf8_lossy(&output.stdout);
+        let error = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{way}: {text}\n{error}");
+        assert!(text.contains(&expected), "{way}: {text}\n{expected}");
+    }
 }
 
 /// The same command with at most so many bytes of memory of its own.
@@ -48,21 +51,29 @@ fn limited(bytes: usize, command: &Command, path: &Path) -> Command {
     limited
 }
 
-/// Another process; does nothing unless started by the test above.
 #[test]
 #[ignore = "started by a_process_with_a_quarter_of_the_memory_finds_the_same"]
-fn child_searches() {
+fn child_opens_in_full() {
     let Some(path) = given_path() else { return };
-    for verify in [Verify::Full, Verify::Lazy] {
-        let options = OpenOptions {
-            read_only: true,
-            verify,
-            threads: Some(1),
-            ..OpenOptions::default()
-        };
-        let db = Database::open_with(&path, &options).unwrap();
-        println!("found {:?}", found(&db.collection("c").unwrap()));
-    }
+    println!("found {:?}", found_by_reader(&path, Verify::Full));
+}
+
+#[test]
+#[ignore = "started by a_process_with_a_quarter_of_the_memory_finds_the_same"]
+fn child_opens_lazily() {
+    let Some(path) = given_path() else { return };
+    println!("found {:?}", found_by_reader(&path, Verify::Lazy));
+}
+
+fn found_by_reader(path: &Path, verify: Verify) -> Vec<Vec<Key>> {
+    let options = OpenOptions {
+        read_only: true,
+        verify,
+        threads: Some(1),
+        ..OpenOptions::default()
+    };
+    let db = Database::open_with(path, &options).unwrap();
+    found(&db.collection("c").unwrap())
 }
 
 fn found(c: &Collection) -> Vec<Vec<Key>> {
