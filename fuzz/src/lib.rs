@@ -3,11 +3,9 @@
 //! | file | holds |
 //! |---|---|
 //! | `storage.rs` | manifests, segments and logs, as files |
-//! | `sections.rs` | what the database puts into them: ids, metadata, batches of the log, graph, codebook |
-//! | `api.rs` | a sequence of calls, beside a map that is told the same |
+//! | `sections.rs` | what the database puts into them: sections, batches of the log; graph and codebook by themselves |
 //! | `text.rs` | filters, and files of arrays |
 //! | `seal.rs` | puts right checksums under bytes that are wrong |
-//! | `input.rs` | numbers and choices out of bytes |
 //! | `guided.rs` | the same under libFuzzer, for `cargo xtask fuzz` |
 //!
 //! Checksums would keep a fuzzer from everything behind them, so they are computed anew over whatever it came up with: what is
@@ -20,8 +18,6 @@
     reason = "harm is a panic: what a fuzzer looks for"
 )]
 
-mod api;
-mod input;
 mod seal;
 mod sections;
 mod storage;
@@ -45,17 +41,15 @@ pub use sections::seeds as section_seeds;
 pub type Target = fn(&[u8]);
 
 /// All targets by name.
-pub const TARGETS: [(&str, Target); 12] = [
+pub const TARGETS: [(&str, Target); 10] = [
     ("manifest", storage::manifest),
     ("segment", storage::segment),
     ("log", storage::log),
     ("rows", sections::rows),
-    ("ids", sections::ids),
-    ("payload", sections::payload),
+    ("section", sections::section),
     ("graph", sections::graph),
     ("codebook", sections::codebook),
     ("npy", text::npy),
     ("filter_text", text::filter_text),
     ("filter_json", text::filter_json),
-    ("api", api::sequence),
 ];

@@ -118,10 +118,16 @@ pub(crate) fn rows(data: &[u8]) {
     exercise(&vfs);
 }
 
-/// A segment of [`ROWS`] rows with one section in place of the right one.
-fn segment(hostile: SectionKind, data: &[u8]) {
+/// The first byte says which section of a segment, the rest is what it holds; the others are right.
+pub(crate) fn section(data: &[u8]) {
+    let Some((choice, data)) = data.split_first() else {
+        return;
+    };
     let (vfs, mut store) = empty();
-    let written = write_segment(&store, hostile, data);
+    let mut sections = RIGHT.clone();
+    let at = usize::from(*choice) % sections.len();
+    sections[at].1 = data.to_vec();
+    let written = write_segment(&store, &sections);
     let Ok(pinned) = written else { return };
     let committed = store.commit(|manifest| {
         manifest
@@ -135,10 +141,30 @@ fn segment(hostile: SectionKind, data: &[u8]) {
     }
 }
 
+type Section = (SectionKind, Vec<u8>);
+
+/// Every section of a segment of [`ROWS`] rows.
+static RIGHT: LazyLock<[Section; 8]> = LazyLock::new(|| {
+    let points = vec![0.5_f32; ROWS * DIM];
+    let (codec, codes) = encoded(&points);
+    let ids = column((0..ROWS).map(id));
+    let deleted = [&(ROWS as u64).to_le_bytes()[..], &ids].concat();
+    let versions = [ROWS as u64, 1].map(u64::to_le_bytes).concat();
+    [
+        (SectionKind::Vectors, bytemuck::cast_slice(&points).to_vec()),
+        (SectionKind::Codes, codes.as_bytes().to_vec()),
+        (SectionKind::Codebook, codec.to_bytes()),
+        (SectionKind::Graph, linked(&codes)),
+        (SectionKind::Ids, ids),
+        (SectionKind::Payload, column((0..ROWS).map(metadata))),
+        (SectionKind::Deleted, deleted),
+        (SectionKind::Versions, versions),
+    ]
+});
+
 fn write_segment(
     store: &Store,
-    hostile: SectionKind,
-    data: &[u8],
+    sections: &[Section],
 ) -> proxime_storage::Result<proxime_storage::SegmentRef> {
     let header = SegmentHeader {
         collection_id: 1,
@@ -148,16 +174,15 @@ fn write_segment(
         metric: 0,
     };
     let mut writer = store.create_segment(header)?;
-    writer.begin(SectionKind::Vectors, 4 * DIM as u32)?;
-    writer.append(bytemuck::cast_slice(&[0.5_f32; ROWS * DIM]))?;
-    writer.begin(SectionKind::Ids, 1)?;
-    match hostile {
-        SectionKind::Ids => writer.append(data)?,
-        _ => writer.append(&column((0..ROWS).map(id)))?,
-    }
-    if hostile == SectionKind::Payload {
-        writer.begin(SectionKind::Payload, 1)?;
-        writer.append(data)?;
+    for (kind, bytes) in sections {
+        let element = match kind {
+            SectionKind::Vectors => 4 * DIM,
+            SectionKind::Codes => 64,
+            SectionKind::Versions => 16,
+            _ => 1,
+        };
+        writer.begin(*kind, element as u32)?;
+        writer.append(&bytes[..bytes.len() - bytes.len() % element])?;
     }
     writer.finish()
 }
@@ -174,18 +199,14 @@ fn column(rows: impl Iterator<Item = Vec<u8>>) -> Vec<u8> {
     writer.parts().concat()
 }
 
-pub(crate) fn ids(data: &[u8]) {
-    segment(SectionKind::Ids, data);
-}
-
-pub(crate) fn payload(data: &[u8]) {
-    segment(SectionKind::Payload, data);
-}
-
 /// Codes of points on a line, of which graphs are made and to which they are applied.
 fn codes(n: usize) -> (ScalarI8, Codes) {
     let points: Vec<f32> = (0..n * DIM).map(|i| i as f32).collect();
-    let made = Rows::new(&points, DIM)
+    encoded(&points)
+}
+
+fn encoded(points: &[f32]) -> (ScalarI8, Codes) {
+    let made = Rows::new(points, DIM)
         .map_err(|e| e.to_string())
         .and_then(|rows| {
             let codec = ScalarI8::train(rows, Metric::L2).map_err(|e| e.to_string())?;
@@ -193,6 +214,15 @@ fn codes(n: usize) -> (ScalarI8, Codes) {
             Ok((codec, codes))
         });
     made.unwrap()
+}
+
+/// A graph of them, as it is stored.
+fn linked(codes: &Codes) -> Vec<u8> {
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build();
+    let params = Params::default().with_m(4).unwrap();
+    let go_on = |_| ControlFlow::Continue(());
+    let graph = Graph::build(codes, &params, &pool.unwrap(), &go_on);
+    graph.unwrap().to_bytes()
 }
 
 /// The first byte is the number of rows, the rest a graph; what is accepted is walked, and written again.
@@ -260,24 +290,18 @@ pub fn seeds() -> Vec<(&'static str, Vec<u8>)> {
     deletions.extend((ROWS as u64).to_le_bytes());
     deletions.extend(&ids);
     let (codec, codes) = codes(40);
-    let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build();
-    let params = Params::default().with_m(4);
-    let graph = pool.ok().zip(params.ok()).and_then(|(pool, params)| {
-        Graph::build(&codes, &params, &pool, &|_| ControlFlow::Continue(())).ok()
-    });
-    let mut graph_seed = vec![40];
-    graph_seed.extend(graph.map(|graph| graph.to_bytes()).unwrap_or_default());
+    let graph = [&[40][..], &linked(&codes)].concat();
     let log = [
         seed_log(&[(1, &rows[1..])]),
         seed_log(&[(1, &rows[1..]), (2, &deletions[1..])]),
     ];
     let [log, log_of_two] = log;
-    vec![
+    let sections = RIGHT.iter().enumerate();
+    let sections = sections.map(|(n, (_, bytes))| ("section", [&[n as u8][..], bytes].concat()));
+    let mut seeds = vec![
         ("rows", rows),
         ("rows", deletions),
-        ("ids", ids),
-        ("payload", column((0..ROWS).map(metadata))),
-        ("graph", graph_seed),
+        ("graph", graph),
         ("codebook", codec.to_bytes()),
         (
             "manifest",
@@ -286,7 +310,9 @@ pub fn seeds() -> Vec<(&'static str, Vec<u8>)> {
         ("segment", seed_segment()),
         ("log", log),
         ("log", log_of_two),
-    ]
+    ];
+    seeds.extend(sections);
+    seeds
 }
 
 /// `{"a": 7}`, and nothing.
@@ -317,11 +343,11 @@ fn file(vfs: &Arc<dyn Vfs>, start: &str) -> Vec<u8> {
     bytes
 }
 
+/// With what no segment goes without, and metadata.
 fn seed_segment() -> Vec<u8> {
     let (vfs, store) = empty();
-    let payload = column((0..ROWS).map(metadata));
-    let written = write_segment(&store, SectionKind::Payload, &payload);
-    assert!(written.is_ok());
+    let [vectors, _, _, _, ids, payload, _, _] = RIGHT.clone();
+    assert!(write_segment(&store, &[vectors, ids, payload]).is_ok());
     file(&vfs, "seg-")
 }
 

@@ -18,8 +18,9 @@ const COVERAGE: &str = "--cfg fuzzing -Cpasses=sancov-module -Cllvm-args=-saniti
     -Cllvm-args=-sanitizer-coverage-inline-8bit-counters -Cllvm-args=-sanitizer-coverage-pc-table \
     -Cllvm-args=-sanitizer-coverage-trace-compares -Ccodegen-units=1";
 
-/// What a single input may take before it counts as harm.
-const LIMITS: &str = "-timeout=20 -rss_limit_mb=2048 -malloc_limit_mb=512 -max_len=65536";
+/// What a single input may take before it counts as harm. Of time only what never ends is libFuzzer's: it looks at the clock, the
+/// target at the processor.
+const LIMITS: &str = "-timeout=1200 -rss_limit_mb=2048 -malloc_limit_mb=512 -max_len=65536";
 
 /// Fuzzes one target, or each in turn, for so many seconds of the processor.
 pub(crate) fn run(workspace: &Workspace, target: Option<&str>, seconds: u64) -> Result<()> {
