@@ -18,6 +18,7 @@ import pdoc.render
 import proxime
 
 GUIDES = Path(__file__).parent / "guide"
+TEMPLATES = Path(__file__).parent / "templates"
 # In the order in which they are read; whatever else there is comes after.
 READ_FIRST = ("getting-started", "filters", "tuning", "codecs", "durability", "shards", "moving")
 LINK = re.compile(r"\]\(([\w-]+)\.md\)")
@@ -27,11 +28,13 @@ def main() -> None:
     """Write the pages to the folder that the command line names."""
     (folder,) = map(Path, sys.argv[1:])
     modules = {module.fullname: module for module in [*guides(), *package()]}
-    pdoc.render.configure(docformat="markdown", search=True, show_source=False, footer_text=f"Proxime {proxime.__version__}")
-    folder.mkdir(parents=True, exist_ok=True)
+    pdoc.render.configure(
+        docformat="markdown", search=True, show_source=False, footer_text=f"Proxime {proxime.__version__}", template_directory=TEMPLATES
+    )
     for module in modules.values():
-        page = pdoc.render.html_module(module=module, all_modules=modules)
-        (folder / f"{module.fullname}.html").write_text(page, encoding="utf-8")
+        page = (folder / module.fullname.replace(".", "/")).with_suffix(".html")
+        page.parent.mkdir(parents=True, exist_ok=True)
+        page.write_text(pdoc.render.html_module(module=module, all_modules=modules), encoding="utf-8")
     (folder / "index.html").write_text(pdoc.render.html_index(modules), encoding="utf-8")
     (folder / "search.js").write_text(pdoc.render.search_index(modules), encoding="utf-8")
     print(f"{len(modules)} pages: {folder / 'index.html'}")
