@@ -23,7 +23,7 @@ import tables
 from facts import ROOT, facts
 
 # The program is compiled by this, and named in what it prints.
-COMPILE = "cargo bench --quiet --locked --package proxime --bench ingest --no-run --message-format json"
+COMPILE = "cargo bench --quiet --locked --package proxime --bench {} --no-run --message-format json"
 PLACES = ("disk", "memory")
 
 
@@ -39,7 +39,7 @@ def main() -> None:
     args = parser.parse_args()
     args.out.parent.mkdir(parents=True, exist_ok=True)
     about = {"run": time.strftime("%Y-%m-%dT%H:%M:%S%z"), "threads": args.threads, **facts()}
-    ways = {"Rust": [compiled()], "Python": [sys.executable, __file__, "--one"]}
+    ways = {"Rust": [compiled("ingest")], "Python": [sys.executable, __file__, "--one"]}
     for name in args.data:
         data = datasets.load(name, args.cache, args.fashion)
         rows = np.load(data.base)
@@ -56,9 +56,9 @@ def main() -> None:
         print(f"\n## {name}\n\n{shown(results)}")
 
 
-def compiled() -> str:
-    """The path of the program."""
-    run = subprocess.run(COMPILE.split(), cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True)
+def compiled(bench: str) -> str:
+    """The path of a program of `crates/db/benches`."""
+    run = subprocess.run(COMPILE.format(bench).split(), cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True)
     made = [json.loads(line).get("executable") for line in run.stdout.splitlines()]
     return next(path for path in made if path)
 

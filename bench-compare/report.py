@@ -71,6 +71,7 @@ def document(results: list[dict]) -> str:
         *(scale(name, of) for name, of in latest(results, lambda r: r.get("kind") == "scale").items()),
         *(lists(name, of) for name, of in latest(results, lambda r: r.get("kind") == "lists").items()),
         *(ingest(name, of) for name, of in latest(results, lambda r: r.get("kind") == "ingest").items()),
+        *(calls(of) for of in latest(results, lambda r: r.get("kind") == "calls").values()),
         machine(newest),
         REPRODUCE,
     ]
@@ -205,11 +206,23 @@ def ingest(name: str, results: list[dict]) -> str:
     return f"<section><h2>Through Python, {escape(name)}</h2><p>{about}</p>{table(head, rows)}</section>"
 
 
+def calls(results: list[dict]) -> str:
+    """What a call costs through Python."""
+    rows = []
+    for dim in sorted({result["dim"] for result in results}):
+        rust, python = (median(r["us"] for r in results if (r["dim"], r["way"]) == (dim, way)) for way in ("Rust", "Python"))
+        rows.append([number(dim), f"{rust:.2f}", f"{python:.2f}", f"{python - rust:.2f}"])
+    about = f"One query at a time in a collection of {results[0]['n']} records: next to nothing but the call."
+    head = ["components", "Rust: us", "Python: us", "through Python: us"]
+    return f"<section><h2>A call through Python</h2><p>{about}</p>{table(head, rows)}</section>"
+
+
 REPRODUCE = """<section><h2>How to reproduce</h2>
 <pre>cargo xtask bench build --data fashion-784 --fashion FILE.npz --scale
 cargo xtask bench search --data fashion-784 --fashion FILE.npz
 cargo xtask bench lists
 cargo xtask bench ingest
+cargo xtask bench calls
 cargo xtask bench --report out/</pre>
 <p>What is measured, and how, is in <code>bench-compare/README.md</code>. Every figure of this page is a line of
 <code>target/bench-results</code>, with machine, load, versions, revision, data and settings. Curves show the points that no other

@@ -44,6 +44,8 @@ enum What {
         #[arg(long, default_value = "text-svd-768")]
         data: String,
     },
+    /// Searches for one query through Python and through Rust: what a call through Python costs
+    Calls,
     /// Arrays and lists: what `.tolist()` costs
     Lists {
         /// Data sets, separated by commas (see bench-compare/README.md)
@@ -129,6 +131,7 @@ pub(crate) fn run(workspace: &Workspace, bench: &Bench) -> Result<()> {
             })?
         }
         Some(What::Ingest { data }) => alone(workspace, "ingest.py", data)?,
+        Some(What::Calls) => calls(workspace)?,
         Some(What::Lists { data }) => alone(workspace, "lists.py", data)?,
     }
     match &bench.report {
@@ -163,6 +166,12 @@ fn alone(workspace: &Workspace, program: &str, data: &str) -> Result<()> {
     prepare(&venv, data)?;
     let mut compare = venv.python(&format!("bench-compare/{program} --data"));
     shell::run(compare.arg(data))
+}
+
+fn calls(workspace: &Workspace) -> Result<()> {
+    let venv = Venv::for_benchmarks(workspace)?;
+    venv.install_package()?;
+    shell::run(venv.python("bench-compare/calls.py"))
 }
 
 /// Installs the package as it is, and what makes the data.
