@@ -3,16 +3,13 @@
 //! A list is copied into one buffer of float32 before anything else happens: its numbers are objects all over the heap, eight
 //! times as large as what is kept of them. Reading them one by one here is about twice as fast as `numpy.asarray`.
 
-use std::ffi::CString;
-use std::time::Instant;
-
 use numpy::PyUntypedArrayMethods;
 use proxime::Input;
 use pyo3::prelude::*;
 use pyo3::types::{PyFloat, PyList, PyTuple};
 
 use crate::convert::BeyondF32;
-use crate::{arrays, call, error, text};
+use crate::{arrays, call, error};
 
 /// Above so many numbers, a list is worth a warning.
 const NUMBERS_WARN: usize = 1_000_000;
@@ -34,7 +31,6 @@ pub(crate) fn flatten(
     let Some(rows) = as_list(object) else {
         return Ok(None);
     };
-    let start = Instant::now();
     let mut out = Vec::new();
     if rows.iter().next().is_some_and(|first| is_number(&first)) {
         append_numbers(&rows, input, 0, &mut out)?;
@@ -53,7 +49,7 @@ pub(crate) fn flatten(
         error::check_row(object.py(), input, row, dim, out.len() - before)?;
     }
     if numbers > NUMBERS_WARN {
-        warn(object.py(), numbers, start.elapsed().as_secs_f64())?;
+        warn(object.py())?;
     }
     Ok(Some(Flat::Rows(out)))
 }
@@ -105,11 +101,9 @@ fn append_array(
     arrays::append(&array, input, dim, out)
 }
 
-fn warn(py: Python<'_>, numbers: usize, seconds: f64) -> PyResult<()> {
-    let message = format!(
-        "{} Python numbers converted in {seconds:.1} s; pass a NumPy float32 array to skip this",
-        text::thousands(numbers)
-    );
+/// Always in the same words: Python shows those once for each place that they come from.
+fn warn(py: Python<'_>) -> PyResult<()> {
+    let message = c"the numbers of a long list are converted one by one; pass a NumPy float32 array to skip this";
     let category = error::classes(py)?.getattr("EfficiencyWarning")?;
-    PyErr::warn(py, &category, &CString::new(message)?, 1)
+    PyErr::warn(py, &category, message, 1)
 }

@@ -4,6 +4,7 @@ import array
 import subprocess
 import sys
 import textwrap
+import warnings
 
 import numpy as np
 import pytest
@@ -146,9 +147,14 @@ def test_one_query(docs, one):
 def test_a_large_list_works_and_says_what_would_be_faster(db):
     docs = db.create_collection("wide", dim=5_000, metric="l2")
     rows = vectors(201, 5_000)
-    with pytest.warns(proxime.EfficiencyWarning, match="1_005_000 Python numbers converted in .* float32 array") as caught:
-        docs.upsert(range(201), rows.tolist())
-    assert caught[0].filename == __file__
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("default")
+        for n in 201, 201, 202:
+            docs.upsert(range(n), vectors(n, 5_000).tolist())
+    (once,) = caught
+    assert once.category is proxime.EfficiencyWarning
+    assert "float32 array" in str(once.message)
+    assert once.filename == __file__
     np.testing.assert_array_equal(docs.get(200)["vector"], rows[200])
 
 
