@@ -30,6 +30,8 @@ pub(crate) const GRAPH_ROWS_MIN: u32 = 1000;
 const SAMPLE_ROWS: usize = 1024;
 /// Bytes of vectors that one thread reads, checks and encodes at once. Two waves of these share a core's L2 cache.
 const CHUNK_BYTES: usize = 256 << 10;
+/// About what the graph has for a row, of the preset with the most links.
+const GRAPH_BYTES: usize = 512;
 /// Bytes of a section written between two looks for a stop.
 const WRITE_BYTES: usize = 8 << 20;
 
@@ -93,6 +95,7 @@ pub(crate) fn write_file(
         .as_ref()
         .map(|codec| Codes::zeroed(codec, rows as usize));
     let row_bytes = config.dtype.bytes() * config.dim;
+    file.expect(batch.bytes(row_bytes + config.dim));
     file.begin(SectionKind::Vectors, row_bytes as u32)?;
     workers
         .threads
@@ -225,6 +228,14 @@ impl<'a> Checked<'a> {
     pub(crate) fn numbered(mut self, version: u64) -> Self {
         self.versions = Versions::one(self.kept.len(), version);
         self
+    }
+
+    /// Bytes of its segment, roughly, with so many a row beside the graph.
+    fn bytes(&self, row_bytes: usize) -> u64 {
+        let rows = u64::from(self.kept.len()) * (row_bytes + GRAPH_BYTES) as u64;
+        let payload = self.payload.as_ref().map(|payload| payload.parts());
+        let payload: usize = payload.iter().flatten().map(|part| part.len()).sum();
+        rows + (self.ids.as_bytes().len() + payload) as u64
     }
 
     /// Ids, versions, metadata and deletions.

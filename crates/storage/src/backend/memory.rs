@@ -227,6 +227,18 @@ impl VfsFile for MemFile {
         Ok(bytes.len())
     }
 
+    /// Pages that are never written to take no memory. Where there is no room, whoever writes hears of it.
+    fn expect(&self, bytes: u64) {
+        let count = usize::try_from(bytes.div_ceil(PAGE_BYTES as u64)).unwrap_or(usize::MAX);
+        let _ = self.write(|pages| {
+            let pages = Arc::make_mut(&mut pages.pages);
+            let more = count.saturating_sub(pages.len());
+            pages
+                .try_reserve_exact(more)
+                .map_err(|_| io::ErrorKind::OutOfMemory.into())
+        });
+    }
+
     fn size(&self) -> io::Result<u64> {
         Ok(self.read(|pages| pages.len as u64))
     }

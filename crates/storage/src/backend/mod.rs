@@ -65,6 +65,9 @@ pub trait VfsFile: Send + Sync + fmt::Debug {
     /// Writes some bytes, extending the file as needed. May be short or interrupted.
     fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<usize>;
 
+    /// That so many bytes are to come, for a file that would be moved while it grows.
+    fn expect(&self, _bytes: u64) {}
+
     /// Length in bytes.
     fn size(&self) -> io::Result<u64>;
 
@@ -234,6 +237,10 @@ impl File {
             }
         }
         Ok(())
+    }
+
+    pub(crate) fn expect(&self, bytes: u64) {
+        self.file.expect(bytes);
     }
 
     pub(crate) fn seal(&self) -> Result<()> {

@@ -59,6 +59,11 @@ impl SegmentWriter {
         })
     }
 
+    /// Says how large the segment will be, roughly: in memory, its bytes are then not moved as they become more.
+    pub fn expect(&self, bytes: u64) {
+        self.file.expect(PAGE_BYTES + bytes);
+    }
+
     /// Starts a section of elements of `elem_bytes` bytes, and ends the one before.
     ///
     /// Errors: a kind that the segment has already; a section before that is no whole number of elements; the system's.

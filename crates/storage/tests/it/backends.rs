@@ -90,3 +90,22 @@ fn what_is_opened_cannot_be_written() {
         assert!(vfs.open("a").unwrap().write_at(b"x", 0).is_err());
     }
 }
+
+/// In memory, what is written stays where it is if what was expected comes.
+#[test]
+fn a_file_of_an_expected_length_is_not_moved() {
+    let memory = MemVfs::new();
+    let place = |expected: u64| {
+        let file = memory.create_new(&format!("of {expected}")).unwrap();
+        file.expect(expected);
+        let mut places = Vec::new();
+        for megabyte in 0..16 {
+            file.write_at(&[1; 1 << 20], megabyte << 20).unwrap();
+            places.push(file.map().unwrap().as_ptr());
+        }
+        places.dedup();
+        places.len()
+    };
+    assert_eq!(place(16 << 20), 1);
+    assert!(place(0) > 1, "growing moves: nothing is tested here");
+}
