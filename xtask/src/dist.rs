@@ -155,6 +155,7 @@ fn emulated(emulator: &str, program: &Path, workspace: &Workspace) -> Result<Com
         .split_once(' ')
         .context("an emulator without options")?;
     let mut command = shell::command(name, args, &workspace.target);
-    command.arg(program);
+    // Where it is set, it names kernels of the processor that is there, and NumPy dies of them.
+    command.arg(program).env_remove("OPENBLAS_CORETYPE");
     Ok(command)
 }
