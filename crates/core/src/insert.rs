@@ -32,7 +32,7 @@ impl Graph {
     ///
     /// `codes` starts with the rows that the graph has. The same rows in the same calls give the same graph for any number
     /// of threads and on any CPU, and every row is reachable if all were; it is another graph than [`Graph::build`] makes of
-    /// all rows, which is much faster where they are all there.
+    /// all rows, which is much faster where they are all there, and by dot product links rows of different lengths better.
     /// Errors: fewer rows than the graph has, more than it can number, another `m`; `progress` asked to stop, and then the
     /// graph is as it was.
     /// Cost: a search of width `ef_construction` a row, and a look at whether what it displaced can still be reached. Where
