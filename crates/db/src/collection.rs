@@ -213,6 +213,14 @@ impl Collection {
         self.database.holds_back(self.id)
     }
 
+    /// Returns when a write would not be held back. Every write waits by itself; this is for who wants to be able to stop the waiting for one
+    /// that takes no `progress`.
+    ///
+    /// Errors: interrupted.
+    pub fn wait(&self, progress: Progress<'_>) -> Result<()> {
+        self.database.wait_for_background(self.id, Some(progress))
+    }
+
     /// Puts everything into one segment: what is replaced or deleted takes no room then, and what is in memory only has a graph.
     /// Searches and writes go on meanwhile. `progress` can stop it, and then nothing has changed.
     ///

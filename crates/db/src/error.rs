@@ -140,8 +140,8 @@ pub enum Error {
         /// Counted from 0.
         row: usize,
     },
-    /// `update` of an id that is not stored.
-    #[error("row {row}: there is no record with id {id}; upsert adds it")]
+    /// An id that is not stored, where one is needed: for an `update`, or a search from a record.
+    #[error("row {row}: there is no record with id {id}")]
     IdNotFound {
         /// The id.
         id: Key,

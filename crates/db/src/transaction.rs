@@ -19,7 +19,8 @@ use crate::snapshot::View;
 use crate::update::Keeps;
 use crate::writer::{Checked, check_vectors};
 use crate::{
-    Batch, Collection, Database, Error, Filter, Input, Key, Result, Rows, Update, condition, merge,
+    Batch, Collection, Database, Error, Filter, Input, Key, Progress, Result, Rows, Update,
+    condition, merge,
 };
 
 /// Writes to one or several collections of a database that take place together, or not at all: when it is committed, in the order in
@@ -188,16 +189,34 @@ impl Transaction {
         Ok(())
     }
 
+    /// Whether [`commit`](Transaction::commit) would be held back now, as [`Collection::is_held_back`].
+    pub fn is_held_back(&self) -> bool {
+        self.collections().any(|id| self.database.holds_back(id))
+    }
+
+    /// Returns when it would not be, as [`Collection::wait`].
+    ///
+    /// Errors: interrupted.
+    pub fn wait(&self, progress: Progress<'_>) -> Result<()> {
+        self.wait_with(Some(progress))
+    }
+
+    fn wait_with(&self, progress: Option<Progress<'_>>) -> Result<()> {
+        let mut collections = self.collections();
+        collections.try_for_each(|id| self.database.wait_for_background(id, progress))
+    }
+
+    fn collections(&self) -> impl Iterator<Item = u64> {
+        self.writes.iter().map(|write| write.collection_id)
+    }
+
     /// Does it all, durably, and lets readers see it all at once.
     ///
     /// Errors: those of each write, a collection that was dropped among them; then nothing is done.
     /// Cost: one sync for all. What is larger than 16 MiB in all goes to segments, and was in memory until then.
     pub fn commit(self) -> Result<()> {
         let mut changed = BTreeSet::new();
-        for write in &self.writes {
-            self.database
-                .wait_for_background(write.collection_id, None)?;
-        }
+        self.wait_with(None)?;
         self.database.write(|writing, snapshot| {
             let workers = self.database.pool.workers()?;
             let mut joined = Joined::default();

@@ -19,6 +19,9 @@ use crate::progress::{Latest, Listener};
 /// How often a long call looks for Ctrl-C and tells how far it is: too seldom to cost anything, often enough to feel immediate.
 const POLL: Duration = Duration::from_millis(50);
 
+/// For who interrupts what is waited for.
+const NOT_BEGUN: &str = "nothing was written";
+
 /// Items of a conversion between two looks for Ctrl-C: rows of vectors are the slowest, at some twenty microseconds each.
 const ITEMS_BETWEEN: usize = 256;
 
@@ -101,6 +104,18 @@ pub(crate) fn interruptible<T: Send>(
         (Some(raised), Ok(Ok(_))) => Err(noted(py, raised, done_note)),
         (Some(raised), Ok(Err(Error::Interrupted))) => Err(noted(py, raised, undone_note)),
         (_, outcome) => settle(py, outcome),
+    }
+}
+
+/// What comes before a write that takes no callback, if it is held back: waiting that is stopped as [`interruptible`] is.
+pub(crate) fn wait(
+    py: Python<'_>,
+    is_held_back: impl FnOnce() -> bool + Send,
+    wait: impl FnOnce(Progress<'_>) -> Result<()> + Send,
+) -> PyResult<()> {
+    match py.detach(is_held_back) {
+        true => interruptible(py, None, [NOT_BEGUN; 2], wait),
+        false => Ok(()),
     }
 }
 

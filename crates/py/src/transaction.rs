@@ -184,9 +184,10 @@ impl Transaction {
         _traceback: &Bound<'_, PyAny>,
     ) -> PyResult<()> {
         let inner = self.take().ok_or_else(|| ended(py))?;
-        match r#type.is_none() {
-            true => call::detached(py, || inner.commit()),
-            false => Ok(()),
+        if !r#type.is_none() {
+            return Ok(());
         }
+        call::wait(py, || inner.is_held_back(), |progress| inner.wait(progress))?;
+        call::detached(py, || inner.commit())
     }
 }

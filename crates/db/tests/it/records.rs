@@ -555,7 +555,7 @@ fn a_transaction_is_refused_as_a_whole() {
     let update = |id: i64| Update::new(vec![Key::Int(id)]).metadata(vec![of(1)]);
     assert_eq!(
         refused(&|t| t.update(&a, update(2)).unwrap()),
-        "row 0: there is no record with id 2; upsert adds it"
+        "row 0: there is no record with id 2"
     );
     db.create_collection("gone", l2(2)).unwrap();
     let gone = db.collection("gone").unwrap();

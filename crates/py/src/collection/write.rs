@@ -271,14 +271,15 @@ impl Collection {
             let ids = ids.map(|ids| keys::from_py(ids, None)).transpose()?;
             let rows = ids.as_ref().map_or(0, Vec::len);
             let versions = args::versions(if_version, rows)?;
+            let inner = &self.inner;
+            let detached = |delete: &(dyn Fn() -> proxime::Result<usize> + Sync)| {
+                call::wait(py, || inner.is_held_back(), |progress| inner.wait(progress))?;
+                call::detached(py, delete)
+            };
             match (ids, filter, versions) {
-                (Some(ids), None, None) => call::detached(py, || self.inner.delete(&ids)),
-                (Some(ids), None, Some(versions)) => {
-                    call::detached(py, || self.inner.delete_if(&ids, &versions))
-                }
-                (None, Some(filter), None) => {
-                    call::detached(py, || self.inner.delete_where(&filter))
-                }
+                (Some(ids), None, None) => detached(&|| inner.delete(&ids)),
+                (Some(ids), None, Some(versions)) => detached(&|| inner.delete_if(&ids, &versions)),
+                (None, Some(filter), None) => detached(&|| inner.delete_where(&filter)),
                 _ => {
                     let message = "delete takes either ids, with or without if_version, or where";
                     Err(error::plain(py, "ParameterError", message))
