@@ -250,7 +250,7 @@ impl Envelope {
 
 /// The bytes of the manifest's file; `None` if there are too many.
 pub(crate) fn encode(manifest: &Manifest) -> serde_json::Result<Option<Vec<u8>>> {
-    let json = serde_json::to_vec_pretty(manifest)?;
+    let json = serde_json::to_vec(manifest)?;
     let json_bytes = json.len() as u64;
     if json_bytes > JSON_BYTES_MAX {
         return Ok(None);
