@@ -8,7 +8,6 @@
 //! log that is done. When no tail is left, the log is cut.
 
 use std::collections::{BTreeSet, VecDeque};
-use std::ops::Range;
 use std::sync::Arc;
 
 use proxime_storage::{Durability, Log, RecoveryReport, SegmentRef, Store, Ticket};
@@ -25,7 +24,7 @@ use crate::seal::{self, LOG_BYTES_MAX, Lag, Seal};
 use crate::segment::{LoggedRows, Segment};
 use crate::snapshot::{Part, Snapshot, View};
 use crate::sync::Mutex;
-use crate::writer::{Checked, open_written, write_segment};
+use crate::writer::{Checked, write_segment};
 use crate::{Error, Result};
 
 /// A store that is open for writing.
@@ -353,7 +352,7 @@ impl Writing {
                 let file = merged.file().cloned();
                 let view = snapshot.by_id(tail.collection_id)?;
                 if let Some((view, place)) = view.and_then(|view| Some((view, tail.place(view)?))) {
-                    let part = self.part_of(view, &place, merged)?;
+                    let part = merged.into_part(view, &place);
                     next = next.with(view.with_merged(place, part));
                     sealed.push((tail.collection_id, file));
                 } else {
@@ -380,14 +379,6 @@ impl Writing {
             _ => self.store.commit(edit)?,
         }
         Ok(())
-    }
-
-    /// What a merge has written, as a part that takes the place of those it was made of.
-    fn part_of(&self, view: &View, place: &Range<usize>, merged: Merged) -> Result<Option<Part>> {
-        let hidden = merged.hidden(view.parts.get(place.clone()).unwrap_or_default());
-        let open = |(pinned, known)| open_written(&self.store, &view.config, &pinned, known);
-        let segment = merged.written.map(open).transpose()?;
-        Ok(segment.map(|segment| Part::new(segment, hidden)))
     }
 
     /// Seals the tails of the collections that `due` picks. `None`: there was nothing to do.
@@ -478,9 +469,9 @@ impl Writing {
             return Ok(snapshot.clone());
         };
         // What makes its rows hidden may be in the log only.
-        let part = self.flush();
-        let part = part.and_then(|()| self.part_of(view, &place, merged));
-        let part = part.inspect_err(|_| self.store.discard(written.clone()))?;
+        let flushed = self.flush();
+        flushed.inspect_err(|_| self.store.discard(written.clone()))?;
+        let part = merged.into_part(view, &place);
         let old: Vec<u64> = merge.files().collect();
         self.store.commit(|manifest| {
             if let Some(stored) = manifest.collection_mut(merge.collection_id) {

@@ -13,13 +13,14 @@ use std::ops::{ControlFlow, Range};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use proxime_storage::{SegmentHeader, SegmentRef, SegmentWriter};
+use proxime_storage::SegmentRef;
 use roaring::RoaringBitmap;
 
+use crate::asked::Asked;
 use crate::database::{Shared, hold, hold_unless_stopped, not_found};
 use crate::merge::Run;
 use crate::pool::{Pool, Workers};
-use crate::segment::Known;
+use crate::segment::Segment;
 use crate::snapshot::{Part, View};
 use crate::writer::write_file;
 use crate::{CollectionConfig, Error, Progress, Result, Stage, config};
@@ -107,11 +108,12 @@ pub(crate) struct Merge {
     parts: Vec<Part>,
     /// There is nothing older: what they delete is gone.
     oldest: bool,
+    asked: Asked,
 }
 
 /// What a merge has written.
 pub(crate) struct Merged {
-    pub(crate) written: Option<(SegmentRef, Known)>,
+    pub(crate) written: Option<(SegmentRef, Arc<Segment>)>,
     /// Where each of its rows comes from: part and row.
     rows: Vec<(u32, u32)>,
 }
@@ -122,16 +124,17 @@ impl Merge {
             collection_id: view.id,
             config: view.config.clone(),
             oldest: run.start == 0,
+            asked: Asked::of(view),
             parts: view.parts.get(run).unwrap_or_default().to_vec(),
         }
     }
 
-    /// Writes the new segment. `create` makes its file; that is all that needs the store.
+    /// Writes the new segment, and makes of it what searches ask for. The store is needed for moments only.
     ///
     /// Errors: interrupted; the storage's. Nothing is left behind.
     pub(crate) fn write(
         &self,
-        create: impl FnOnce(SegmentHeader) -> Result<SegmentWriter>,
+        database: &Shared,
         workers: &Workers,
         progress: Option<Progress<'_>>,
     ) -> Result<Merged> {
@@ -140,7 +143,12 @@ impl Merge {
             None => None,
             Some(batch) => {
                 let header = config::header(&self.config, self.collection_id, batch.kept.len());
-                Some(write_file(create(header)?, workers, &self.config, batch)?)
+                let file = database.create_segment(header)?;
+                let (pinned, known) = write_file(file, workers, &self.config, batch)?;
+                let segment = database.open_written(&self.config, &pinned, known)?;
+                let view = View::new(self.collection_id, String::new(), self.config.clone());
+                let segment = self.asked.make(&view, segment, workers);
+                Some((pinned, segment))
             }
         };
         let rows = run.into_rows();
@@ -175,8 +183,15 @@ impl Merged {
         self.written.as_ref().map(|(pinned, _)| pinned)
     }
 
+    /// What takes the place of the parts that it was made of.
+    pub(crate) fn into_part(self, view: &View, place: &Range<usize>) -> Option<Part> {
+        let hidden = self.hidden(view.parts.get(place.clone()).unwrap_or_default());
+        let (_, segment) = self.written?;
+        Some(Part::new(segment, hidden))
+    }
+
     /// Rows that have stopped counting while it was written. `now`: the parts it was made of, as they are.
-    pub(crate) fn hidden(&self, now: &[Part]) -> RoaringBitmap {
+    fn hidden(&self, now: &[Part]) -> RoaringBitmap {
         let gone = |(_, (part, row)): &(u32, (u32, u32))| {
             now.get(*part as usize)
                 .is_some_and(|part| !part.is_live(*row))
@@ -256,8 +271,7 @@ impl Shared {
     /// The caller holds `merging`.
     fn merge(&self, merge: &Merge, pool: &Pool, progress: Option<Progress<'_>>) -> Result<()> {
         let workers = pool.workers()?;
-        let create = |header| self.create_segment(header);
-        let merged = merge.write(create, &workers, Some(&self.unless_closed(progress)))?;
+        let merged = merge.write(self, &workers, Some(&self.unless_closed(progress)))?;
         let files = merged.file().cloned().into_iter().collect();
         self.write_with(files, |writing, snapshot| {
             writing.replace(snapshot, merge, merged)
@@ -355,8 +369,7 @@ mod tests {
         let workers = db.0.pool.workers().unwrap();
         let view = c.view().unwrap();
         let merge = Merge::new(&view, 0..2);
-        let create = |header| db.0.create_segment(header);
-        let merged = merge.write(create, &workers, None).unwrap();
+        let merged = merge.write(&db.0, &workers, None).unwrap();
         c.delete(&[Key::Int(7), Key::Int(1600)]).unwrap();
         upsert(&c, 8..9);
         db.0.write(|writing, snapshot| writing.replace(snapshot, &merge, merged))
@@ -395,7 +408,14 @@ mod tests {
         let update = Update::new(vec![Key::Int(1)]).vectors(&one);
         let updated = c.update(update.progress(&third));
         assert!(matches!(updated, Err(Error::Interrupted)));
-        assert_eq!(asked.into_inner(), 6);
+        let mut transaction = db.transaction();
+        assert!(!transaction.is_held_back());
+        transaction.delete(&c, &[Key::Int(1)]).unwrap();
+        assert!(transaction.is_held_back());
+        for waited in [transaction.wait(&third), c.wait(&third)] {
+            assert!(matches!(waited, Err(Error::Interrupted)));
+        }
+        assert_eq!(asked.into_inner(), 12);
         assert_eq!(c.len().unwrap(), 1500);
         drop(merging);
         c.upsert(batch().progress(&|_, _, _| break_if(false)))
@@ -438,8 +458,7 @@ mod tests {
         let workers = db.0.pool.workers().unwrap();
         let view = c.view().unwrap();
         let merge = Merge::new(&view, 0..1);
-        let create = |header| db.0.create_segment(header);
-        let merged = merge.write(create, &workers, None).unwrap();
+        let merged = merge.write(&db.0, &workers, None).unwrap();
         db.drop_collection("c").unwrap();
         db.0.write(|writing, snapshot| writing.replace(snapshot, &merge, merged))
             .unwrap();

@@ -23,10 +23,10 @@ use crate::compact::GivenUp;
 use crate::entry::Entry;
 use crate::pool::{Pool, Workers};
 use crate::seal::Lag;
-use crate::segment::Segment;
+use crate::segment::{Known, Segment};
 use crate::snapshot::{Snapshot, View};
 use crate::sync::{Mutex, MutexGuard, thread};
-use crate::writer::write_segment;
+use crate::writer::{open_written, write_segment};
 use crate::{
     Batch, Collection, CollectionConfig, Error, OpenOptions, Progress, Result, Rows, Stage, Verify,
     VerifyReport, config, verify,
@@ -73,7 +73,7 @@ pub(crate) struct Shared {
     log: SharedLog,
     /// What was found in the log.
     recovery: RecoveryReport,
-    /// Of one thread, for sealing: it must not queue behind a merge.
+    /// Of all threads, for sealing: writers may wait for it, and it must not queue behind a merge.
     pub(crate) seal_pool: Pool,
     /// Held through a whole merge.
     pub(crate) merging: Mutex<()>,
@@ -145,6 +145,7 @@ impl Database {
             pid: std::process::id(),
             read_only: options.read_only,
             merge_pool: Pool::of_background(pool.threads().div_ceil(2))?,
+            seal_pool: Pool::of_background(pool.threads())?,
             pool,
             vfs,
             closed: AtomicBool::new(false),
@@ -154,7 +155,6 @@ impl Database {
                 .unwrap_or_default(),
             writing: Mutex::new(writing),
             recovery,
-            seal_pool: Pool::of_background(1)?,
             merging: Mutex::new(()),
             given_up: Mutex::default(),
             sealing: Mutex::new(()),
@@ -515,6 +515,18 @@ impl Shared {
     /// A new file for a segment that no commit names yet.
     pub(crate) fn create_segment(&self, header: SegmentHeader) -> Result<SegmentWriter> {
         self.with_store(|store| Ok(store.create_segment(header)?))
+    }
+
+    /// What was written to such a file.
+    ///
+    /// Errors: the storage's; then it is gone.
+    pub(crate) fn open_written(
+        &self,
+        config: &CollectionConfig,
+        pinned: &SegmentRef,
+        known: Known,
+    ) -> Result<Segment> {
+        self.with_store(|store| open_written(store, config, pinned, known))
     }
 
     /// Of a commit that is not the newest, files may have been removed: then look at the newer one.

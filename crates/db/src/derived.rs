@@ -66,6 +66,14 @@ impl<K: Clone + PartialEq, I: Index> Indexes<K, I> {
         slot.is_some_and(|(_, slot)| slot.try_lock().is_ok_and(|index| index.is_some()))
     }
 
+    /// What there are indexes of.
+    pub(crate) fn keys(&self) -> Vec<K> {
+        hold(&self.slots)
+            .iter()
+            .map(|(key, _)| key.clone())
+            .collect()
+    }
+
     fn slot(&self, key: &K) -> Slot<I> {
         let mut slots = hold(&self.slots);
         match slots.iter().position(|(other, _)| other == key) {

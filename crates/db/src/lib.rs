@@ -25,6 +25,7 @@
 //! one; a snapshot says which segments and which of their rows count.
 
 mod alias;
+mod asked;
 mod background;
 mod backup;
 mod batch;

@@ -35,6 +35,14 @@ const EF_MAX: usize = 4096;
 #[derive(Debug, Default)]
 pub(crate) struct Calibration([OnceLock<Vec<Beam>>; KS.len()]);
 
+impl Calibration {
+    /// The numbers of hits that somebody has asked for.
+    pub(crate) fn classes(&self) -> impl Iterator<Item = usize> {
+        let classes = KS.into_iter().zip(&self.0);
+        classes.filter_map(|(class, beams)| beams.get().map(|_| class))
+    }
+}
+
 /// A beam and the recall it can be trusted to give.
 #[derive(Debug)]
 struct Beam {

@@ -6,7 +6,7 @@
 //! moment the segment takes their place. Up to the frame at which they were frozen the collection is in segments then. If anybody else has
 //! sealed them meanwhile (a large batch must not overtake a tail), what was written is thrown away.
 
-use proxime_storage::{Checkpoint, SegmentHeader, SegmentWriter};
+use proxime_storage::Checkpoint;
 
 use crate::commit::Writing;
 use crate::compact::{Merge, Merged};
@@ -52,13 +52,13 @@ impl Seal {
     /// Errors: interrupted; the storage's. What was written before is in `written`.
     fn write(
         &self,
-        create: impl Fn(SegmentHeader) -> Result<SegmentWriter>,
+        database: &Shared,
         workers: &Workers,
         progress: Progress<'_>,
         written: &mut Vec<Merged>,
     ) -> Result<()> {
         for tail in &self.tails {
-            written.push(tail.write(&create, workers, Some(progress))?);
+            written.push(tail.write(database, workers, Some(progress))?);
         }
         Ok(())
     }
@@ -109,9 +109,8 @@ impl Shared {
         workers: &Workers,
         progress: Option<Progress<'_>>,
     ) -> Result<()> {
-        let create = |header| self.create_segment(header);
         let mut written = Vec::new();
-        let outcome = seal.write(create, workers, &self.unless_closed(progress), &mut written);
+        let outcome = seal.write(self, workers, &self.unless_closed(progress), &mut written);
         let files = written.iter().filter_map(Merged::file).cloned().collect();
         self.write_with(files, |writing, snapshot| {
             writing.end_seal(snapshot, seal, written, outcome)

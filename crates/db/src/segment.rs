@@ -154,6 +154,13 @@ pub(crate) enum Index {
 }
 
 impl Index {
+    fn graph(&self) -> Option<&GraphIndex> {
+        match self {
+            Index::Graph(index) => Some(index),
+            Index::Scan | Index::Damaged(_) => None,
+        }
+    }
+
     fn load(file: &proxime_storage::Segment, config: &CollectionConfig) -> Index {
         match load_graph(file, config) {
             Ok(None) => Index::Scan,
@@ -430,6 +437,16 @@ impl Segment {
         self.words.has(fields)
     }
 
+    /// The fields that were asked for.
+    pub(crate) fn indexed_fields(&self) -> Vec<Field> {
+        self.fields.keys()
+    }
+
+    /// The fields whose words were.
+    pub(crate) fn indexed_words(&self) -> Vec<Fields> {
+        self.words.keys()
+    }
+
     fn payload_bytes(&self) -> usize {
         self.payload.as_ref().map_or(0, |p| p.as_bytes().len())
     }
@@ -505,10 +522,12 @@ impl Segment {
     }
 
     pub(crate) fn graph(&self) -> Option<&GraphIndex> {
-        match self.search_index() {
-            Index::Graph(index) => Some(index),
-            Index::Scan | Index::Damaged(_) => None,
-        }
+        self.search_index().graph()
+    }
+
+    /// The same if it was read.
+    pub(crate) fn graph_read(&self) -> Option<&GraphIndex> {
+        self.index.get()?.graph()
     }
 }
 

@@ -62,19 +62,22 @@ pub(crate) fn write_segment(
 ) -> Result<(SegmentRef, Segment)> {
     let header = config::header(config, collection_id, batch.kept.len());
     let (pinned, known) = write_file(store.create_segment(header)?, workers, config, batch)?;
-    let segment = open_written(store, config, &pinned, known)
-        .inspect_err(|_| store.discard([pinned.clone()]))?;
+    let segment = open_written(store, config, &pinned, known)?;
     Ok((pinned, segment))
 }
 
 /// What [`write_file`] has written.
+///
+/// Errors: the storage's; then it is gone.
 pub(crate) fn open_written(
     store: &Store,
     config: &CollectionConfig,
     pinned: &SegmentRef,
     known: Known,
 ) -> Result<Segment> {
-    Segment::written(&store.open_segment(pinned)?, pinned.bytes, config, known)
+    let file = store.open_segment(pinned).map_err(Error::from);
+    let segment = file.and_then(|file| Segment::written(&file, pinned.bytes, config, known));
+    segment.inspect_err(|_| store.discard([pinned.clone()]))
 }
 
 /// Writes the batch to a segment file that was made for it. Needs no store.

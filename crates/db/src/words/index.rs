@@ -29,7 +29,7 @@ const RUN_ROWS_MIN: usize = 1024;
 const ROWS_BETWEEN: u32 = 256;
 
 /// Which fields of the metadata are one text, in any order and each once.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Fields(Box<[Field]>);
 
 /// The words of a part's texts.

@@ -1,0 +1,130 @@
+//! What searches have asked of a collection is made of a new segment before readers see it: the first of them, and all that come
+//! meanwhile, would wait for it.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use roaring::RoaringBitmap;
+
+use crate::filter::Field;
+use crate::pool::Workers;
+use crate::recall;
+use crate::segment::{GraphIndex, Segment};
+use crate::snapshot::{Part, View};
+use crate::words::Fields;
+
+/// What is made of a segment when it is first asked for, and has been of one of a collection.
+#[derive(Debug)]
+pub(crate) struct Asked {
+    walks: bool,
+    /// Numbers of hits for which beams were calibrated.
+    calibrated: Vec<usize>,
+    fields: Vec<Field>,
+    words: Vec<Fields>,
+}
+
+impl Asked {
+    pub(crate) fn of(view: &View) -> Asked {
+        let segments = || view.parts.iter().map(|part| &*part.segment);
+        let graphs = || segments().filter_map(Segment::graph_read);
+        Asked {
+            walks: graphs().any(|graph| graph.walk().is_some()),
+            calibrated: distinct(graphs().flat_map(|graph| graph.calibration.classes())),
+            fields: distinct(segments().flat_map(Segment::indexed_fields)),
+            words: distinct(segments().flat_map(Segment::indexed_words)),
+        }
+    }
+
+    /// Makes it of a segment, which takes the place of others of `view`.
+    pub(crate) fn make(&self, view: &View, segment: Segment, workers: &Workers) -> Arc<Segment> {
+        let part = Part::new(segment, RoaringBitmap::new());
+        let segment = &part.segment;
+        if self.walks {
+            segment.prepare(workers);
+        }
+        // Whatever goes wrong, those who ask next are told.
+        for &k in &self.calibrated {
+            let calibrate =
+                |graph: &GraphIndex| recall::plan_for(view, &part, graph, workers, (k, 1.0)).ok();
+            segment.graph().and_then(calibrate);
+        }
+        for field in &self.fields {
+            segment.index(field).ok();
+        }
+        for fields in &self.words {
+            segment.words(fields, workers, None).ok();
+        }
+        part.segment
+    }
+}
+
+fn distinct<T: Ord>(all: impl Iterator<Item = T>) -> Vec<T> {
+    let distinct: BTreeSet<T> = all.collect();
+    distinct.into_iter().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::{
+        Batch, CollectionConfig, Database, Filter, Key, Metadata, Metric, Rows, SearchOptions,
+        TextQuery,
+    };
+
+    use super::*;
+
+    #[test]
+    fn a_new_segment_has_what_the_searches_before_it_needed_and_no_more() {
+        let db = Database::in_memory().unwrap();
+        let config = CollectionConfig::new(2).metric(Metric::L2);
+        let c = db.create_collection("c", config).unwrap();
+        let store = |ids: std::ops::Range<i64>| {
+            let vectors: Vec<f32> = ids.clone().flat_map(|id| [id as f32, 1.0]).collect();
+            let metadata = ids.clone().map(|id| {
+                Metadata::from([("n".into(), id.into()), ("text".into(), "a word".into())])
+            });
+            let rows = Rows::new(&vectors, 2).unwrap();
+            let batch = Batch::new(ids.clone().map(Key::Int).collect(), &rows);
+            c.upsert(batch.metadata(metadata.collect())).unwrap();
+        };
+        let newest = || {
+            let view = c.view().unwrap();
+            let last = view.parts.last().cloned();
+            let alone = View::new(view.id, view.name.clone(), view.config.clone());
+            assert!(
+                last.as_ref()
+                    .is_some_and(|part| part.segment.graph().is_some())
+            );
+            Asked::of(&alone.with_merged(0..0, last))
+        };
+        store(0..1500);
+        store(1500..2400);
+        store(2400..3200);
+        db.maintain().unwrap();
+        let asked = newest();
+        assert!(!asked.walks && asked.calibrated.is_empty());
+        assert!(asked.fields.is_empty() && asked.words.is_empty());
+
+        let (query, options) = ([3.0, 1.0], SearchOptions::k(5));
+        let query = Rows::new(&query, 2).unwrap();
+        let with_recall = SearchOptions {
+            recall: Some(0.9),
+            ..options.clone()
+        };
+        let filtered = SearchOptions {
+            filter: Some(Filter::parse("n < 9", &Metadata::new()).unwrap()),
+            ..options.clone()
+        };
+        for options in [&with_recall, &filtered] {
+            c.search(query, options).unwrap();
+        }
+        let words = TextQuery::new("word", &["text".to_owned()]);
+        c.search_text(&words, &options).unwrap();
+        store(0..900);
+        store(900..1800);
+        db.maintain().unwrap();
+        let asked = newest();
+        assert!(asked.walks);
+        assert_eq!(asked.calibrated, [10]);
+        assert_eq!((asked.fields.len(), asked.words.len()), (1, 1));
+    }
+}
