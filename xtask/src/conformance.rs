@@ -15,5 +15,7 @@ pub(crate) fn run(workspace: &Workspace, only: &[String]) -> Result<()> {
     if only.is_empty() {
         pytest.arg(folder);
     }
-    shell::run(pytest.args(only.iter().map(|file| format!("{folder}/{file}"))))
+    pytest.args(only.iter().map(|file| format!("{folder}/{file}")));
+    // Guides have its commands.
+    shell::run(workspace.with_command_line(pytest)?)
 }

@@ -1,7 +1,5 @@
 //! `cargo xtask test`: every test there is. House rules, Rust, documentation examples, Python.
 
-use std::{env, iter, process::Command};
-
 use anyhow::Result;
 
 use crate::{python::Venv, shell, steps::Steps, tidy, workspace::Workspace};
@@ -20,7 +18,6 @@ pub(crate) fn add_steps(workspace: &Workspace, steps: &mut Steps) {
         shell::run(workspace.cargo("test --workspace --locked --no-fail-fast"))
     });
     steps.step("python tests", || {
-        shell::run(workspace.cargo("build --locked --package proxime-cli"))?;
         let venv = Venv::open(workspace)?;
         venv.install_package()?;
         shell::run(venv.python("-m mypy -p proxime"))?;
@@ -28,17 +25,7 @@ pub(crate) fn add_steps(workspace: &Workspace, steps: &mut Steps) {
         shell::run(
             venv.python("-m mypy.stubtest proxime._core --mypy-config-file pyproject.toml"),
         )?;
-        shell::run(with_command_line(
-            workspace,
-            venv.python("-m pytest crates/py/tests"),
-        )?)
+        let pytest = venv.python("-m pytest crates/py/tests");
+        shell::run(workspace.with_command_line(pytest)?)
     });
-}
-
-/// The same, and what it runs finds the command line that was built from the tree.
-fn with_command_line(workspace: &Workspace, mut command: Command) -> Result<Command> {
-    let path = env::var_os("PATH").unwrap_or_default();
-    let folders = iter::once(workspace.target.join("debug")).chain(env::split_paths(&path));
-    command.env("PATH", env::join_paths(folders)?);
-    Ok(command)
 }

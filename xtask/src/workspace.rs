@@ -5,6 +5,7 @@
 use std::{
     env,
     ffi::OsString,
+    iter,
     path::{Path, PathBuf},
     process::Command,
 };
@@ -57,6 +58,15 @@ impl Workspace {
             target: metadata.target_directory,
             packages: metadata.packages,
         })
+    }
+
+    /// Builds the command line, and lets `command` and all that it runs find it.
+    pub(crate) fn with_command_line(&self, mut command: Command) -> Result<Command> {
+        shell::run(self.cargo("build --locked --package proxime-cli"))?;
+        let path = env::var_os("PATH").unwrap_or_default();
+        let folders = iter::once(self.target.join("debug")).chain(env::split_paths(&path));
+        command.env("PATH", env::join_paths(folders)?);
+        Ok(command)
     }
 
     /// The cargo that runs us, in the root of the tree.
