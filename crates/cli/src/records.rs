@@ -7,7 +7,7 @@ use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 
-use proxime::{Key, Metadata};
+use proxime::{Filter, Key, Metadata};
 
 use crate::args::{self, IdType};
 use crate::array::{self, Array};
@@ -16,6 +16,9 @@ use crate::typed;
 
 /// The longest line of metadata.
 const METADATA_BYTES_MAX: usize = 16 << 20;
+
+/// The longest line that may be a filter.
+const FILTER_BYTES_MAX: usize = 4 << 20;
 
 /// The ids that a command is about.
 pub(crate) fn wanted(ids: &args::Ids) -> Result<Vec<Key>, Error> {
@@ -96,6 +99,25 @@ pub(crate) fn metadata(file: &Path, rows: usize) -> Result<Vec<Metadata>, Error>
             })?;
             typed::metadata_from_json(&json).map_err(LineProblem::Value)
         },
+    )
+}
+
+/// Filters for `rows` rows: one per line, or an empty line.
+pub(crate) fn filters(file: &Path, rows: usize) -> Result<Vec<Option<Filter>>, Error> {
+    let filter = |text: &str| match text {
+        "" => Ok(None),
+        text => Filter::parse(text, &Metadata::new())
+            .map(Some)
+            .map_err(|e| LineProblem::Value(e.to_string())),
+    };
+    let reader = open(file)?;
+    lines(
+        file,
+        reader,
+        FILTER_BYTES_MAX,
+        "filters",
+        Some(rows),
+        filter,
     )
 }
 

@@ -61,6 +61,7 @@ Examples:
   proxime search docs.db --id a7
   proxime search docs.db --like a7 --like b12 --unlike c3
   proxime search docs.db --query q.npy --group-by doc --group-size 2
+  proxime search docs.db --query q.npy --where-each filters.txt
   proxime search docs.db --text 'red fox' --query q.npy --fusion 0.7,0.3
 
 Smaller distances are nearer: 1 - cos for cosine, squared for l2, the negated

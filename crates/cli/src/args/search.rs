@@ -58,6 +58,9 @@ pub(crate) struct Search {
     /// Find only records whose metadata this is true of, such as "lang = 'en' AND year >= 2020"
     #[arg(long = "where", value_name = "FILTER", value_parser = filter)]
     pub(crate) filter: Option<Filter>,
+    /// A filter for each query, one per line and none where it is empty; with --where, both
+    #[arg(long, value_name = "FILE", requires = "query", conflicts_with_all = ["text", "id", "like", "group_by", "relevance", "explain"])]
+    pub(crate) where_each: Option<PathBuf>,
     /// Find nothing farther than this
     #[arg(long, value_name = "DISTANCE", allow_negative_numbers = true)]
     pub(crate) max_distance: Option<f32>,

@@ -107,7 +107,7 @@ pub(crate) fn run(args: &Search, out: &mut impl Write) -> Result<Exit, Error> {
             that_differ(&collection, queries, args, print)?;
         }
         (None, Some(queries)) => {
-            let explained = by_vectors(&collection, queries, &options, args.explain, print)?;
+            let explained = by_vectors(&collection, queries, args, print)?;
             for how in explained {
                 match args.json {
                     true => print::json(out, &json!({ "explanation": how }))?,
@@ -132,11 +132,13 @@ fn read(query: &Path) -> Result<Array, Error> {
 fn by_vectors(
     collection: &Collection,
     queries: &Array,
-    options: &SearchOptions,
-    explain: bool,
+    args: &Search,
     mut print: impl FnMut(Answer) -> Result<(), Error>,
 ) -> Result<Vec<Explanation>, Error> {
-    let mut explained = Vec::new();
+    let (options, mut explained) = (&args.options(), Vec::new());
+    let filters = args.where_each.as_deref();
+    let filters = filters.map(|file| records::filters(file, queries.rows()));
+    let filters = filters.transpose()?;
     let hits = options.k.min(collection.len()?).max(1);
     let group = (HITS_MAX / hits)
         .min(COMPONENTS_MAX / queries.dim())
@@ -147,9 +149,10 @@ fn by_vectors(
         queries.read_rows(first, &mut vectors)?;
         let results = Rows::new(&vectors, queries.dim())
             .map_err(proxime::Error::from)
-            .and_then(|rows| match explain {
-                false => collection.search(rows, options),
-                true => {
+            .and_then(|rows| match &filters {
+                Some(filters) => collection.search_each(rows, some(filters, first, n), options),
+                None if !args.explain => collection.search(rows, options),
+                None => {
                     let (results, how) = collection.explain(rows, options)?;
                     explained.push(how);
                     Ok(results)
@@ -161,6 +164,10 @@ fn by_vectors(
         }
     }
     Ok(explained)
+}
+
+fn some<T>(all: &[T], first: usize, n: usize) -> &[T] {
+    all.get(first..first + n).unwrap_or_default()
 }
 
 /// The same words with each query.

@@ -61,6 +61,42 @@ fn only_what_matches_is_found_and_counted() {
 }
 
 #[test]
+fn each_query_has_a_filter_of_its_own() {
+    let desk = films();
+    desk.write("q2.npy", npy_f32(&points(3, 3)));
+    desk.write(
+        "filters.txt",
+        "lang = 'de' AND year < 2004\n\nyear < 2010\n",
+    );
+    let each = "search db --query q2.npy --where-each filters.txt -k 40 --json";
+    let ids = |line: &str| -> Vec<Vec<i64>> {
+        let ids = |answer: &serde_json::Value| {
+            let ids = answer["ids"].as_array().unwrap().iter();
+            let mut ids: Vec<i64> = ids.map(|id| id.as_i64().unwrap()).collect();
+            ids.sort();
+            ids
+        };
+        desk.run(line).json().iter().map(ids).collect()
+    };
+    let all: Vec<i64> = (0..40).collect();
+    assert_eq!(ids(each), [&[1, 3][..], &all, &all[..10]]);
+    let both = format!("{each} --where year>=2002");
+    assert_eq!(ids(&both), [&[3][..], &all[2..], &all[2..10]]);
+
+    for (text, problem) in [
+        ("year < 2004\n", "1"),
+        ("\n\nyear <\n", "line 3"),
+        ("\n\n\n\n", "more than 3"),
+    ] {
+        desk.write("filters.txt", text);
+        let refused = desk.run(each);
+        assert_ne!(refused.code, 0, "{text}");
+        assert!(refused.err.contains(problem), "{}", refused.err);
+    }
+    assert_eq!(desk.run(&format!("{each} --explain")).code, 2);
+}
+
+#[test]
 fn words_are_found_alone_and_with_queries() {
     let desk = films();
     let alone = desk
