@@ -30,7 +30,7 @@ use crate::record::payload;
 use crate::record::versions::Versions;
 use crate::vectors::Vectors;
 use crate::words::{Fields, WordIndex};
-use crate::{CollectionConfig, Dtype, Error, Metadata, Progress, Result, Verify, config};
+use crate::{CollectionConfig, Dtype, Error, Metadata, Metric, Progress, Result, Verify, config};
 
 #[derive(Debug)]
 pub(crate) struct Segment {
@@ -504,8 +504,10 @@ impl Segment {
         let Some(index) = self.graph() else { return };
         index.walk.get_or_init(|| {
             let codes = StoredCodes::new(&index.codec, self.codes(), index.graph.n()).ok()?;
-            let rows = (0..codes.n() as u32).step_by((codes.n() / LENGTHS).max(1));
-            let lengths_differ = lengths_differ(&codes.select(&rows.collect::<Vec<u32>>()));
+            let lengths_differ = index.codec.metric() == Metric::Dot && {
+                let rows = (0..codes.n() as u32).step_by((codes.n() / LENGTHS).max(1));
+                lengths_differ(&codes.select(&rows.collect::<Vec<u32>>()))
+            };
             let codes = match needs_fine_codes(&index.graph, codes) {
                 true => AnyCodes::Fine(codes.to_codes()),
                 false => AnyCodes::Coarse(workers.threads.install(|| {

@@ -7,6 +7,7 @@
 //! sentences and factors of a matrix a beam of 64 found 0.92 to 0.97 of the 10 nearest instead of 0.78 to 0.87.
 
 use proxime_quant::Codes;
+use proxime_simd::Metric;
 
 use crate::links::Links;
 
@@ -19,6 +20,9 @@ const SPREAD_MIN: f64 = 1.0 / 32.0;
 ///
 /// Cost: a look at what lies beside the codes.
 pub fn lengths_differ(codes: &Codes) -> bool {
+    if codes.metric() != Metric::Dot || codes.n() == 0 {
+        return false;
+    }
     let (mut whole, mut sum, mut sum_sq) = (0.0, 0.0, 0.0);
     for row in 0..codes.n() {
         // What a row's square lacks of that of the longest.
@@ -28,9 +32,6 @@ pub fn lengths_differ(codes: &Codes) -> bool {
         sum_sq += lacking * lacking;
     }
     let n = codes.n() as f64;
-    if n == 0.0 {
-        return false;
-    }
     let variance = (sum_sq - sum * sum / n) / n;
     variance.max(0.0).sqrt() > SPREAD_MIN * whole / n
 }

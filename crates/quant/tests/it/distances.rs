@@ -119,7 +119,6 @@ fn long_rows_keep_their_products() {
             .sum::<f64>();
     }
     let deviation = (squares / (19 * queries.len() / dim) as f64).sqrt();
-    println!("{deviation}");
     assert!((0.5..1.5).contains(&deviation), "{deviation}");
 }
 
