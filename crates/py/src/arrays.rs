@@ -20,6 +20,9 @@ use crate::convert::{Component, Converted};
 use crate::lists::{self, Flat};
 use crate::{arrow, error};
 
+/// From 64 MB on, the system is asked for memory first.
+const COMPONENTS_ASK: usize = 1 << 24;
+
 /// The vectors of a batch, readable for as long as this lives.
 pub(crate) trait Vectors {
     /// What any thread may read them through.
@@ -135,7 +138,7 @@ pub(crate) fn append(
     let start = out.len();
     // An array that repeats one row has as many as it likes.
     let components = source.rows().saturating_mul(dim);
-    if out.try_reserve_exact(components).is_err() {
+    if !fits(py, components) || out.try_reserve_exact(components).is_err() {
         let message = format!(
             "{input}: {} rows of {dim} do not fit into memory",
             source.rows()
@@ -145,6 +148,15 @@ pub(crate) fn append(
     out.resize(start + components, 0.0);
     let read = source.read(0, out.get_mut(start..).unwrap_or_default());
     read.map_err(|error| error::from_db(py, &error))
+}
+
+/// Whether the system has memory for so many components. It is asked through NumPy: our own allocator reserves any number of bytes,
+/// and the process is killed when it fills them.
+fn fits(py: Python<'_>, components: usize) -> bool {
+    components < COMPONENTS_ASK
+        || (py.import("numpy"))
+            .and_then(|numpy| numpy.call_method1("empty", (components, f32::get_dtype(py))))
+            .is_ok()
 }
 
 /// What vectors come in.

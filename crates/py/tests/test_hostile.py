@@ -237,6 +237,14 @@ def test_any_arguments_of_the_default_collection(function, data):
     native.clear_database()
 
 
+def test_more_queries_than_memory():
+    """An array that repeats one row takes none; what is made of it would end the process before any allocation fails."""
+    native.clear_database()
+    rows = np.broadcast_to(np.float32(1), (2**40, 2))
+    with pytest.raises(proxime.ParameterError, match=f"query: {2**40} rows of 2 do not fit into memory"):
+        native.search_vectors(rows)
+
+
 @pytest.mark.parametrize("thing", THINGS)
 def test_no_path_at_all(thing, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
