@@ -107,9 +107,9 @@ impl Gathered {
         self.depth = len.div_ceil(LINE_CODES);
         self.sums.clear();
         let padded = rows.len().next_multiple_of(BLOCK_ROWS);
-        self.lines.resize(padded * self.depth, Line::zeroed());
+        let lines = at_least(&mut self.lines, padded * self.depth);
         let mut ahead = rows.clone().skip(ROWS_AHEAD);
-        let panels = self.lines.chunks_exact_mut(PANEL_ROWS * self.depth);
+        let panels = lines.chunks_exact_mut(PANEL_ROWS * self.depth);
         for (panel, lines) in panels.enumerate() {
             for at in 0..PANEL_ROWS {
                 let places = lines[at..].iter_mut().step_by(PANEL_ROWS);
@@ -186,8 +186,8 @@ impl Panels {
     ) {
         (self.n, self.flip) = (rows.len(), I::FLIP);
         self.depth = len.div_ceil(LINE_CODES) * PANEL_ROWS;
-        self.lines.resize(self.count() * self.depth, Line::zeroed());
-        let (lines, panel_depth) = (&mut self.lines, self.depth);
+        let (count, panel_depth) = (self.count(), self.depth);
+        let lines = at_least(&mut self.lines, count * panel_depth);
         gathered.fill(isa, len, rows, |panel, rows| {
             let panel = &mut lines[panel * panel_depth..][..panel_depth];
             turn_over(isa, rows, panel);
@@ -226,10 +226,21 @@ fn turn_over<I: Isa>(isa: I, squares: &[Line], panel: &mut [Line]) {
     }
 }
 
+/// So many lines, which hold anything. What is behind them stays as it is: a use that needs more again would only fill it with zeros.
+#[inline(always)]
+fn at_least(lines: &mut Vec<Line>, n: usize) -> &mut [Line] {
+    if lines.len() < n {
+        lines.resize(n, Line::zeroed());
+    }
+    &mut lines[..n]
+}
+
 /// A matrix of products, `[rows, stride]`; keeps its memory from one use to the next.
 #[derive(Debug, Default)]
 pub struct Products {
     lines: Vec<Line>,
+    /// Of those, how many are in use.
+    used: usize,
     stride: usize,
 }
 
@@ -239,8 +250,8 @@ impl Products {
     fn resize(&mut self, rows: usize, panels: usize) {
         let row_lines = panels | 1;
         self.stride = row_lines * PANEL_ROWS;
-        let lines = rows.next_multiple_of(BLOCK_ROWS) * row_lines;
-        self.lines.resize(lines, Line::zeroed());
+        self.used = rows.next_multiple_of(BLOCK_ROWS) * row_lines;
+        at_least(&mut self.lines, self.used);
     }
 
     /// From one row to the next: more than it has products.
@@ -251,13 +262,13 @@ impl Products {
     /// All products, row by row, and behind the last row what fills up its block.
     #[inline(always)]
     pub fn as_slice(&self) -> &[i32] {
-        bytemuck::cast_slice(&self.lines)
+        bytemuck::cast_slice(&self.lines[..self.used])
     }
 
     /// The same, to be turned into distances in place.
     #[inline(always)]
     pub fn as_mut_slice(&mut self) -> &mut [i32] {
-        bytemuck::cast_slice_mut(&mut self.lines)
+        bytemuck::cast_slice_mut(&mut self.lines[..self.used])
     }
 
     /// The rows of a 16 by 16 square start this many lines from each other.

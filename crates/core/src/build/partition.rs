@@ -87,9 +87,7 @@ fn carve(
     seed: u64,
     watch: &Watch<'_>,
 ) -> Result<Vec<Vec<u32>>, Error> {
-    let mut leading = rows.to_vec();
-    leading.sort_unstable_by_key(|&row| (node_hash(!seed, row), row));
-    leading.truncate(leaders.max(2));
+    let leading = draw(rows, leaders.max(2), seed);
     let fan = fan.min(leading.len());
     let mut panels = Panels::default();
     Level::detect().dispatch(PackLeaders {
@@ -129,6 +127,18 @@ fn carve(
             .for_each(|&leader| clusters[usize::from(leader)].push(row));
     }
     Ok(clusters)
+}
+
+/// Some of the rows, those that come first by hash.
+fn draw(rows: &[u32], n: usize, seed: u64) -> Vec<u32> {
+    let hashed = |&row: &u32| (node_hash(!seed, row), row);
+    let mut drawn: Vec<_> = rows.iter().map(hashed).collect();
+    if n < drawn.len() {
+        drawn.select_nth_unstable(n);
+        drawn.truncate(n);
+    }
+    drawn.sort_unstable();
+    drawn.into_iter().map(|(_, row)| row).collect()
 }
 
 struct PackLeaders<'a> {
