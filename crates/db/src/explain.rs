@@ -61,8 +61,10 @@ pub struct Effort {
     pub ef: usize,
     /// Nodes that walks met on the lowest level of the graph.
     pub nodes: u64,
-    /// Distances to codes.
+    /// Distances to codes, or to their signs alone.
     pub code_distances: u64,
+    /// Of these, nodes that a walk ruled out by their signs: their codes were not read.
+    pub screened: u64,
     /// Distances to vectors.
     pub vector_distances: u64,
     /// Vectors read. One that is read for a scan serves several queries.
@@ -84,6 +86,7 @@ impl AddAssign for Effort {
         self.ef = self.ef.max(other.ef);
         self.nodes += other.nodes;
         self.code_distances += other.code_distances;
+        self.screened += other.screened;
         self.vector_distances += other.vector_distances;
         self.vectors_read += other.vectors_read;
         self.codes_seconds += other.codes_seconds;

@@ -377,19 +377,22 @@ impl PartSearch<'_> {
         scratch: &mut Scratch,
         search: impl FnOnce(&mut Scratch) -> Option<FilteredRoute>,
     ) {
-        let search = || (search(scratch), scratch.nodes(), scratch.distances());
-        self.stage(search, |effort, &(route, nodes, distances), seconds| {
-            let (count, ef) = match route {
-                None => (&mut effort.walks, ef),
-                Some(FilteredRoute::Walk { ef }) => (&mut effort.filtered_walks, ef),
-                Some(FilteredRoute::Among) => (&mut effort.code_scans, 0),
-            };
-            *count += 1;
-            effort.ef = effort.ef.max(ef);
-            effort.nodes += nodes as u64;
-            effort.code_distances += distances;
-            effort.codes_seconds += seconds;
-        });
+        self.stage(
+            || (search(scratch), &*scratch),
+            |effort, (route, did), seconds| {
+                let (count, ef) = match *route {
+                    None => (&mut effort.walks, ef),
+                    Some(FilteredRoute::Walk { ef }) => (&mut effort.filtered_walks, ef),
+                    Some(FilteredRoute::Among) => (&mut effort.code_scans, 0),
+                };
+                *count += 1;
+                effort.ef = effort.ef.max(ef);
+                effort.nodes += did.nodes() as u64;
+                effort.code_distances += did.distances();
+                effort.screened += did.screened();
+                effort.codes_seconds += seconds;
+            },
+        );
     }
 
     fn walk<C: WalkCodes>(

@@ -313,10 +313,11 @@ fn write_explanation(out: &mut impl Write, how: &Explanation) -> Result<(), Erro
         )?;
         writeln!(
             out,
-            "  ef {}: {} met, {} to codes, {}\n  {} read, {} to vectors, {} to rerank, {} to scan",
+            "  ef {}: {} met, {} to codes, {} screened by signs, {}\n  {} read, {} to vectors, {} to rerank, {} to scan",
             effort.ef,
             count(effort.nodes as usize, "node"),
             count(effort.code_distances as usize, "distance"),
+            indicatif::HumanCount(effort.screened),
             ms(effort.codes_seconds),
             count(effort.vectors_read as usize, "vector"),
             count(effort.vector_distances as usize, "distance"),

@@ -27,6 +27,7 @@
 
 use proxime_simd::{Isa, Level, WithIsa};
 
+use super::scratch::Counts;
 use super::{Candidate, Scratch};
 use crate::Graph;
 use crate::links::NONE;
@@ -105,10 +106,10 @@ pub fn search_filtered_unless<C: WalkCodes>(
     scratch: &mut Scratch,
 ) -> FilteredRoute {
     let (n, count) = (graph.n(), matches.count());
-    let mut looked = 0;
+    let mut looked = Counts::default();
     if !looks(count, ef) && count >= n / NODES_PER_MATCH_MAX {
         super::search(graph, codes, query, AROUND, scratch);
-        looked = scratch.distances;
+        looked = scratch.counts;
         let around = scratch.beam.iter().map(|candidate| candidate.node);
         scratch.starts.clear();
         (scratch.starts).extend(around.filter(|&node| matches.contains(node)));
@@ -123,12 +124,12 @@ pub fn search_filtered_unless<C: WalkCodes>(
                 matches,
                 scratch,
             });
-            scratch.distances += looked;
+            scratch.counts += looked;
             return FilteredRoute::Walk { ef };
         }
     }
     search_among(codes, query, matches.iter(), ef, scratch);
-    scratch.distances += looked;
+    scratch.counts += looked;
     FilteredRoute::Among
 }
 
@@ -227,7 +228,7 @@ fn gather<I: Isa>(isa: I, graph: &Graph, matches: &impl Matches, node: u32, scra
 fn score<I: Isa>(isa: I, scorer: &impl Scorer, scratch: &mut Scratch) {
     scratch.keys.clear();
     scorer.score(isa, &scratch.nodes, &mut scratch.keys);
-    scratch.distances += scratch.nodes.len() as u64;
+    scratch.counts.distances += scratch.nodes.len() as u64;
     for (&node, &key) in scratch.nodes.iter().zip(&scratch.keys) {
         scratch.beam.insert(Candidate { key, node });
     }
@@ -262,7 +263,7 @@ impl<S: Scorer, N: Iterator<Item = u32>> WithIsa for SearchAmong<'_, S, N> {
             prefetch(groups.clone().next().unwrap_or_default());
             scorer.score(isa, group, &mut scratch.keys);
         }
-        scratch.distances += scratch.nodes.len() as u64;
+        scratch.counts.distances += scratch.nodes.len() as u64;
         let scored = scratch.nodes.iter().zip(&scratch.keys);
         (scratch.rest).extend(scored.map(|(&node, &key)| Candidate { key, node }));
         scratch.widen(ef);

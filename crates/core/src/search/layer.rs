@@ -2,6 +2,7 @@
 
 use proxime_simd::Isa;
 
+use super::scratch::Counts;
 use super::{Candidate, Scratch};
 use crate::Graph;
 use crate::links::NONE;
@@ -76,10 +77,14 @@ fn meet<I: Isa>(isa: I, nodes: &[u32], scorer: &impl Scorer, scratch: &mut Scrat
             scratch.nodes.push(node);
         }
     }
-    scratch.distances += scratch.nodes.len() as u64;
+    let met = scratch.nodes.len();
     if let Some(farthest) = farthest {
         scorer.screen(isa, farthest, &mut scratch.nodes);
     }
+    scratch.counts += Counts {
+        distances: met as u64,
+        screened: (met - scratch.nodes.len()) as u64,
+    };
     scorer.score(isa, &scratch.nodes, &mut scratch.keys);
     for (&node, &key) in scratch.nodes.iter().zip(&scratch.keys) {
         scratch.beam.insert(Candidate { key, node });

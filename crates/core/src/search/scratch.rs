@@ -1,5 +1,7 @@
 //! What a search writes to, kept from one search to the next.
 
+use std::ops::AddAssign;
+
 use super::Candidate;
 use super::beam::Beam;
 use super::visited::Visited;
@@ -18,15 +20,29 @@ pub struct Scratch {
     /// Matches around the query.
     pub(super) starts: Vec<u32>,
     pub(super) keys: Vec<u32>,
-    pub(super) distances: u64,
+    pub(super) counts: Counts,
     n: usize,
+}
+
+/// What a search counts.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Counts {
+    pub(super) distances: u64,
+    pub(super) screened: u64,
+}
+
+impl AddAssign for Counts {
+    fn add_assign(&mut self, other: Self) {
+        self.distances += other.distances;
+        self.screened += other.screened;
+    }
 }
 
 impl Scratch {
     /// Forgets the last search; the next is over `n` nodes.
     pub(crate) fn start(&mut self, n: usize) {
         self.n = n;
-        self.distances = 0;
+        self.counts = Counts::default();
         self.rest.clear();
         self.next_layer(0);
     }
@@ -62,9 +78,14 @@ impl Scratch {
         self.visited.len()
     }
 
-    /// How many distances the last search computed.
+    /// How many distances the last search computed, those by signs alone included.
     pub fn distances(&self) -> u64 {
-        self.distances
+        self.counts.distances
+    }
+
+    /// How many of these ruled a node out by its signs, so that its codes were not read.
+    pub fn screened(&self) -> u64 {
+        self.counts.screened
     }
 }
 

@@ -75,15 +75,39 @@ fn a_walk_and_a_scan_of_the_log() {
         walk.code_distances > walk.nodes,
         "levels above are walked too"
     );
+    assert_eq!(
+        walk.screened, 0,
+        "so few components are walked on int8 codes, without signs"
+    );
     assert!((10 * queries..=ef * queries).contains(&walk.vectors_read));
     assert_eq!(walk.vector_distances, walk.vectors_read);
 
     assert_eq!(ways(&scan), [0, 0, 0, QUERIES]);
     assert_eq!((scan.ef, scan.nodes, scan.code_distances), (0, 0, 0));
+    assert_eq!(scan.screened, 0);
     assert_eq!(scan.vector_distances, ROWS[1] as u64 * queries);
     assert!((ROWS[1] as u64..=scan.vector_distances).contains(&scan.vectors_read));
     assert_eq!(how.segments[1].name, "the log");
     assert_eq!([0, 1].map(|i| how.segments[i].available), ROWS);
+}
+
+#[test]
+fn most_that_a_walk_meets_is_ruled_out_by_signs() {
+    const DIM: usize = 128;
+    let (_db, c) = in_memory(DIM);
+    let data = points(8_000, DIM);
+    c.upsert(Batch::new(int_ids(8_000), &rows(&data, DIM)))
+        .unwrap();
+    let queries = points(QUERIES, DIM);
+    let (_, how) = c.explain(rows(&queries, DIM), &narrow()).unwrap();
+    let walk = how.segments[0].effort;
+    assert_eq!(walk.walks, QUERIES);
+    // Codes are read of all that are in the beam at the end.
+    let codes_read = walk.code_distances - walk.screened;
+    assert!(
+        (((EF * QUERIES) as u64)..walk.code_distances / 2).contains(&codes_read),
+        "{walk:?}"
+    );
 }
 
 #[test]
@@ -116,6 +140,7 @@ fn filters_by_how_much_they_leave() {
     assert_eq!(ways(&some.segments[0].effort), [0, 0, QUERIES, 0]);
     let distances = some.segments[0].effort.code_distances;
     assert_eq!(distances, 150 * QUERIES as u64);
+    assert_eq!(some.segments[0].effort.screened, 0);
 
     let half = explained(&c, &narrow().filter(field("half").eq(1)));
     assert_eq!(half.segments[0].available, 12_000);

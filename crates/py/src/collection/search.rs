@@ -129,8 +129,8 @@ impl Collection {
     /// `explain=True`, without `text`, gives a tuple of the answer and of a dict that tells how it was found: "queries", the seconds of the stages
     /// "filter_seconds", "prepare_seconds" (what is made at first use) and "search_seconds", and "segments", a dict each: "name", "rows",
     /// "available" (rows that may be found); how often it went which way, "walks" along the graph, "filtered_walks" from match to
-    /// match, "code_scans" of all matches, "vector_scans" of all vectors; "ef", "nodes" met, "code_distances", "vector_distances",
-    /// "vectors_read"; "codes_seconds", "rerank_seconds" and "scan_seconds", summed over threads.
+    /// match, "code_scans" of all matches, "vector_scans" of all vectors; "ef", "nodes" met, "code_distances", of these "screened" by signs alone,
+    /// "vector_distances", "vectors_read"; "codes_seconds", "rerank_seconds" and "scan_seconds", summed over threads.
     ///
     /// >>> import numpy as np, proxime
     /// >>> docs = proxime.open(":memory:").create_collection("docs", dim=2)
