@@ -36,6 +36,14 @@ enum What {
     Build(Build),
     /// Searches: queries/s at equal recall, latency, memory; tables and a picture
     Search(Search),
+    /// Codecs, without graphs: recall with and without rerank, bytes, time to look at all codes
+    Codecs(Comparison),
+    /// A collection that is larger than the memory its process may have, against the same without a limit; takes root
+    Limited {
+        /// Data sets, separated by commas (see bench-compare/README.md)
+        #[arg(long, default_value = "mixture-100k")]
+        data: String,
+    },
     /// Records: rows/s that are durable, filtered searches, searches beside writes
     Records(Records),
     /// The same batch through Python and through Rust: what the way through Python costs
@@ -123,6 +131,12 @@ pub(crate) fn run(workspace: &Workspace, bench: &Bench) -> Result<()> {
                 command.args(["--threads", &search.threads]);
             })?
         }
+        Some(What::Codecs(of)) => compare(
+            &Venv::for_benchmarks(workspace)?,
+            "quantizers.py",
+            of,
+            |_| {},
+        )?,
         Some(What::Records(records)) => {
             let venv = Venv::for_databases(workspace)?;
             compare(&venv, "records.py", &records.comparison, |command| {
@@ -130,6 +144,7 @@ pub(crate) fn run(workspace: &Workspace, bench: &Bench) -> Result<()> {
                 command.args(what.flat_map(|what| ["--what", what]));
             })?
         }
+        Some(What::Limited { data }) => alone(workspace, "limited.py", data)?,
         Some(What::Ingest { data }) => alone(workspace, "ingest.py", data)?,
         Some(What::Calls) => calls(workspace)?,
         Some(What::Lists { data }) => alone(workspace, "lists.py", data)?,
