@@ -279,7 +279,11 @@ fn write_table(out: &mut impl Write, answer: &Answer) -> Result<(), Error> {
                 write!(out, "{score:>11.6} ")?;
             }
         }
-        write!(out, "{distance:>14.6}  {id}")?;
+        // Searched by words alone there is none.
+        match distance.is_nan() {
+            true => write!(out, "{:>14}  {id}", "-")?,
+            false => write!(out, "{distance:>14.6}  {id}")?,
+        }
         if !metadata.is_empty() {
             write!(out, "  {}", Clean(metadata_to_json(metadata)))?;
         }

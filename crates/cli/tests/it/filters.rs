@@ -115,6 +115,7 @@ fn words_are_found_alone_and_with_queries() {
         "{table}"
     );
     assert_eq!(table.lines().count(), 2);
+    assert!(table.contains("   -  0"), "{table}");
     assert_eq!(
         desk.run("search db --text en --query q.npy --fusion best")
             .code,
