@@ -283,7 +283,7 @@ impl Scorer for U4Scorer<'_> {
 
 /// Products of the query with the nodes' codes, in the nodes' order.
 #[inline(always)]
-fn dots<I: Isa>(
+pub(crate) fn dots<I: Isa>(
     isa: I,
     query: I8Query<'_>,
     codes: &Codes,

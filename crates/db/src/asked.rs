@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use proxime_quant::ScalarI8;
 use roaring::RoaringBitmap;
 
 use crate::filter::Field;
@@ -16,7 +17,8 @@ use crate::words::Fields;
 /// What is made of a segment when it is first asked for, and has been of one of a collection.
 #[derive(Debug)]
 pub(crate) struct Asked {
-    walks: bool,
+    /// The codec of a graph that is walked.
+    walks: Option<ScalarI8>,
     /// Numbers of hits for which beams were calibrated.
     calibrated: Vec<usize>,
     fields: Vec<Field>,
@@ -28,7 +30,7 @@ impl Asked {
         let segments = || view.parts.iter().map(|part| &*part.segment);
         let graphs = || segments().filter_map(Segment::graph_read);
         Asked {
-            walks: graphs().any(|graph| graph.walk().is_some()),
+            walks: view.walked_codec().cloned(),
             calibrated: distinct(graphs().flat_map(|graph| graph.calibration.classes())),
             fields: distinct(segments().flat_map(Segment::indexed_fields)),
             words: distinct(segments().flat_map(Segment::indexed_words)),
@@ -39,8 +41,9 @@ impl Asked {
     pub(crate) fn make(&self, view: &View, segment: Segment, workers: &Workers) -> Arc<Segment> {
         let part = Part::new(segment, RoaringBitmap::new());
         let segment = &part.segment;
-        if self.walks {
+        if let Some(codec) = &self.walks {
             segment.prepare(workers);
+            segment.bound(codec);
         }
         // Whatever goes wrong, those who ask next are told.
         for &k in &self.calibrated {
@@ -101,7 +104,7 @@ mod tests {
         store(2400..3200);
         db.maintain().unwrap();
         let asked = newest();
-        assert!(!asked.walks && asked.calibrated.is_empty());
+        assert!(asked.walks.is_none() && asked.calibrated.is_empty());
         assert!(asked.fields.is_empty() && asked.words.is_empty());
 
         let (query, options) = ([3.0, 1.0], SearchOptions::k(5));
@@ -123,8 +126,61 @@ mod tests {
         store(900..1800);
         db.maintain().unwrap();
         let asked = newest();
-        assert!(asked.walks);
+        assert!(asked.walks.is_some());
         assert_eq!(asked.calibrated, [10]);
         assert_eq!((asked.fields.len(), asked.words.len()), (1, 1));
+    }
+
+    #[test]
+    fn once_graphs_are_walked_rows_without_one_have_codes_that_leave_the_nearest() {
+        for metric in Metric::ALL {
+            let db = Database::in_memory().unwrap();
+            let config = CollectionConfig::new(8).metric(metric);
+            let c = db.create_collection("c", config).unwrap();
+            let value = |i: usize| (i.wrapping_mul(0x9E37_79B9) >> 8 & 255) as f32 - 99.5;
+            let store = |ids: std::ops::Range<i64>, moved: usize| {
+                let vectors: Vec<f32> = ids
+                    .clone()
+                    .flat_map(|id| (0..8).map(move |j| value(id as usize * 8 + j + moved)))
+                    .collect();
+                let rows = Rows::new(&vectors, 8).unwrap();
+                c.upsert(Batch::new(ids.map(Key::Int).collect(), &rows))
+                    .unwrap();
+            };
+            let bounded = || {
+                let view = c.view().unwrap();
+                let bounded = view
+                    .parts
+                    .iter()
+                    .map(|part| part.segment.bounded().is_some());
+                bounded.collect::<Vec<bool>>()
+            };
+            store(0..1500, 0);
+            store(1500..1700, 0);
+            assert_eq!(bounded(), [false, false]);
+            let query: Vec<f32> = (0..8).map(|j| value(13_000 + j)).collect();
+            let query = Rows::new(&query, 8).unwrap();
+            let found = |options: &SearchOptions| {
+                let found = c.search(query, options).unwrap();
+                let hits = found.hits(0).map(|hit| (hit.id(), hit.distance()));
+                hits.collect::<Vec<_>>()
+            };
+            let exact = SearchOptions {
+                exact: true,
+                ..SearchOptions::k(20)
+            };
+            assert!(!found(&SearchOptions::k(20)).is_empty());
+            // Some of the tail are replaced, some added.
+            store(1600..1900, 5);
+            assert_eq!(bounded(), [false, true], "{metric}");
+            let wide = SearchOptions {
+                ef: Some(1000),
+                ..SearchOptions::k(20)
+            };
+            assert_eq!(found(&wide), found(&exact), "{metric}");
+            db.0.seal_one(c.id, None).unwrap();
+            assert_eq!(bounded(), [false, true], "{metric}: too few for a graph");
+            assert_eq!(found(&wide), found(&exact), "{metric}");
+        }
     }
 }

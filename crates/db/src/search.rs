@@ -1,7 +1,8 @@
 //! A batch of queries against a snapshot: each segment in its own way, then one sorted list per query.
 //!
 //! A segment with a graph is searched by a beam over its codes, and what codes leave in doubt of that by the vectors; one without,
-//! or in which the beam found fewer rows than there are, by looking at every vector. So `k` records come back whenever there are `k`.
+//! or in which the beam found fewer rows than there are, by looking at every vector, or at every one that bounds from codes do not rule
+//! out. So `k` records come back whenever there are `k`.
 //!
 //! A filter is evaluated once, before the queries. Where it is true of few rows, or of fewer around the query than
 //! elsewhere, the codes of all that match are looked at; elsewhere the beam keeps to the rows that match.
@@ -12,8 +13,9 @@ use std::time::Instant;
 
 use fixedbitset::FixedBitSet;
 use proxime_core::{
-    Candidate, FilteredRoute, Graph, Matches, Neighbor, Scratch, ScratchPool, WalkCodes,
+    Candidate, FilteredRoute, Graph, Matches, Neighbor, Scratch, ScratchPool, WalkCodes, flat,
 };
+use proxime_quant::BoundedCodes;
 use rayon::prelude::*;
 
 use crate::explain::Effort;
@@ -531,6 +533,36 @@ impl PartSearch<'_> {
 
     /// The `k` nearest of all rows that may be found, exactly.
     fn nearest(&self, queries: Rows<'_, f32>, k: usize) -> Result<Vec<Vec<Neighbor>>> {
+        match self.part.segment.bounded() {
+            Some(codes) if self.chosen.is_none() && !self.plan.exact => {
+                let one = |query| self.nearest_possible(codes, query, k);
+                queries.iter().map(one).collect()
+            }
+            _ => self.nearest_of_all(queries, k),
+        }
+    }
+
+    /// By the vectors that codes do not rule out.
+    fn nearest_possible(
+        &self,
+        codes: &BoundedCodes,
+        query: &[f32],
+        k: usize,
+    ) -> Result<Vec<Neighbor>> {
+        let prepared = codes.prepare(query).map_err(proxime_core::Error::from)?;
+        let look = || flat::possible(codes, &prepared, self.part.live_rows(), k);
+        let left = self.stage(look, |effort, _, seconds| {
+            effort.code_scans += 1;
+            effort.code_distances += self.part.live() as u64;
+            effort.codes_seconds += seconds;
+        });
+        let left = left.iter().map(|&node| Candidate { key: 0, node });
+        let mut nearest = self.by_vectors(query, left)?;
+        nearest.truncate(k);
+        Ok(nearest)
+    }
+
+    fn nearest_of_all(&self, queries: Rows<'_, f32>, k: usize) -> Result<Vec<Vec<Neighbor>>> {
         let vectors = self.part.segment.vectors()?;
         let metric = self.view.config.metric;
         let scan = || match self.chosen {

@@ -14,6 +14,7 @@ use std::sync::Arc;
 
 use fixedbitset::FixedBitSet;
 use hashbrown::HashTable;
+use proxime_quant::ScalarI8;
 use proxime_storage::{Frame, Manifest};
 use roaring::RoaringBitmap;
 
@@ -191,7 +192,7 @@ impl Part {
     }
 
     pub(crate) fn live_rows(&self) -> impl Iterator<Item = u32> + '_ {
-        (0..self.segment.rows()).filter(|&row| self.is_live(row))
+        self.live_bits().into_ones().map(|row| row as u32)
     }
 
     fn in_tail(&self) -> bool {
@@ -276,7 +277,7 @@ impl View {
         self.with_parts(parts)
     }
 
-    /// The same with `rows`, the newest, in the tail.
+    /// The same with `rows`, the newest, in the tail. Where segments are searched, so will it be: it gets codes.
     ///
     /// Errors: rows that cannot be put together; not with rows that were checked.
     pub(crate) fn with_logged(&self, rows: impl Into<Arc<Segment>>) -> Result<View> {
@@ -290,7 +291,18 @@ impl View {
             next.parts.truncate(next.parts.len() - 2);
             next.parts.push(Part::new(both, RoaringBitmap::new()));
         }
+        if let (Some(codec), Some(newest)) = (next.walked_codec(), next.parts.last()) {
+            newest.segment.bound(codec);
+        }
         Ok(next)
+    }
+
+    /// The codec of a graph that searches have walked, if they have.
+    pub(crate) fn walked_codec(&self) -> Option<&ScalarI8> {
+        let graphs = self.parts.iter().rev();
+        let mut graphs = graphs.filter_map(|part| part.segment.graph_read());
+        let walked = graphs.find(|graph| graph.walk().is_some());
+        walked.map(|graph| &graph.codec)
     }
 
     /// The same with `merged` in place of the run of parts that it was made of.

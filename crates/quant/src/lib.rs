@@ -52,6 +52,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod bounds;
 mod codes;
 mod error;
 mod prepare;
@@ -59,6 +60,7 @@ mod rotate;
 mod scalar;
 mod u4;
 
+pub use bounds::{BoundedCodes, BoundedQuery};
 pub use codes::{Codes, CodesMut, StoredCodes};
 pub use error::Error;
 pub use prepare::Query;

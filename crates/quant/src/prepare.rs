@@ -73,15 +73,7 @@ impl Query {
 
     /// Exact integer product with a row of codes.
     pub fn dot(&self, row: &[i8]) -> i32 {
-        struct Dot<'a>(&'a [i8], &'a [i8]);
-        impl WithIsa for Dot<'_> {
-            type Output = i32;
-            #[inline(always)]
-            fn with_isa<I: Isa>(self, isa: I) -> i32 {
-                isa.dot_i8(self.0, self.1)
-            }
-        }
-        Level::detect().dispatch(Dot(&self.codes, row))
+        dot(&self.codes, row)
     }
 
     /// The distance, from the integer product and the row's term ([`Codes::term`](crate::Codes::term)).
@@ -89,6 +81,19 @@ impl Query {
     pub fn distance_from_dot(&self, dot: i32, term: f32) -> f32 {
         term - self.weight * dot as f32
     }
+}
+
+/// Exact integer product of two rows of codes.
+pub(crate) fn dot(a: &[i8], b: &[i8]) -> i32 {
+    struct Dot<'a>(&'a [i8], &'a [i8]);
+    impl WithIsa for Dot<'_> {
+        type Output = i32;
+        #[inline(always)]
+        fn with_isa<I: Isa>(self, isa: I) -> i32 {
+            isa.dot_i8(self.0, self.1)
+        }
+    }
+    Level::detect().dispatch(Dot(a, b))
 }
 
 struct Round<'a>(&'a [f32]);
