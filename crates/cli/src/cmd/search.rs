@@ -101,13 +101,13 @@ pub(crate) fn run(args: &Search, out: &mut impl Write) -> Result<Exit, Error> {
             print(Answer::of(0, found.hits.hits(0), Some(&found.scores))?)?;
         }
         (None, Some(queries)) if args.group_by.is_some() => {
-            in_groups(&collection, queries, args, print)?;
+            in_groups(&collection, queries, args, &options, print)?;
         }
         (None, Some(queries)) if args.relevance.is_some() => {
-            that_differ(&collection, queries, args, print)?;
+            that_differ(&collection, queries, args, &options, print)?;
         }
         (None, Some(queries)) => {
-            let explained = by_vectors(&collection, queries, args, print)?;
+            let explained = by_vectors(&collection, queries, args, &options, print)?;
             for how in explained {
                 match args.json {
                     true => print::json(out, &json!({ "explanation": how }))?,
@@ -116,7 +116,7 @@ pub(crate) fn run(args: &Search, out: &mut impl Write) -> Result<Exit, Error> {
             }
         }
         (Some(words), Some(queries)) => by_both(&collection, words, queries, &options, print)?,
-        (None, None) => by_stored(&collection, args, print)?,
+        (None, None) => by_stored(&collection, args, &options, print)?,
     }
     Ok(Exit::Ok)
 }
@@ -133,9 +133,10 @@ fn by_vectors(
     collection: &Collection,
     queries: &Array,
     args: &Search,
+    options: &SearchOptions,
     mut print: impl FnMut(Answer) -> Result<(), Error>,
 ) -> Result<Vec<Explanation>, Error> {
-    let (options, mut explained) = (&args.options(), Vec::new());
+    let mut explained = Vec::new();
     let filters = args.where_each.as_deref();
     let filters = filters.map(|file| records::filters(file, queries.rows()));
     let filters = filters.transpose()?;
@@ -190,14 +191,14 @@ fn in_groups(
     collection: &Collection,
     queries: &Array,
     args: &Search,
+    options: &SearchOptions,
     mut print: impl FnMut(Answer) -> Result<(), Error>,
 ) -> Result<(), Error> {
     let by = GroupBy {
         field: args.group_by.clone().unwrap_or_default(),
         size: args.group_size.get(),
     };
-    let options = args.options();
-    let search = |vector: Vec<f32>| collection.search_groups(&vector, &by, &options);
+    let search = |vector: Vec<f32>| collection.search_groups(&vector, &by, options);
     one_by_one(queries, search, |row, found| {
         for (number, value) in found.values.iter().enumerate() {
             print(Answer {
@@ -213,6 +214,7 @@ fn that_differ(
     collection: &Collection,
     queries: &Array,
     args: &Search,
+    options: &SearchOptions,
     mut print: impl FnMut(Answer) -> Result<(), Error>,
 ) -> Result<(), Error> {
     let by = Diversity::default();
@@ -220,8 +222,7 @@ fn that_differ(
         relevance: args.relevance.unwrap_or(by.relevance),
         ..by
     };
-    let options = args.options();
-    let search = |vector: Vec<f32>| collection.search_diverse(&vector, by, &options);
+    let search = |vector: Vec<f32>| collection.search_diverse(&vector, by, options);
     one_by_one(queries, search, |row, found| {
         print(Answer::of(row, found.hits(0), None)?)
     })
@@ -231,13 +232,13 @@ fn that_differ(
 fn by_stored(
     collection: &Collection,
     args: &Search,
+    options: &SearchOptions,
     mut print: impl FnMut(Answer) -> Result<(), Error>,
 ) -> Result<(), Error> {
     let named = |words| records::named(words, args.id_type);
-    let options = args.options();
     let found = match args.like.is_empty() {
-        true => collection.search_by_id(&named(&args.id)?, &options)?,
-        false => collection.recommend(&named(&args.like)?, &named(&args.unlike)?, &options)?,
+        true => collection.search_by_id(&named(&args.id)?, options)?,
+        false => collection.recommend(&named(&args.like)?, &named(&args.unlike)?, options)?,
     };
     for query in 0..found.queries() {
         print(Answer::of(query, found.hits(query), None)?)?;
