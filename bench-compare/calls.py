@@ -45,7 +45,7 @@ def main() -> None:
     ]
     with args.out.open("a") as out:
         out.writelines(json.dumps(result) + "\n" for result in results)
-    print(f"\n{shown(results)}")
+    print(f"\n{tables.table(*tables.calls(results))}")
 
 
 def call(program: list[str], dim: int) -> float:
@@ -69,15 +69,6 @@ def one() -> None:
         for _ in range(calls):
             collection.search(query, k)
         print((time.perf_counter() - started) * 1e6 / calls)
-
-
-def shown(results: list[dict]) -> str:
-    """Medians by number of components, and what Python adds."""
-    lines = []
-    for dim in DIMS:
-        rust, python = (median(r["us"] for r in results if (r["dim"], r["way"]) == (dim, way)) for way in ("Rust", "Python"))
-        lines.append([str(dim), f"{rust:.2f}", f"{python:.2f}", f"{python - rust:.2f}"])
-    return tables.table(["components", "Rust: us", "Python: us", "through Python: us"], lines)
 
 
 if __name__ == "__main__":

@@ -13,7 +13,6 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from statistics import median
 
 import numpy as np
 
@@ -53,7 +52,7 @@ def main() -> None:
         ]
         with args.out.open("a") as out:
             out.writelines(json.dumps(result) + "\n" for result in results)
-        print(f"\n## {name}\n\n{shown(results)}")
+        print(f"\n## {name}\n\n{tables.table(*tables.ingest(results))}")
 
 
 def compiled(bench: str) -> str:
@@ -92,18 +91,6 @@ def one() -> None:
         started = time.perf_counter()
         collection.upsert(ids, rows)
         print(time.perf_counter() - started)
-
-
-def shown(results: list[dict]) -> str:
-    """Medians by place, and how much longer Python takes."""
-    lines = []
-    for place in PLACES:
-        rust, python = (
-            median(r["seconds"] for r in results if (r["place"], r["way"]) == (place, way)) for way in ("Rust", "Python")
-        )
-        n = results[0]["n"]
-        lines.append([place, f"{n / rust:,.0f}", f"{n / python:,.0f}", f"{python / rust - 1:+.1%}"])
-    return tables.table(["store", "Rust: vec/s", "Python: vec/s", "time through Python"], lines)
 
 
 if __name__ == "__main__":

@@ -9,7 +9,6 @@ import tempfile
 import time
 import warnings
 from pathlib import Path
-from statistics import median
 
 import numpy as np
 
@@ -47,7 +46,7 @@ def main() -> None:
         ]
         with args.out.open("a") as out:
             out.writelines(json.dumps(result) + "\n" for result in results)
-        print(f"\n## {name}\n\n{shown(results)}")
+        print(f"\n## {name}\n\n{tables.table(*tables.lists(results))}")
 
 
 def one(rows: np.ndarray) -> dict:
@@ -69,16 +68,6 @@ def stored(rows: np.ndarray | list[list[float]]) -> float:
             warnings.simplefilter("ignore")
             collection.upsert(ids, rows)
         return time.perf_counter() - started
-
-
-def shown(results: list[dict]) -> str:
-    """Medians by size."""
-    rows = []
-    for n in sorted({result["n"] for result in results}):
-        at = [result for result in results if result["n"] == n]
-        array, listed = (median(result[part] for result in at) for part in ("array_seconds", "list_seconds"))
-        rows.append([f"{n:,}", f"{n / array:,.0f}", f"{n / listed:,.0f}", f"{listed / array:.2f}"])
-    return tables.table(["rows", "array: vec/s", "list: vec/s", "list / array, time"], rows)
 
 
 if __name__ == "__main__":

@@ -180,41 +180,20 @@ def scale(name: str, results: list[dict]) -> str:
 
 def lists(name: str, results: list[dict]) -> str:
     """What a list of lists costs, for what the array does."""
-    rows = []
-    for n in sorted({result["n"] for result in results}):
-        at = [result for result in results if result["n"] == n]
-        array, listed, made = (median(r[part] for r in at) for part in ("array_seconds", "list_seconds", "tolist_seconds"))
-        rows.append(
-            [f"{n:,}", number(n / array), number(n / listed), f"{listed / array:.2f}", f"{(listed + made) / array:.2f}"]
-        )
-    head = ["rows", "array: vectors/s", "list: vectors/s", "list / array, time", "with .tolist() itself"]
     about = "The same rows stored as a NumPy array, and as the list of lists that <code>.tolist()</code> makes of it."
-    return f"<section><h2>Arrays and lists, {name}</h2><p>{about}</p>{table(head, rows)}</section>"
+    return f"<section><h2>Arrays and lists, {escape(name)}</h2><p>{about}</p>{table(*tables.lists(results))}</section>"
 
 
 def ingest(name: str, results: list[dict]) -> str:
     """What the way through Python costs."""
-    rows = []
-    for place in dict.fromkeys(result["place"] for result in results):
-        rust, python = (
-            median(r["seconds"] for r in results if (r["place"], r["way"]) == (place, way)) for way in ("Rust", "Python")
-        )
-        n = results[0]["n"]
-        rows.append([place, number(n / rust), number(n / python), f"{python / rust - 1:+.1%}"])
     about = "The same batch stored through Rust and through Python, each in a process of its own."
-    head = ["store", "Rust: vectors/s", "Python: vectors/s", "time through Python"]
-    return f"<section><h2>Through Python, {escape(name)}</h2><p>{about}</p>{table(head, rows)}</section>"
+    return f"<section><h2>Through Python, {escape(name)}</h2><p>{about}</p>{table(*tables.ingest(results))}</section>"
 
 
 def calls(results: list[dict]) -> str:
     """What a call costs through Python."""
-    rows = []
-    for dim in sorted({result["dim"] for result in results}):
-        rust, python = (median(r["us"] for r in results if (r["dim"], r["way"]) == (dim, way)) for way in ("Rust", "Python"))
-        rows.append([number(dim), f"{rust:.2f}", f"{python:.2f}", f"{python - rust:.2f}"])
     about = f"One query at a time in a collection of {results[0]['n']} records: next to nothing but the call."
-    head = ["components", "Rust: us", "Python: us", "through Python: us"]
-    return f"<section><h2>A call through Python</h2><p>{about}</p>{table(head, rows)}</section>"
+    return f"<section><h2>A call through Python</h2><p>{about}</p>{table(*tables.calls(results))}</section>"
 
 
 REPRODUCE = """<section><h2>How to reproduce</h2>

@@ -11,6 +11,8 @@ RATE_REFERENCES = ("hnswlib-100", "hnswlib-200")
 DISTANCE_REFERENCES = ("faiss-100", "faiss-200")
 RECALLS = (0.95, 0.99)
 DISTANCES = (400, 800, 1600)
+# A header, and rows, of a table that the terminal and the report have.
+Cells = tuple[list[str], list[list[str]]]
 # A recall of 1 is counted as this much less: its logarithm is needed.
 MISSES_MIN = 1e-5
 
@@ -182,6 +184,43 @@ def cross(points: list[dict], x: str, at: float, y: str) -> float | None:
 
 def _log(what: str, value: float) -> float:
     return math.log(max(1 - value, MISSES_MIN) if what == "recall" else value)
+
+
+def lists(results: list[dict]) -> Cells:
+    """By size, what a list of lists costs, for what the array does."""
+    rows = []
+    for n in sorted({result["n"] for result in results}):
+        at = [result for result in results if result["n"] == n]
+        array, listed, made = (median(r[part] for r in at) for part in ("array_seconds", "list_seconds", "tolist_seconds"))
+        times = [f"{listed / array:.2f}", f"{(listed + made) / array:.2f}"]
+        rows.append([f"{n:,}", f"{n / array:,.0f}", f"{n / listed:,.0f}", *times])
+    return ["rows", "array: vec/s", "list: vec/s", "list / array, time", "with .tolist() itself"], rows
+
+
+def ingest(results: list[dict]) -> Cells:
+    """By place, what the way through Python costs."""
+    rows = []
+    for place in dict.fromkeys(result["place"] for result in results):
+        rust, python = _ways(results, "place", place, "seconds")
+        n = results[0]["n"]
+        rows.append([place, f"{n / rust:,.0f}", f"{n / python:,.0f}", f"{python / rust - 1:+.1%}"])
+    return ["store", "Rust: vec/s", "Python: vec/s", "time through Python"], rows
+
+
+def calls(results: list[dict]) -> Cells:
+    """By number of components, what a call through Python costs."""
+    rows = []
+    for dim in sorted({result["dim"] for result in results}):
+        rust, python = _ways(results, "dim", dim, "us")
+        rows.append([str(dim), f"{rust:.2f}", f"{python:.2f}", f"{python - rust:.2f}"])
+    return ["components", "Rust: us", "Python: us", "through Python: us"], rows
+
+
+def _ways(results: list[dict], key: str, value: object, what: str) -> tuple[float, float]:
+    """Medians of `what` through Rust and through Python, where `key` is `value`."""
+    at = [result for result in results if result[key] == value]
+    rust, python = (median(r[what] for r in at if r["way"] == way) for way in ("Rust", "Python"))
+    return rust, python
 
 
 def table(header: list[str], rows: list[list[str]]) -> str:
