@@ -56,12 +56,14 @@ pub(crate) fn npy(data: &[u8]) {
     }
     let path = PathBuf::from(format!("/proc/self/fd/{}", file.as_raw_fd()));
     Array::open_ids(&path).ok();
-    for format in [Format::Npy, Format::Npz, Format::Fvecs, Format::U8bin] {
+    let packed = [Format::Npz, Format::Hdf5];
+    let formats = [Format::Npy, Format::Fvecs, Format::U8bin];
+    for format in formats.into_iter().chain(packed) {
         let Ok(array) = Array::open_as(&path, format, None) else {
             continue;
         };
         // What was compressed is more than there is.
-        let there = format == Format::Npz || array.rows() * array.dim() <= data.len();
+        let there = packed.contains(&format) || array.rows() * array.dim() <= data.len();
         assert!(there, "more than there is");
         let mut row = vec![0.0; array.dim()];
         for number in [0, array.rows().wrapping_sub(1)] {

@@ -9,6 +9,8 @@ pub(crate) enum Format {
     Npy,
     /// NumPy's archive of arrays
     Npz,
+    /// HDF5 as benchmarks have it
+    Hdf5,
     /// float32, each row behind its length
     Fvecs,
     /// uint8, each row behind its length
@@ -37,6 +39,7 @@ impl Format {
     /// By what a file's name ends in.
     pub(crate) fn by_suffix(suffix: &str) -> Option<Format> {
         match suffix {
+            "h5" => Some(Format::Hdf5),
             "ndjson" => Some(Format::Jsonl),
             "feather" | "ipc" | "arrows" => Some(Format::Arrow),
             suffix => Format::from_str(suffix, true).ok(),

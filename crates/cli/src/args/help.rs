@@ -28,6 +28,7 @@ Examples:
   proxime import docs.db docs.jsonl --vector-columns embedding --rejects bad.jsonl
   proxime import docs.db docs.csv --id-column isbn --vector-columns v0..v767
   proxime import docs.db docs.parquet --resume
+  proxime import sift.db sift-128-euclidean.hdf5 --metric l2
   zcat docs.jsonl.gz | proxime import docs.db - --format jsonl
 
 Of an array all rows are stored, or none, unless --rejects, --batch-rows or --resume is given.

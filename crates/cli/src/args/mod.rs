@@ -158,7 +158,7 @@ pub(crate) struct Import {
     /// One JSON object per row, one per line
     #[arg(long, value_name = "FILE.jsonl")]
     pub(crate) metadata: Option<PathBuf>,
-    /// Which array of a .npz [default: the only one]
+    /// Which array of a .npz or .hdf5 [default: the only one; in .hdf5 train]
     #[arg(long, value_name = "NAME")]
     pub(crate) array: Option<String>,
     /// Where ids are in files with columns or fields [default: id, if there is one, else row numbers]

@@ -61,6 +61,21 @@ impl Bytes {
         }
     }
 
+    /// `len` of them from `offset` on, if there are so many.
+    pub(super) fn part(self, offset: u64, len: u64) -> Option<Bytes> {
+        offset.checked_add(len).filter(|&end| end <= self.len())?;
+        Some(match self {
+            Bytes::File { file, start, .. } => Bytes::File {
+                file,
+                start: start + offset,
+                len,
+            },
+            Bytes::Memory(bytes) => {
+                Bytes::Memory(bytes[offset as usize..(offset + len) as usize].to_vec())
+            }
+        })
+    }
+
     /// Fills `out` from `offset` on. `UnexpectedEof` if the bytes end before.
     pub(super) fn read_at(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
         match self {

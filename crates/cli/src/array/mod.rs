@@ -1,4 +1,4 @@
-//! Arrays of vectors in files, read row by row: NumPy's `.npy` and `.npz`, and the formats of benchmarks (`plain.rs`).
+//! Arrays of vectors in files, read row by row: NumPy's `.npy` and `.npz`, and the formats of benchmarks (`plain.rs`, `hdf5.rs`).
 //!
 //! [`Array`] is an array of vectors whose claims were checked against the bytes that are there: no header can make it allocate or
 //! read more than the file holds. Rows are fetched by positioned reads and converted to float32 through a small buffer; the
@@ -6,6 +6,7 @@
 //! versions 1 to 3, both byte orders, both axis orders. No writing, no structured types, no pickled objects.
 
 mod bytes;
+mod hdf5;
 mod header;
 mod npz;
 mod plain;
@@ -49,6 +50,8 @@ enum Problem {
     NotNpy,
     #[error("not a .npz file: {0}")]
     NotNpz(zip::result::ZipError),
+    #[error("no HDF5 that can be read: {0}")]
+    NotHdf5(#[from] hdf5_pure::Error),
     #[error("it holds the arrays {names}; name one with --array")]
     WhichArray { names: String },
     #[error("{bytes} bytes; a file of {format} has {needed}")]
@@ -93,21 +96,20 @@ pub(crate) struct Array {
 }
 
 impl Array {
-    /// Vectors in a file that is one array, by its name's ending: a .npy if that says nothing.
+    /// Queries in a file that is one array, by its name's ending: a .npy if that says nothing.
     pub(crate) fn open(file: &Path) -> Result<Array, Error> {
         let suffix = file.extension().and_then(|suffix| suffix.to_str());
-        let format = suffix.and_then(Format::by_suffix);
-        Array::open_as(file, format.unwrap_or(Format::Npy), None)
+        let format = suffix.and_then(Format::by_suffix).unwrap_or(Format::Npy);
+        Array::read(file, format, None, "test")
     }
 
-    /// Vectors in a file of any format that is an array. `member` names one of those in a .npz.
+    /// Vectors in a file of any format that is an array. `member` names one of several.
     pub(crate) fn open_as(
         file: &Path,
         format: Format,
         member: Option<&str>,
     ) -> Result<Array, Error> {
-        let name = file.display().to_string();
-        Array::read(name, Bytes::open(file)?, format, member)
+        Array::read(file, format, member, "train")
     }
 
     /// Vectors from stdin.
@@ -115,17 +117,28 @@ impl Array {
         Array::vectors("stdin".to_owned(), Bytes::from_stdin()?)
     }
 
+    /// `usual` is what an array is called in an HDF5 file of several.
     fn read(
-        name: String,
-        bytes: Bytes,
+        file: &Path,
         format: Format,
         member: Option<&str>,
+        usual: &str,
     ) -> Result<Array, Error> {
+        let (name, bytes) = (file.display().to_string(), Bytes::open(file)?);
         match format {
             Format::Npz => {
                 let bytes = npz::member(&name, bytes, member)?;
                 Array::vectors(name, bytes)
             }
+            Format::Hdf5 => match hdf5::dataset(bytes, member, usual) {
+                Ok((bytes, header)) => Ok(Array::with_header(name, bytes, header)?),
+                Err(problem) => Err(ArrayError {
+                    file: name,
+                    offset: 0,
+                    problem,
+                }
+                .into()),
+            },
             format => match plain::layout(format, &bytes) {
                 None => Array::vectors(name, bytes),
                 Some(Ok(header)) => Ok(Array::with_header(name, bytes, header)?),

@@ -19,7 +19,7 @@ pub(super) fn layout(format: Format, bytes: &Bytes) -> Option<Result<Header, Fou
         Format::U8bin => ("u8bin", Dtype::U8, false),
         Format::I8bin => ("i8bin", Dtype::I8, false),
         Format::Ibin => ("ibin", Dtype::I32, false),
-        Format::Npy | Format::Npz => return None,
+        Format::Npy | Format::Npz | Format::Hdf5 => return None,
         Format::Jsonl | Format::Csv | Format::Parquet | Format::Arrow => return None,
     };
     Some(match rows_prefixed {

@@ -250,3 +250,26 @@ fn ids_are_integers_of_any_width() {
     let float = ids("<f4", "(1,)", &[0; 4]).unwrap_err().to_string();
     assert!(float.contains("not integers"), "{float}");
 }
+
+#[test]
+fn hdf5_with_a_wrong_byte_is_read_or_refused() {
+    let files = [
+        include_bytes!("../../tests/data/earliest.hdf5").as_slice(),
+        include_bytes!("../../tests/data/v110.hdf5"),
+    ];
+    for file in files {
+        for at in 0..file.len() {
+            let mut wrong = file.to_vec();
+            wrong[at] ^= 1 << (at % 8);
+            for name in ["train", "test", "bytes", "grown"] {
+                let bytes = Bytes::Memory(wrong.clone());
+                let Ok((bytes, header)) = hdf5::dataset(bytes, Some(name), "") else {
+                    continue;
+                };
+                if let Ok(array) = Array::with_header("x.hdf5".to_owned(), bytes, header) {
+                    rows_of(&array, array.rows.max(1));
+                }
+            }
+        }
+    }
+}

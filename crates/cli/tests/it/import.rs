@@ -243,6 +243,70 @@ fn an_interrupted_import_goes_on_where_it_was() {
     assert!(records(&desk, "db") == records(&desk, "whole"));
 }
 
+/// Written by h5py (`hdf5.py` beside them): as the oldest programs read them, and as HDF5 1.10 to 1.14 write them when asked for the newest.
+const HDF5: [(&str, &[u8]); 2] = [
+    ("earliest.hdf5", include_bytes!("../data/earliest.hdf5")),
+    ("v110.h5", include_bytes!("../data/v110.hdf5")),
+];
+
+#[test]
+fn hdf5_gives_the_records_of_each_array_in_it() {
+    let desk = Desk::new();
+    let rows: Vec<Vec<f32>> = (0..40)
+        .map(|row| (0..6).map(|i| ((6 * row + i) % 97) as f32).collect())
+        .collect();
+    desk.write("x.npy", npy_f32(&rows));
+    desk.run("import db x.npy").ok();
+    let expected = records(&desk, "db");
+    for (file, bytes) in HDF5 {
+        desk.write(file, bytes);
+        for options in [
+            "",
+            "--array bytes",
+            "--array grown --batch-rows 7",
+            "--array half",
+            "--array more/deep",
+        ] {
+            let db = format!("{file}{}.db", options.replace([' ', '/'], "_"));
+            desk.run(&format!("import {db} {file} {options}")).ok();
+            assert!(records(&desk, &db) == expected, "{file} {options}");
+        }
+        // The same five rows, as float64, are what is asked for.
+        let found = desk
+            .run(&format!("search db --query {file} -k 1 --json"))
+            .json();
+        let ids = found.iter().map(|answer| answer["ids"][0].as_u64());
+        assert!(ids.eq((0..5).map(Some)), "{found:?}");
+    }
+}
+
+#[test]
+fn hdf5_that_cannot_be_read_is_refused() {
+    let desk = Desk::new();
+    for (file, bytes) in HDF5 {
+        desk.write(file, bytes);
+        desk.write("cut.hdf5", &bytes[..600]);
+        desk.write("not.hdf5", "\u{89}PNG");
+        for (line, culprit) in [
+            ("--array none", "it holds the arrays"),
+            ("--array more", "it holds the arrays"),
+            ("--array words", "elements of type"),
+            ("--array cube", "an array of shape [2, 2, 2]"),
+            ("--array empty", "byte 0: "),
+        ] {
+            let ran = desk.run(&format!("import db {file} {line}"));
+            assert_eq!(ran.code, 6, "{line}: {ran:?}");
+            assert!(ran.err.contains(culprit), "{line}: {ran:?}");
+        }
+        for file in ["cut.hdf5", "not.hdf5"] {
+            let ran = desk.run(&format!("import db {file}"));
+            assert_eq!(ran.code, 6, "{ran:?}");
+            let culprit = format!("{file}, byte 0: no HDF5 that can be read");
+            assert!(ran.err.contains(&culprit), "{ran:?}");
+        }
+    }
+}
+
 #[test]
 fn what_cannot_be_read_is_refused() {
     let desk = Desk::new();
@@ -298,7 +362,7 @@ fn what_cannot_be_read_is_refused() {
         ),
         ("x.npy --id-column id", 2, "an array has no columns"),
         ("x.jsonl --text-columns a", 2, "is for CSV"),
-        ("x.npy --array a", 2, "--array is for .npz"),
+        ("x.npy --array a", 2, "--array is for .npz and .hdf5"),
     ] {
         let ran = desk.run(&format!("import db {line}"));
         assert_eq!(ran.code, code, "{line}: {ran:?}");

@@ -114,7 +114,9 @@ fn check_options(args: &Import, format: Format) -> Result<(), Error> {
         () if format != Format::Csv && !args.text_columns.is_empty() => {
             "--text-columns is for CSV; in other formats a text is one already"
         }
-        () if format != Format::Npz && args.array.is_some() => "--array is for .npz",
+        () if !matches!(format, Format::Npz | Format::Hdf5) && args.array.is_some() => {
+            "--array is for .npz and .hdf5"
+        }
         () if is_stdin(args)
             && (is_array || format == Format::Parquet)
             && format != Format::Npy =>
