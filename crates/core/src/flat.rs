@@ -132,12 +132,15 @@ mod tests {
 
     const DIM: usize = 20;
 
-    /// Rows that lie on a grid, so that many are equally far, moved and stretched.
+    /// Rows that lie on a grid finer than codes or so coarse that many are equally far, moved and stretched.
     fn rows() -> impl Strategy<Value = Vec<f32>> {
-        let values = prop::collection::vec(-9i8..9, DIM * 40);
+        let values = prop_oneof![
+            prop::collection::vec(-9i16..9, DIM * 40),
+            prop::collection::vec(-999i16..999, DIM * 40),
+        ];
         let stretch = prop::sample::select(vec![1.0f32, 0.1, 3e-25, 1e17, 3e19]);
         (values, -3i8..3, stretch).prop_map(|(values, moved, stretch)| {
-            let of = |x: i8| (f32::from(x) + 50.0 * f32::from(moved) + 0.5) * stretch;
+            let of = |x: i16| (f32::from(x) + 50.0 * f32::from(moved) + 0.5) * stretch;
             values.into_iter().map(of).collect()
         })
     }
@@ -152,17 +155,20 @@ mod tests {
         fn the_nearest_are_possible_whatever_the_codec_was_trained_on(
             metric in prop::sample::select(Metric::ALL.to_vec()),
             values in rows(),
-            sample in rows(),
+            other in prop::option::of(rows()),
+            // Along a line, where bounds are as far off as they say; and not.
+            dim in prop::sample::select(vec![1, DIM]),
             k in 0..12usize,
         ) {
-            let (rows, sample) = (Rows::new(&values, DIM).unwrap(), Rows::new(&sample, DIM).unwrap());
+            let sample = other.as_ref().unwrap_or(&values);
+            let [rows, sample] = [&values, sample].map(|values| Rows::new(&values[..dim * 40], dim).unwrap());
             let codec = ScalarI8::train(sample, metric).unwrap();
             let codes = BoundedCodes::encode(&codec, rows).unwrap();
             let odd = |row: &u32| row % 2 == 1;
             for query in rows.iter().chain(sample.iter()).step_by(7) {
                 let prepared = codes.prepare(query).unwrap();
                 let left = possible(&codes, &prepared, (0..40).filter(odd), k);
-                let one = Rows::new(query, DIM).unwrap();
+                let one = Rows::new(query, dim).unwrap();
                 let among = |accept: &dyn Fn(u32) -> bool| search(metric, one, rows, k, accept).remove(0);
                 let nearest = among(&|row| odd(&row));
                 let of_these = among(&|row| left.contains(&row));
