@@ -9,7 +9,7 @@ use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedStr;
 use pyo3::types::{IntoPyDict, PyString, PyTuple};
 
-use crate::collection::Collection;
+use crate::collection::{self, Collection};
 use crate::origin::Origin;
 use crate::progress::Listener;
 use crate::transaction::Transaction;
@@ -431,6 +431,23 @@ impl Database {
             Ok(names) => format!("Database({place}, {} collections)", names.len()),
             Err(_) => format!("Database({place}, closed)"),
         })
+    }
+
+    fn _repr_html_(&self, py: Python<'_>) -> PyResult<String> {
+        let line = text::html_line(&self.__repr__(py)?);
+        let names = self.inner.collections().unwrap_or_default();
+        if names.is_empty() {
+            return Ok(line);
+        }
+        // One that was dropped since then is left out.
+        let described = |name| {
+            self.inner
+                .collection(name)
+                .and_then(|c| Collection::row(&c))
+        };
+        let shown = names.iter().take(text::SHOWN);
+        let rows: Vec<_> = shown.filter_map(|name| described(name).ok()).collect();
+        Ok(line + &text::html_table(collection::ROW, &rows, names.len()))
     }
 }
 

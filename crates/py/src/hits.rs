@@ -15,9 +15,6 @@ use pyo3::types::{PyCapsule, PyDict, PyIterator, PyList, PySlice, PyString, PyTu
 
 use crate::{args, arrow, error, keys, text, values};
 
-/// Hits that `repr` shows.
-const REPR_HITS: usize = 10;
-
 /// What a batch search returns beside ids and distances.
 #[derive(Clone, Copy)]
 pub(crate) enum Include {
@@ -325,7 +322,7 @@ impl Hits {
 
     /// A small table, for notebooks.
     fn _repr_html_(&self, py: Python<'_>) -> PyResult<String> {
-        let rows = self.hits().take(REPR_HITS).map(|hit| {
+        let rows = self.hits().take(text::SHOWN).map(|hit| {
             let id = keys::ToPy(&hit.id()).into_pyobject(py)?.repr()?;
             let metadata = metadata(py, &hit)?.repr()?;
             Ok([
@@ -335,15 +332,8 @@ impl Hits {
             ])
         });
         let rows = rows.collect::<PyResult<Vec<_>>>()?;
-        let mut html = text::html_table(["id", "distance", "metadata"], &rows);
-        if let Some(more) = self
-            .__len__()
-            .checked_sub(REPR_HITS)
-            .filter(|&more| more > 0)
-        {
-            html += &format!("<p>{more} more</p>");
-        }
-        Ok(html)
+        let head = ["id", "distance", "metadata"];
+        Ok(text::html_table(head, &rows, self.__len__()))
     }
 
     fn __len__(&self) -> usize {
@@ -378,8 +368,8 @@ impl Hits {
     }
 
     fn __repr__(&self, py: Python<'_>) -> PyResult<String> {
-        let shown = self.list(py, REPR_HITS)?.repr()?;
-        Ok(match self.__len__().saturating_sub(REPR_HITS) {
+        let shown = self.list(py, text::SHOWN)?.repr()?;
+        Ok(match self.__len__().saturating_sub(text::SHOWN) {
             0 => format!("Hits({shown})"),
             more => format!("Hits({shown}, {more} more)"),
         })

@@ -17,10 +17,14 @@ pub(crate) fn thousands(number: usize) -> String {
     out
 }
 
-/// A table for notebooks, without styles or scripts. Its texts may hold anything.
+/// What a notebook shows at most of many.
+pub(crate) const SHOWN: usize = 10;
+
+/// A table for notebooks, without styles or scripts: the first rows of `all`. Its texts may hold anything.
 pub(crate) fn html_table<const COLUMNS: usize>(
     head: [&str; COLUMNS],
     rows: &[[String; COLUMNS]],
+    all: usize,
 ) -> String {
     let row = |cell: &str, texts: [&str; COLUMNS]| {
         let cells = texts.map(|text| format!("<{cell}>{}</{cell}>", escaped(text)));
@@ -30,10 +34,19 @@ pub(crate) fn html_table<const COLUMNS: usize>(
         .iter()
         .map(|texts| row("td", texts.each_ref().map(String::as_str)));
     let body: String = body.collect();
+    let more = match all.saturating_sub(rows.len()) {
+        0 => String::new(),
+        more => html_line(&format!("{more} more")),
+    };
     format!(
-        "<table><thead>{}</thead><tbody>{body}</tbody></table>",
+        "<table><thead>{}</thead><tbody>{body}</tbody></table>{more}",
         row("th", head)
     )
+}
+
+/// A paragraph for notebooks.
+pub(crate) fn html_line(text: &str) -> String {
+    format!("<p>{}</p>", escaped(text))
 }
 
 fn escaped(text: &str) -> String {

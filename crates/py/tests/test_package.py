@@ -20,8 +20,9 @@ def isolated(program):
     return subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True).stdout.strip()
 
 
-def test_import_leaves_numpy_alone():
-    assert isolated("import sys, proxime; print('numpy' in sys.modules)") == "False"
+def test_import_brings_the_package_and_nothing_else():
+    program = "import sys, typing; before = set(sys.modules); import proxime; print(*sorted(set(sys.modules) - before))"
+    assert isolated(program).split() == ["proxime", "proxime._core", "proxime._filter", "proxime._hit", "proxime.exceptions"]
 
 
 def test_a_typed_package():

@@ -90,3 +90,16 @@ def test_notebooks_show_a_table_and_no_markup_of_the_data(docs):
     html = docs.search(np.ones(docs.dim), k=12)._repr_html_()
     assert "<td>0</td><td>0</td><td>{&#x27;&lt;b&gt;&amp;&#x27;: &#x27;&lt;/td&gt;&lt;script&gt;&#x27;}</td>" in html.replace("'", "&#x27;")
     assert (html.count("<tr>"), "<script" in html, "2 more" in html) == (11, False, True)
+
+
+def test_notebooks_show_collections_and_databases(db, docs):
+    docs.upsert(range(1200), np.ones((1200, docs.dim)))
+    row = f"<td>{docs.name}</td><td>1_200</td><td>{docs.dim}</td><td>f32</td><td>{docs.metric}</td>"
+    assert row in docs._repr_html_()
+    for number in range(11):
+        db.create_collection(f"<b>{number}", dim=2)
+    html = db._repr_html_()
+    assert html.startswith("<p>Database(':memory:', 12 collections)</p>")
+    assert (html.count("<tr>"), "<b>" in html, "<p>2 more</p>" in html) == (11, False, True)
+    db.close()
+    assert docs._repr_html_() == f"<p>{docs!r}</p>" and db._repr_html_() == f"<p>{db!r}</p>"

@@ -44,7 +44,6 @@ class F:
     """
 
     __slots__ = ("_field",)
-    __hash__ = None  # type: ignore[assignment]  # == makes a filter
 
     def __init__(self, field: str) -> None:
         if not isinstance(field, str):  # pyright: ignore[reportUnnecessaryIsInstance]

@@ -13,7 +13,9 @@ class Error(Exception):
         for name, value in details.items():
             setattr(self, name, value)
 
-    __str__ = Exception.__str__  # KeyError's would print the message in quotes
+    def __str__(self) -> str:
+        # KeyError's would print the message in quotes.
+        return Exception.__str__(self)
 
 
 class ArgumentTypeError(Error, TypeError):

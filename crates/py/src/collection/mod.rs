@@ -14,6 +14,9 @@ use pyo3::types::{PyList, PyString, PyTuple};
 use crate::origin::Origin;
 use crate::{call, keys, text};
 
+/// What [`Collection::row`] says.
+pub(crate) const ROW: [&str; 5] = ["collection", "records", "dim", "dtype", "metric"];
+
 /// Records of one dimension and metric. Made by `Database.create_collection` and `Database.collection`; can be used from
 /// several threads at once.
 #[pyclass(frozen, module = "proxime")]
@@ -35,6 +38,18 @@ impl Collection {
 
     pub(crate) fn inner(&self) -> &proxime::Collection {
         &self.inner
+    }
+
+    /// Its row in a table for notebooks.
+    pub(crate) fn row(collection: &proxime::Collection) -> proxime::Result<[String; 5]> {
+        let config = collection.config();
+        Ok([
+            collection.name().to_owned(),
+            text::thousands(collection.len()?),
+            config.dim.to_string(),
+            config.dtype.to_string(),
+            config.metric.to_string(),
+        ])
     }
 
     pub(crate) fn dim(&self) -> usize {
@@ -112,6 +127,13 @@ impl Collection {
                 )
             }
             Err(_) => format!("Collection({name}, closed)"),
+        })
+    }
+
+    fn _repr_html_(&self, py: Python<'_>) -> PyResult<String> {
+        Ok(match Collection::row(&self.inner) {
+            Ok(row) => text::html_table(ROW, &[row], 1),
+            Err(_) => text::html_line(&self.__repr__(py)?),
         })
     }
 }
