@@ -2,7 +2,7 @@
 //!
 //! `cargo xtask bench codecs` runs it beside other libraries' codecs. Arguments: `base.npy`, `queries.npy` (float32), their number of
 //! components, and a number of candidates. For each line of its input, the name of a codec, it answers with a line of JSON: bytes a
-//! row, seconds to encode a row, the median of seconds a query, and the candidates of each query, nearest first.
+//! row, seconds to encode a row, the least seconds of a query, and the candidates of each query, nearest first.
 #![expect(clippy::print_stdout, reason = "answers are what it is for")]
 
 use std::time::Instant;
