@@ -93,16 +93,20 @@ class Bench:
 def arguments() -> argparse.Namespace:
     """The command line, checked."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    cache = ROOT / "target" / "bench-data"
-    parser.add_argument("--data", type=names(datasets.NAMES), default=["text-minilm-768"], help=", ".join(datasets.NAMES))
+    sets(parser, ["text-minilm-768"], "results.jsonl")
     parser.add_argument("--engines", type=chosen, help=f"or first words; default: all installed of {', '.join(ENGINES)}")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--scale", action="store_true", help="also build from the first 1,000 to 50,000 rows")
-    parser.add_argument("--fashion", type=Path, metavar="FILE.npz", help="Fashion-MNIST for fashion-784")
-    parser.add_argument("--cache", type=Path, default=cache, help="where data sets and stores lie")
-    parser.add_argument("--out", type=Path, default=ROOT / "target" / "bench-results" / "results.jsonl")
     return parser.parse_args()
+
+
+def sets(parser: argparse.ArgumentParser, default: list[str], out: str) -> None:
+    """The options of every program that measures on data sets: which, where they lie, and where results go."""
+    parser.add_argument("--data", type=names(datasets.NAMES), default=default, help=", ".join(datasets.NAMES))
+    parser.add_argument("--fashion", type=Path, metavar="FILE.npz", help="Fashion-MNIST for fashion-784")
+    parser.add_argument("--cache", type=Path, default=ROOT / "target" / "bench-data", help="where data sets and stores lie")
+    parser.add_argument("--out", type=Path, default=ROOT / "target" / "bench-results" / out)
 
 
 def names(known: object) -> object:

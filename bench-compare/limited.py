@@ -21,7 +21,7 @@ import numpy as np
 
 import build
 import datasets
-from facts import ROOT, facts
+from facts import facts
 from serve import resident
 from tables import table
 
@@ -40,7 +40,7 @@ def main() -> None:
     args.out.parent.mkdir(parents=True, exist_ok=True)
     about = {"run": time.strftime("%Y-%m-%dT%H:%M:%S%z"), **facts()}
     for name in args.data:
-        data = datasets.load(name, args.cache)
+        data = datasets.load(name, args.cache, args.fashion)
         with tempfile.TemporaryDirectory(dir=args.cache, prefix="limited-") as folder:
             results = measure(data, Path(folder, "bench.db"), args)
         with args.out.open("a") as out:
@@ -138,11 +138,9 @@ def shown(results: list[dict]) -> str:
 def arguments() -> argparse.Namespace:
     """The command line, checked."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data", type=build.names(datasets.NAMES), default=["mixture-100k"], help=", ".join(datasets.NAMES))
+    build.sets(parser, ["mixture-100k"], "limited.jsonl")
     parser.add_argument("--share", type=float, default=0.25, help="memory for each byte of the store")
     parser.add_argument("--rounds", type=int, default=2)
-    parser.add_argument("--cache", type=Path, default=ROOT / "target" / "bench-data", help="where data sets and stores lie")
-    parser.add_argument("--out", type=Path, default=ROOT / "target" / "bench-results" / "limited.jsonl")
     return parser.parse_args()
 
 

@@ -24,11 +24,8 @@ SIZES = (1_000, 5_000, 10_000)
 def main() -> None:
     """Run what the command line asks for."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data", type=build.names(datasets.NAMES), default=["mixture-10k"], help=", ".join(datasets.NAMES))
+    build.sets(parser, ["mixture-10k"], "results.jsonl")
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--fashion", type=Path, metavar="FILE.npz", help="Fashion-MNIST for fashion-784")
-    parser.add_argument("--cache", type=Path, default=ROOT / "target" / "bench-data", help="where data sets lie")
-    parser.add_argument("--out", type=Path, default=ROOT / "target" / "bench-results" / "results.jsonl")
     args = parser.parse_args()
     args.out.parent.mkdir(parents=True, exist_ok=True)
     about = {"run": time.strftime("%Y-%m-%dT%H:%M:%S%z"), **facts()}

@@ -197,13 +197,9 @@ def shown(results: list[dict]) -> str:
 def arguments() -> argparse.Namespace:
     """The command line, checked."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    sets = ["text-minilm-768", "text-svd-768"]
-    parser.add_argument("--data", type=build.names(datasets.NAMES), default=sets, help=", ".join(datasets.NAMES))
+    build.sets(parser, ["text-minilm-768", "text-svd-768"], "codecs.jsonl")
     parser.add_argument("--engines", type=build.names(NAMES), default=NAMES, help=", ".join(NAMES))
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--fashion", type=Path, metavar="FILE.npz", help="Fashion-MNIST for fashion-784")
-    parser.add_argument("--cache", type=Path, default=ROOT / "target" / "bench-data", help="where data sets lie")
-    parser.add_argument("--out", type=Path, default=ROOT / "target" / "bench-results" / "codecs.jsonl")
     return parser.parse_args()
 
 

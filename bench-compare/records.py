@@ -23,7 +23,7 @@ import build
 import datasets
 import exact
 from databases import DATABASES, Where
-from facts import ROOT, facts
+from facts import facts
 from tables import table
 from workload import RECALL, Rows
 
@@ -234,15 +234,12 @@ SHOWN = dict(zip(PARTS, (shown_syncs, shown_ingest, shown_filtered, shown_mixed)
 def arguments() -> argparse.Namespace:
     """The command line, checked."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data", type=build.names(datasets.NAMES), default=["mixture-100k"], help=", ".join(datasets.NAMES))
+    build.sets(parser, ["mixture-100k"], "records.jsonl")
     parser.add_argument("--engines", type=build.names(DATABASES), default=list(DATABASES), help=", ".join(DATABASES))
     parser.add_argument("--what", type=build.names(PARTS), default=list(PARTS), help=", ".join(PARTS))
     parser.add_argument("--rounds", type=int, default=1, help="turns at ingest")
     parser.add_argument("--seconds", type=float, default=5, help="of one ingest, and of one phase of readers and writers")
     parser.add_argument("--queries", type=int, default=200)
-    parser.add_argument("--fashion", type=Path, metavar="FILE.npz", help="Fashion-MNIST for fashion-784")
-    parser.add_argument("--cache", type=Path, default=ROOT / "target" / "bench-data", help="where data sets and stores lie")
-    parser.add_argument("--out", type=Path, default=ROOT / "target" / "bench-results" / "records.jsonl")
     return parser.parse_args()
 
 

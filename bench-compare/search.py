@@ -16,7 +16,7 @@ import build
 import curves
 import datasets
 from engines import ENGINES
-from facts import ROOT, facts
+from facts import facts
 from serve import Child
 
 EFS = (10, 12, 14, 17, 20, 24, 28, 34, 40, 48, 56, 68, 80, 96, 112, 136, 160, 192, 224, 272, 320, 448, 640, 896)
@@ -113,16 +113,10 @@ def singly(child: Child, result: dict) -> None:
 def arguments() -> argparse.Namespace:
     """The command line, checked."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    cache = ROOT / "target" / "bench-data"
-    parser.add_argument(
-        "--data", type=build.names(datasets.NAMES), default=["text-minilm-768"], help=", ".join(datasets.NAMES)
-    )
+    build.sets(parser, ["text-minilm-768"], "search.jsonl")
     parser.add_argument("--engines", type=build.chosen, default=DEFAULT, help=f"or first words, of {', '.join(ENGINES)}")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--threads", type=lambda text: [int(n) for n in text.split(",")], default="1,2")
-    parser.add_argument("--fashion", type=Path, metavar="FILE.npz", help="Fashion-MNIST for fashion-784")
-    parser.add_argument("--cache", type=Path, default=cache, help="where data sets and indexes lie")
-    parser.add_argument("--out", type=Path, default=ROOT / "target" / "bench-results" / "search.jsonl")
     return parser.parse_args()
 
 
