@@ -81,37 +81,33 @@ impl<'a> Lab<'a> {
 
     fn answer(&self, name: &str) -> Result<String> {
         let (padded, [to_i8, to_u4]) = (self.codec.dim().next_multiple_of(128), self.seconds);
-        let (codes, codes_u4) = (&self.codes, &self.codes_u4);
         // With each row's numbers that make a product a distance.
-        let (bytes, seconds, (taken, found)) = match name {
-            "int8" => (
-                self.codec.dim() + 4,
-                to_i8,
-                self.all(|query| {
-                    let query = self.codec.prepare(query)?;
-                    Ok(nearest(ByInt8(codes, &query, query.codes()), self.keep))
-                })?,
-            ),
-            "u4" => (
-                padded / 2 + 8,
-                to_i8 + to_u4,
-                self.all(|query| {
-                    let query = codes_u4.prepare(&self.codec, query)?;
-                    Ok(nearest(ByU4(codes_u4, &query, query.codes()), self.keep))
-                })?,
-            ),
-            "signs" => (
-                padded / 8 + 8,
-                to_i8 + to_u4,
-                self.all(|query| {
-                    let query = codes_u4.prepare(&self.codec, query)?;
-                    Ok(nearest(BySigns(codes_u4, &query, query.codes()), self.keep))
-                })?,
-            ),
+        let (bytes, seconds) = match name {
+            "int8" => (self.codec.dim() + 4, to_i8),
+            "u4" => (padded / 2 + 8, to_i8 + to_u4),
+            "signs" => (padded / 8 + 8, to_i8 + to_u4),
             _ => return Err(format!("no codec {name:?}").into()),
         };
+        let (taken, found) = self.all(|query| self.scan(name, query))?;
         let encode = seconds / self.codes.n() as f64;
         Ok(format!("[{bytes}, {encode:e}, {taken:e}, {found:?}]"))
+    }
+
+    /// What one query finds by such codes.
+    fn scan(&self, name: &str, query: &[f32]) -> Result<Vec<u32>> {
+        if name == "int8" {
+            let query = self.codec.prepare(query)?;
+            return Ok(nearest(
+                ByInt8(&self.codes, &query, query.codes()),
+                self.keep,
+            ));
+        }
+        let codes = &self.codes_u4;
+        let query = codes.prepare(&self.codec, query)?;
+        Ok(match name {
+            "u4" => nearest(ByU4(codes, &query, query.codes()), self.keep),
+            _ => nearest(BySigns(codes, &query, query.codes()), self.keep),
+        })
     }
 
     /// The least time of a query, and what each finds.

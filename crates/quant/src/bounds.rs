@@ -7,7 +7,7 @@
 
 use proxime_simd::{I8Query, Metric, Rows};
 
-use crate::prepare::to_i8;
+use crate::prepare::rounded;
 use crate::scalar::lane_sum;
 use crate::{Codes, Error, ScalarI8};
 
@@ -18,14 +18,15 @@ const DOT_MAX: f32 = 1.1e9;
 ///
 /// ```
 /// use proxime_quant::{BoundedCodes, ScalarI8};
-/// use proxime_simd::{Metric, Rows};
+/// use proxime_simd::{Isa, Metric, Rows, Scalar};
 ///
 /// let data = [0.0, 1.0, 0.5, 0.25, 1.0, 0.0];
 /// let rows = Rows::new(&data, 2)?;
 /// let codec = ScalarI8::train(rows, Metric::L2)?;
 /// let codes = BoundedCodes::encode(&codec, rows)?;
 /// let query = codes.prepare(&[0.0, 0.9])?;
-/// let [nearest, other] = [0, 2].map(|row| codes.bounds(&query, row, query.dot(codes.codes().row(row))));
+/// let dot = |row| Scalar.dot_i8(query.codes().codes(), codes.codes().row(row));
+/// let [nearest, other] = [0, 2].map(|row| codes.bounds(&query, row, dot(row)));
 /// assert!(nearest.1 < other.0);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
@@ -87,15 +88,14 @@ impl BoundedCodes {
     pub fn prepare(&self, query: &[f32]) -> Result<BoundedQuery, Error> {
         let steps = 1.0 / self.codec.scale();
         let centred = self.codec.centred(query)?;
-        let (mut codes, step) = to_i8(&centred);
-        let rounded = length(&centred, |x, j| (x - f32::from(codes[j]) * step) * steps);
+        let (codes, step) = rounded(&centred);
+        let off = length(&centred, |x, j| (x - f32::from(codes[j]) * step) * steps);
         let size = match self.codes.metric() {
             Metric::L2 | Metric::Cosine => {
                 length(&centred, |_, j| f32::from(codes[j]) * step * steps).powi(2)
             }
             Metric::Dot => length(query, |x, _| x * steps),
         };
-        codes.resize(codes.len().next_multiple_of(64), 0);
         let weight = self.codec.per_product() * steps * step;
         let too_long = match (size + weight * DOT_MAX).is_finite() {
             true => 0.0,
@@ -105,7 +105,7 @@ impl BoundedCodes {
             codes,
             weight,
             size,
-            off: rounded + strangeness(query, self.codes.metric()) + too_long,
+            off: off + strangeness(query, self.codes.metric()) + too_long,
         })
     }
 
@@ -147,11 +147,6 @@ impl BoundedQuery {
     #[inline(always)]
     pub fn codes(&self) -> I8Query<'_> {
         I8Query::new(&self.codes)
-    }
-
-    /// Exact integer product with a row of codes.
-    pub fn dot(&self, row: &[i8]) -> i32 {
-        crate::prepare::dot(&self.codes, row)
     }
 }
 

@@ -37,11 +37,10 @@ pub(crate) const WEIGHT_MAX: f32 = 1e25;
 impl Query {
     /// `scale` is the codec's step; a distance counts a product of the query with a row `per_product` times.
     pub(crate) fn new(scale: f32, per_product: f32, centred: &[f32]) -> Self {
-        let (mut codes, step) = Level::detect().dispatch(Round(centred));
-        let rounded = codes.iter().map(|&code| f32::from(code) * step);
-        let squares = (centred.iter().zip(rounded)).map(|(q, p)| (q / scale) * ((q - p) / scale));
+        let (codes, step) = rounded(centred);
+        let back = codes.iter().map(|&code| f32::from(code) * step);
+        let squares = (centred.iter().zip(back)).map(|(q, p)| (q / scale) * ((q - p) / scale));
         let shift = 2.0 * squares.sum::<f32>();
-        codes.resize(codes.len().next_multiple_of(64), 0);
         Self {
             codes,
             weight: (per_product / scale * step).min(WEIGHT_MAX),
@@ -73,7 +72,15 @@ impl Query {
 
     /// Exact integer product with a row of codes.
     pub fn dot(&self, row: &[i8]) -> i32 {
-        dot(&self.codes, row)
+        struct Dot<'a>(&'a [i8], &'a [i8]);
+        impl WithIsa for Dot<'_> {
+            type Output = i32;
+            #[inline(always)]
+            fn with_isa<I: Isa>(self, isa: I) -> i32 {
+                isa.dot_i8(self.0, self.1)
+            }
+        }
+        Level::detect().dispatch(Dot(&self.codes, row))
     }
 
     /// The distance, from the integer product and the row's term ([`Codes::term`](crate::Codes::term)).
@@ -83,17 +90,11 @@ impl Query {
     }
 }
 
-/// Exact integer product of two rows of codes.
-pub(crate) fn dot(a: &[i8], b: &[i8]) -> i32 {
-    struct Dot<'a>(&'a [i8], &'a [i8]);
-    impl WithIsa for Dot<'_> {
-        type Output = i32;
-        #[inline(always)]
-        fn with_isa<I: Isa>(self, isa: I) -> i32 {
-            isa.dot_i8(self.0, self.1)
-        }
-    }
-    Level::detect().dispatch(Dot(a, b))
+/// The codes of a query, zero padded to whole 64-byte lines as rows are, and their step.
+pub(crate) fn rounded(centred: &[f32]) -> (Vec<i8>, f32) {
+    let (mut codes, step) = Level::detect().dispatch(Round(centred));
+    codes.resize(codes.len().next_multiple_of(64), 0);
+    (codes, step)
 }
 
 struct Round<'a>(&'a [f32]);

@@ -125,30 +125,25 @@ impl Array {
         usual: &str,
     ) -> Result<Array, Error> {
         let (name, bytes) = (file.display().to_string(), Bytes::open(file)?);
-        match format {
+        let found = match format {
             Format::Npz => {
                 let bytes = npz::member(&name, bytes, member)?;
-                Array::vectors(name, bytes)
+                return Array::vectors(name, bytes);
             }
-            Format::Hdf5 => match hdf5::dataset(bytes, member, usual) {
-                Ok((bytes, header)) => Ok(Array::with_header(name, bytes, header)?),
-                Err(problem) => Err(ArrayError {
-                    file: name,
-                    offset: 0,
-                    problem,
-                }
-                .into()),
-            },
+            Format::Hdf5 => hdf5::dataset(bytes, member, usual).map_err(|problem| (0, problem)),
             format => match plain::layout(format, &bytes) {
-                None => Array::vectors(name, bytes),
-                Some(Ok(header)) => Ok(Array::with_header(name, bytes, header)?),
-                Some(Err((offset, problem))) => Err(ArrayError {
-                    file: name,
-                    offset,
-                    problem,
-                }
-                .into()),
+                None => return Array::vectors(name, bytes),
+                Some(layout) => layout.map(|header| (bytes, header)),
             },
+        };
+        match found {
+            Ok((bytes, header)) => Ok(Array::with_header(name, bytes, header)?),
+            Err((offset, problem)) => Err(ArrayError {
+                file: name,
+                offset,
+                problem,
+            }
+            .into()),
         }
     }
 
