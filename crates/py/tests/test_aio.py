@@ -3,6 +3,7 @@
 import asyncio
 import doctest
 import inspect
+import threading
 
 import numpy as np
 import pytest
@@ -107,11 +108,25 @@ def test_a_cancelled_write_stores_nothing(told):
     async def main():
         docs = await (await aio.open(":memory:")).create_collection("docs", DIM)
         loop = asyncio.get_running_loop()
-        progress = (lambda *_: loop.call_soon_threadsafe(writing.cancel)) if told else None
-        writing = asyncio.create_task(docs.upsert(range(MANY), vectors(MANY), progress=progress))
-        if not told:
-            await asyncio.sleep(0.05)
+        heard = threading.Event()
+
+        def cancel():
             writing.cancel()
+            loop.call_soon(heard.set)  # the task is told before
+
+        def interrupt(*_):
+            loop.call_soon_threadsafe(cancel)
+            heard.wait()
+
+        class Read:
+            """Vectors whose task is cancelled while they are read."""
+
+            def __array__(self, *_, **__):
+                interrupt()
+                return vectors(MANY)
+
+        call = docs.upsert(range(MANY), vectors(MANY), progress=interrupt) if told else docs.upsert(range(MANY), Read())
+        writing = asyncio.create_task(call)
         with pytest.raises(asyncio.CancelledError):
             await writing
         # The call has ended, too.
