@@ -1,5 +1,5 @@
 //! `cargo xtask conformance`: the suites that other projects wrote for what plugs into them, unmodified, and tests that need
-//! the packages of others. Not a part of `cargo xtask test`: they pull in a lot, and change when those projects do.
+//! the packages of others, types included. Not a part of `cargo xtask test`: they pull in a lot, and change when those projects do.
 
 use anyhow::Result;
 
@@ -9,6 +9,8 @@ use crate::{python::Venv, shell, workspace::Workspace};
 pub(crate) fn run(workspace: &Workspace, only: &[String]) -> Result<()> {
     let venv = Venv::for_conformance(workspace)?;
     venv.install_package()?;
+    // Against the types of these packages, which `cargo xtask test` has not.
+    shell::run(venv.python("-m mypy -p proxime"))?;
     let folder = "crates/py/conformance";
     // With the reason of every skip.
     let mut pytest = venv.python("-m pytest -rs");

@@ -21,10 +21,9 @@ pub(crate) fn add_steps(workspace: &Workspace, steps: &mut Steps) {
         let venv = Venv::open(workspace)?;
         venv.install_package()?;
         shell::run(venv.python("-m mypy -p proxime"))?;
-        // The stub against what is there at run time.
-        shell::run(
-            venv.python("-m mypy.stubtest proxime._core --mypy-config-file pyproject.toml"),
-        )?;
+        // The stubs against what is there at run time.
+        let stubs = "-m mypy.stubtest proxime._core proxime.aio";
+        shell::run(venv.python(stubs).args(["--mypy-config-file", "pyproject.toml"]))?;
         let pytest = venv.python("-m pytest crates/py/tests");
         shell::run(workspace.with_command_line(pytest)?)
     });

@@ -130,6 +130,9 @@ def test_what_there_is_not_is_an_error_and_deletes_nothing():
     ours, _ = stores([{"year": 1}])
     with pytest.raises(ValueError, match="no query mode svm"):
         ours.query(VectorStoreQuery([1.0] * 4, mode=VectorStoreQueryMode.SVM))
+    for mode in [VectorStoreQueryMode.DEFAULT, VectorStoreQueryMode.MMR]:
+        with pytest.raises(ValueError, match=f"mode {mode.value} needs an embedding"):
+            ours.query(VectorStoreQuery(query_str="a cat", mode=mode))
     insensitive = MetadataFilter(key="lang", operator=OF.TEXT_MATCH_INSENSITIVE, value="D")
     with pytest.raises(ValueError, match="no filter text_match_insensitive"):
         ours.delete_nodes(filters=MetadataFilters(filters=[insensitive]))

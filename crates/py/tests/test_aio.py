@@ -8,6 +8,7 @@ import threading
 import numpy as np
 import pytest
 
+import async_stub
 import proxime
 from conftest import DIM, vectors
 from proxime import aio
@@ -26,6 +27,10 @@ def test_nothing_is_missing(synchronous):
             method = getattr(asynchronous, name)
             assert inspect.signature(method).parameters.keys() == inspect.signature(there).parameters.keys(), name
             assert method.__doc__
+
+
+def test_the_stub_is_that_of_the_core():
+    assert async_stub.STUB.read_text() == async_stub.text(), f"run {async_stub.__file__}"
 
 
 def test_examples():
@@ -48,7 +53,7 @@ def test_the_same_answers(tmp_path):
             assert await docs.exists([1, "b"]) == [True, False]
             assert (await docs.get(7))["metadata"] == {"i": 7}
             async with db.transaction() as moving:
-                await moving.delete(docs, [1])
+                await moving.delete(collection=docs, ids=[1])
                 await moving.add(docs, ["new"], rows[:1])
             with pytest.raises(ZeroDivisionError):
                 async with db.transaction() as moving:

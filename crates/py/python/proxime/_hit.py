@@ -17,7 +17,7 @@ class Hit(NamedTuple):
 class ScoredHit(NamedTuple):
     """A record that was found by words, alone or together with a vector."""
 
-    id: "int | str"
+    id: "int | str | uuid.UUID | bytes"
     distance: float
     metadata: dict[str, Any]
     score: float

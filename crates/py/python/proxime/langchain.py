@@ -20,8 +20,8 @@ try:
     from langchain_core.embeddings import Embeddings
     from langchain_core.vectorstores import VectorStore
     from langchain_core.vectorstores.utils import maximal_marginal_relevance
-except ImportError as error:
-    raise ImportError('proxime.langchain needs LangChain: pip install "proxime[langchain]"') from error
+except ImportError as _error:
+    raise ImportError('proxime.langchain needs LangChain: pip install "proxime[langchain]"') from _error
 
 import numpy as np
 

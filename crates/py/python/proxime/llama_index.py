@@ -30,8 +30,8 @@ try:
         VectorStoreQueryResult,
     )
     from llama_index.core.vector_stores.utils import metadata_dict_to_node, node_to_metadata_dict
-except ImportError as error:
-    raise ImportError('proxime.llama_index needs LlamaIndex: pip install "proxime[llama-index]"') from error
+except ImportError as _error:
+    raise ImportError('proxime.llama_index needs LlamaIndex: pip install "proxime[llama-index]"') from _error
 
 from ._core import Collection, Database
 from ._lazy import LazyCollection
@@ -125,7 +125,7 @@ class ProximeVectorStore(BasePydanticVectorStore):
         together: by ranks, or with `alpha` by `alpha` of nearness and the rest of words. Nodes stored before these modes existed have no words.
 
         Mode MMR takes `mmr_threshold`, 1 for nearness alone, and `mmr_prefetch_k`, from how many of the nearest to choose (by
-        default four times as many as asked for). Other options are those of `Collection.search`. Errors: other modes.
+        default four times as many as asked for). Other options are those of `Collection.search`. Errors: other modes, no embedding.
         """
         if query.mode not in _MODES:
             raise ValueError(f"there is no query mode {query.mode.value} here; there are {', '.join(mode.value for mode in _MODES)}")
@@ -146,12 +146,15 @@ class ProximeVectorStore(BasePydanticVectorStore):
             )
             nodes = [_node(metadata, vector) for metadata, vector in zip(hits.metadata, hits.vectors)]
             scores = [] if hits.scores is None else hits.scores.tolist()
-            return VectorStoreQueryResult(nodes=nodes, similarities=scores, ids=list(hits.ids))
+            return VectorStoreQueryResult(nodes=nodes, similarities=scores, ids=[node.node_id for node in nodes])
+        embedding = query.query_embedding
+        if embedding is None:
+            raise ValueError(f"a query of mode {query.mode.value} needs an embedding")
         is_mmr = query.mode == VectorStoreQueryMode.MMR
         threshold = kwargs.pop("mmr_threshold", query.mmr_threshold)
         prefetch = kwargs.pop("mmr_prefetch_k", 4 * query.similarity_top_k)
         hits = collection.search(
-            query.query_embedding,
+            embedding,
             max(prefetch, query.similarity_top_k) if is_mmr else query.similarity_top_k,
             where=where,
             include=("metadata", "vectors"),
@@ -161,10 +164,10 @@ class ProximeVectorStore(BasePydanticVectorStore):
         chosen = list(range(len(hits)))
         if is_mmr:
             similarities, chosen = get_top_k_mmr_embeddings(
-                query.query_embedding, list(hits.vectors), None, query.similarity_top_k, chosen, None, threshold
+                embedding, list(hits.vectors), None, query.similarity_top_k, chosen, None, threshold
             )
         nodes = [_node(hits[i].metadata, hits.vectors[i]) for i in chosen]
-        return VectorStoreQueryResult(nodes=nodes, similarities=similarities, ids=[hits[i].id for i in chosen])
+        return VectorStoreQueryResult(nodes=nodes, similarities=similarities, ids=[node.node_id for node in nodes])
 
     def close(self) -> None:
         """Close the database if it was opened here."""

@@ -177,16 +177,17 @@ class Rows:
         head = io.BytesIO(obstore.get_range(self._store, self._name, start=0, end=min(size, 1 << 16)))
         try:
             read = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}[np.lib.format.read_magic(head)]
-            self.shape, by_columns, self._dtype = read(head)
+            shape, by_columns, self._dtype = read(head)
         except (ValueError, KeyError) as error:
             raise DamagedError(f"{url} is no .npy file: {error}") from error
-        self.ndim = len(self.shape)
+        self.shape: tuple[int, ...] = shape
+        self.ndim: int = len(shape)
         self._start = head.tell()
         if by_columns or self._dtype.hasobject:
             raise UnsupportedError(f"{url} is not an array of numbers in the order of rows")
 
     def __len__(self) -> int:
-        return int(self.shape[0])
+        return self.shape[0]
 
     def __getitem__(self, rows: slice) -> NDArray[Any]:
         first, end, _ = rows.indices(len(self))

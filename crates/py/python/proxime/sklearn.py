@@ -17,8 +17,8 @@ from typing import Any, Literal, Self, overload
 try:
     from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
     from sklearn.utils.validation import check_is_fitted, validate_data
-except ImportError as error:
-    raise ImportError('proxime.sklearn needs scikit-learn: pip install "proxime[sklearn]"') from error
+except ImportError as _error:
+    raise ImportError('proxime.sklearn needs scikit-learn: pip install "proxime[sklearn]"') from _error
 
 import joblib
 import numpy as np
@@ -71,7 +71,8 @@ class ProximeTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         if self.n_neighbors < 1:
             raise ValueError(f"n_neighbors = {self.n_neighbors}; it must be 1 or more")
         self._fit_X = validate_data(self, X, dtype=np.float32, order="C")
-        self.n_samples_fit_ = self._n_features_out = len(self._fit_X)
+        self.n_samples_fit_: int = len(self._fit_X)
+        self._n_features_out = self.n_samples_fit_
         self._build()
         return self
 

@@ -16,8 +16,8 @@
 
 try:
     import haystack
-except ImportError as error:
-    raise ImportError('proxime.haystack needs Haystack: pip install "proxime[haystack]"') from error
+except ImportError as _error:
+    raise ImportError('proxime.haystack needs Haystack: pip install "proxime[haystack]"') from _error
 
 from ._retriever import ProximeEmbeddingRetriever
 from ._store import ProximeDocumentStore

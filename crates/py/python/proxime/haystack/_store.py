@@ -1,12 +1,11 @@
 """The document store."""
 
 import asyncio
-import functools
 import json
 import threading
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Callable, Iterator
 from os import PathLike, fspath
-from typing import Any, Concatenate, Literal, ParamSpec, Self, TypeVar
+from typing import Any, Literal, Self, TypeVar
 
 import numpy as np
 from haystack import Document, default_from_dict, default_to_dict
@@ -21,20 +20,7 @@ from ..exceptions import FilterError as ProximeFilterError
 from ._filters import dates_in, where
 
 _Filters = dict[str, Any] | None
-_P = ParamSpec("_P")
 _R = TypeVar("_R")
-
-
-def _in_a_thread(
-    method: "Callable[Concatenate[ProximeDocumentStore, _P], _R]",
-) -> "Callable[Concatenate[ProximeDocumentStore, _P], Awaitable[_R]]":
-    @functools.wraps(method)
-    async def in_a_thread(self: "ProximeDocumentStore", /, *args: _P.args, **kwargs: _P.kwargs) -> _R:
-        return await asyncio.to_thread(method, self, *args, **kwargs)
-
-    in_a_thread.__name__ += "_async"
-    in_a_thread.__doc__ = f"The same as `{method.__name__}`, in a thread."
-    return in_a_thread
 
 
 class ProximeDocumentStore:
@@ -180,19 +166,66 @@ class ProximeDocumentStore:
         matching = sorted((v for v in values if term in str(v).lower()), key=lambda v: (str(v), type(v).__name__))
         return matching[from_ : from_ + size], len(matching)
 
-    count_documents_async = _in_a_thread(count_documents)
-    count_documents_by_filter_async = _in_a_thread(count_documents_by_filter)
-    filter_documents_async = _in_a_thread(filter_documents)
-    write_documents_async = _in_a_thread(write_documents)
-    delete_documents_async = _in_a_thread(delete_documents)
-    delete_by_filter_async = _in_a_thread(delete_by_filter)
-    delete_all_documents_async = _in_a_thread(delete_all_documents)
-    update_by_filter_async = _in_a_thread(update_by_filter)
-    embedding_retrieval_async = _in_a_thread(embedding_retrieval)
-    count_unique_metadata_by_filter_async = _in_a_thread(count_unique_metadata_by_filter)
-    get_metadata_fields_info_async = _in_a_thread(get_metadata_fields_info)
-    get_metadata_field_min_max_async = _in_a_thread(get_metadata_field_min_max)
-    get_metadata_field_unique_values_async = _in_a_thread(get_metadata_field_unique_values)
+    async def count_documents_async(self) -> int:
+        """The same as `count_documents`, in a thread."""
+        return await asyncio.to_thread(self.count_documents)
+
+    async def count_documents_by_filter_async(self, filters: _Filters) -> int:
+        """The same as `count_documents_by_filter`, in a thread."""
+        return await asyncio.to_thread(self.count_documents_by_filter, filters)
+
+    async def filter_documents_async(self, filters: _Filters = None) -> list[Document]:
+        """The same as `filter_documents`, in a thread."""
+        return await asyncio.to_thread(self.filter_documents, filters)
+
+    async def write_documents_async(self, documents: list[Document], policy: DuplicatePolicy = DuplicatePolicy.NONE) -> int:
+        """The same as `write_documents`, in a thread."""
+        return await asyncio.to_thread(self.write_documents, documents, policy)
+
+    async def delete_documents_async(self, document_ids: list[str]) -> None:
+        """The same as `delete_documents`, in a thread."""
+        return await asyncio.to_thread(self.delete_documents, document_ids)
+
+    async def delete_by_filter_async(self, filters: _Filters) -> int:
+        """The same as `delete_by_filter`, in a thread."""
+        return await asyncio.to_thread(self.delete_by_filter, filters)
+
+    async def delete_all_documents_async(self) -> None:
+        """The same as `delete_all_documents`, in a thread."""
+        return await asyncio.to_thread(self.delete_all_documents)
+
+    async def update_by_filter_async(self, filters: _Filters, meta: dict[str, Any]) -> int:
+        """The same as `update_by_filter`, in a thread."""
+        return await asyncio.to_thread(self.update_by_filter, filters, meta)
+
+    async def embedding_retrieval_async(
+        self, query_embedding: list[float], filters: _Filters = None, top_k: int = 10, return_embedding: bool = False
+    ) -> list[Document]:
+        """The same as `embedding_retrieval`, in a thread."""
+        return await asyncio.to_thread(self.embedding_retrieval, query_embedding, filters, top_k, return_embedding)
+
+    async def count_unique_metadata_by_filter_async(self, filters: _Filters, metadata_fields: list[str]) -> dict[str, int]:
+        """The same as `count_unique_metadata_by_filter`, in a thread."""
+        return await asyncio.to_thread(self.count_unique_metadata_by_filter, filters, metadata_fields)
+
+    async def get_metadata_fields_info_async(self) -> dict[str, dict[str, str]]:
+        """The same as `get_metadata_fields_info`, in a thread."""
+        return await asyncio.to_thread(self.get_metadata_fields_info)
+
+    async def get_metadata_field_min_max_async(self, metadata_field: str) -> dict[str, Any]:
+        """The same as `get_metadata_field_min_max`, in a thread."""
+        return await asyncio.to_thread(self.get_metadata_field_min_max, metadata_field)
+
+    async def get_metadata_field_unique_values_async(
+        self,
+        metadata_field: str,
+        search_term: str | None = None,
+        from_: int = 0,
+        size: int = 10,
+        filters: _Filters = None,
+    ) -> tuple[list[Any], int]:
+        """The same as `get_metadata_field_unique_values`, in a thread."""
+        return await asyncio.to_thread(self.get_metadata_field_unique_values, metadata_field, search_term, from_, size, filters)
 
     def _collections(self) -> list[Collection]:
         return [collection for lazy in (self._embedded, self._bare) if (collection := lazy.existing()) is not None]

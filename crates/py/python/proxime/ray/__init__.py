@@ -17,8 +17,8 @@ wherever Ray's own messages between nodes can be sent.
 
 try:
     import ray
-except ImportError as error:
-    raise ImportError('proxime.ray needs Ray: pip install "proxime[ray]"') from error
+except ImportError as _error:
+    raise ImportError('proxime.ray needs Ray: pip install "proxime[ray]"') from _error
 
 from ._build import build
 from ._call import ShardUnavailableError

@@ -28,7 +28,7 @@ class ShardUnavailableError(StorageError):
 
     def __init__(self, missing: Sequence[int]) -> None:
         super().__init__(f"no replica of the shards {list(missing)} answered")
-        self.missing = tuple(missing)
+        self.missing: tuple[int, ...] = tuple(missing)
 
     def __reduce__(self) -> Any:
         return type(self), (self.missing,)
