@@ -22,8 +22,8 @@ pub(crate) fn add_steps(workspace: &Workspace, steps: &mut Steps) {
         venv.install_package()?;
         shell::run(venv.python("-m mypy -p proxime"))?;
         // The stubs against what is there at run time.
-        let stubs = "-m mypy.stubtest proxime._core proxime.aio";
-        shell::run(venv.python(stubs).args(["--mypy-config-file", "pyproject.toml"]))?;
+        let stubs = "proxime._core proxime.aio --mypy-config-file pyproject.toml";
+        shell::run(venv.python("-m mypy.stubtest").args(stubs.split(' ')))?;
         let pytest = venv.python("-m pytest crates/py/tests");
         shell::run(workspace.with_command_line(pytest)?)
     });

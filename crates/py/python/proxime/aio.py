@@ -20,7 +20,7 @@ import inspect
 import threading
 from collections.abc import Callable, Coroutine
 from types import SimpleNamespace, TracebackType
-from typing import Any, Generic, Self, TypeVar
+from typing import Any, Self, TypeVar
 
 from . import _core
 from ._core import Collection, Database, Transaction
@@ -28,14 +28,13 @@ from ._progress import Bar
 
 __all__ = ["AsyncCollection", "AsyncDatabase", "AsyncTransaction", "open"]
 
-_Sync = TypeVar("_Sync")
 _Class = TypeVar("_Class", bound=type)
 
 
-class _Async(Generic[_Sync]):
+class _Async:
     """A synchronous object, with its calls made awaitable."""
 
-    def __init__(self, sync: _Sync) -> None:
+    def __init__(self, sync: Any) -> None:
         #: The object whose calls are awaited.
         self.sync = sync
 
@@ -116,12 +115,12 @@ def _like(synchronous: type) -> Callable[[_Class], _Class]:
 
 
 @_like(Collection)
-class AsyncCollection(_Async[Collection]):
+class AsyncCollection(_Async):
     """A `Collection` whose calls are awaited. Made by `AsyncDatabase`."""
 
 
 @_like(Transaction)
-class AsyncTransaction(_Async[Transaction]):
+class AsyncTransaction(_Async):
     """A `Transaction` whose calls are awaited, used in an `async with` block."""
 
     async def __aenter__(self) -> Self:
@@ -135,7 +134,7 @@ class AsyncTransaction(_Async[Transaction]):
 
 
 @_like(Database)
-class AsyncDatabase(_Async[Database]):
+class AsyncDatabase(_Async):
     """A `Database` whose calls are awaited, used in an `async with` block. Made by `proxime.aio.open`."""
 
     def transaction(self) -> AsyncTransaction:

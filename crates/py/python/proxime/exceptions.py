@@ -1,12 +1,12 @@
-"""Everything that Proxime raises: one tree under `Error`.
-
-Mistakes in arguments also derive from `ValueError` or `TypeError`, so code that knows nothing of Proxime can catch them.
-The numbers in a message (row, expected, got, ...) are attributes of the exception too.
-"""
+"""Everything that Proxime raises: one tree under `Error`."""
 
 
 class Error(Exception):
-    """The base of every exception of this package."""
+    """The base of every exception of this package.
+
+    Mistakes in arguments also derive from `ValueError` or `TypeError`, so code that knows nothing of Proxime can catch them.
+    The numbers in a message (row, expected, got, ...) are attributes of the exception too.
+    """
 
     def __init__(self, message: str = "", **details: object) -> None:
         super().__init__(message)

@@ -107,9 +107,11 @@ def from_faiss(path: _Path, metric: _Metric | None = None) -> Source:
         raise ValueError(f"{fspath(path)} is compared by FAISS's metric {index.metric_type}; there are l2 and inner product")
 
     def batches() -> Iterator[Batch]:
-        has_ids = isinstance(index, (faiss.IndexIDMap, faiss.IndexIDMap2))
-        ids = faiss.vector_to_array(index.id_map) if has_ids else range(index.ntotal)
-        vectors = faiss.downcast_index(index.index) if has_ids else index  # `index` owns it
+        ids: Any = range(index.ntotal)
+        vectors = index
+        if isinstance(index, (faiss.IndexIDMap, faiss.IndexIDMap2)):
+            ids = faiss.vector_to_array(index.id_map)
+            vectors = faiss.downcast_index(index.index)  # `index` owns it
         for start in range(0, len(ids), _ROWS):
             part = ids[start : start + _ROWS]
             yield Batch(part, vectors.reconstruct_n(start, len(part)))
@@ -120,7 +122,8 @@ def from_faiss(path: _Path, metric: _Metric | None = None) -> Source:
 def from_usearch(path: _Path) -> Source:
     """An index that `Index.save` of USearch wrote, compared by cos, ip or l2sq, with one vector a key."""
     import numpy as np
-    from usearch.index import Index, MetricKind
+    from usearch.compiled import MetricKind
+    from usearch.index import Index
 
     index = Index.restore(fspath(path))
     if index is None:
@@ -145,12 +148,13 @@ def from_chroma(path: _Path, collection: str, text_key: str = "text") -> Source:
     hnsw = chroma.configuration.get("hnsw") or {}
     space = hnsw.get("space", "l2")
     first = chroma.get(limit=1, include=["embeddings"])["embeddings"]
-    if not len(first):
+    if first is None or not len(first):
         raise ValueError(f"collection {collection!r} of {fspath(path)} is empty")
 
     def batches() -> Iterator[Batch]:
         for start in range(0, chroma.count(), _ROWS):
-            page = chroma.get(limit=_ROWS, offset=start, include=["embeddings", "metadatas", "documents"])
+            # By its type any part of it may be missing; what is included is there.
+            page: Any = chroma.get(limit=_ROWS, offset=start, include=["embeddings", "metadatas", "documents"])
             texts = [{} if text is None else {text_key: text} for text in page["documents"]]
             metadata = [{**(own or {}), **text} for own, text in zip(page["metadatas"], texts)]
             yield Batch(page["ids"], page["embeddings"], metadata)
