@@ -19,7 +19,7 @@ from facts import ROOT
 
 STYLE = Path(__file__).with_name("report.css")
 WIDTH, HEIGHT = 720, 420
-LEFT, RIGHT, TOP, BOTTOM = 84, 28, 12, 48
+LEFT, RIGHT, TOP, BOTTOM = 84, 36, 12, 60
 # Shares of the recall axis that are marked.
 RECALL_TICKS = (0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 0.999)
 
@@ -233,7 +233,7 @@ def picture(title: str, by_engine: dict[str, list[dict]]) -> str:
         share = math.log(rate / bottom) / math.log(top / bottom)
         return HEIGHT - BOTTOM - share * (HEIGHT - TOP - BOTTOM)
 
-    parts = [text(x(r), HEIGHT - BOTTOM + 20, f"{r:g}", "middle") + line(x(r), TOP, x(r), HEIGHT - BOTTOM) for r in RECALL_TICKS]
+    parts = [text(x(r), HEIGHT - BOTTOM + 24, f"{r:g}", "middle") + line(x(r), TOP, x(r), HEIGHT - BOTTOM) for r in RECALL_TICKS]
     parts += [text(LEFT - 8, y(r) + 4, f"{r:,.0f}", "end") + line(LEFT, y(r), WIDTH - RIGHT, y(r)) for r in ticks(bottom, top)]
     parts.append(text((LEFT + WIDTH - RIGHT) / 2, HEIGHT - 6, "recall@10", "middle"))
     for number_, (engine, of) in enumerate(by_engine.items()):
@@ -247,12 +247,12 @@ def picture(title: str, by_engine: dict[str, list[dict]]) -> str:
 
 def bars(title: str, rates: dict[str, float]) -> str:
     """A bar an engine, longest first."""
-    row, label = 30, 170
+    row, label = 30, 200
     longest = max(rates.values())
     parts = []
     for number_, (engine, rate) in enumerate(sorted(rates.items(), key=lambda item: -item[1])):
         top = number_ * row + 4
-        length = rate / longest * (WIDTH - label - 90)
+        length = rate / longest * (WIDTH - label - 110)
         kind = "ours" if ours(engine) else "peer"
         parts.append(text(label - 8, top + 15, engine, "end"))
         parts.append(f'<rect class="{kind}" x="{label}" y="{top}" width="{length:.1f}" height="{row - 8}" rx="2"/>')
