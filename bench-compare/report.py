@@ -20,6 +20,8 @@ from facts import ROOT
 STYLE = Path(__file__).with_name("report.css")
 WIDTH, HEIGHT = 720, 420
 LEFT, RIGHT, TOP, BOTTOM = 84, 36, 12, 60
+# Commands, and which results are theirs.
+KINDS = {"build": ("build", "scale"), "search": (None,), "lists": ("lists",), "ingest": ("ingest",), "calls": ("calls",)}
 # Shares of the recall axis that are marked.
 RECALL_TICKS = (0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 0.999)
 
@@ -73,7 +75,7 @@ def document(results: list[dict]) -> str:
         *(ingest(name, of) for name, of in latest(results, lambda r: r.get("kind") == "ingest").items()),
         *(calls(of) for of in latest(results, lambda r: r.get("kind") == "calls").values()),
         machine(newest),
-        REPRODUCE,
+        reproduce(results),
     ]
     body = "\n".join(parts)
     return (
@@ -196,16 +198,23 @@ def calls(results: list[dict]) -> str:
     return f"<section><h2>A call through Python</h2><p>{about}</p>{table(*tables.calls(results))}</section>"
 
 
-REPRODUCE = """<section><h2>How to reproduce</h2>
-<pre>cargo xtask bench build --data fashion-784 --fashion FILE.npz --scale
-cargo xtask bench search --data fashion-784 --fashion FILE.npz
-cargo xtask bench lists
-cargo xtask bench ingest
-cargo xtask bench calls
-cargo xtask bench --report out/</pre>
-<p>What is measured, and how, is in <code>bench-compare/README.md</code>. Every figure of this page is a line of
+def reproduce(results: list[dict]) -> str:
+    """The commands that measure what the page shows."""
+    commands = []
+    for what, kinds in KINDS.items():
+        of = [result for result in results if result.get("kind") in kinds]
+        names = {result["data"] for result in of}
+        options = [f"--data {','.join(sorted(names))}"] if what != "calls" else []
+        options += ["--fashion FILE.npz"] if "fashion-784" in names else []
+        options += ["--scale"] if any(result.get("kind") == "scale" for result in of) else []
+        commands += [" ".join(["cargo xtask bench", what, *options])] if of else []
+    shown = "\n".join([*commands, "cargo xtask bench --report out/"])
+    return f"<section><h2>How to reproduce</h2>\n<pre>{escape(shown)}</pre>\n{EXPLAINED}</section>"
+
+
+EXPLAINED = """<p>What is measured, and how, is in <code>bench-compare/README.md</code>. Every figure of this page is a line of
 <code>target/bench-results</code>, with machine, load, versions, revision, data and settings. Curves show the points that no other
-point of the same engine beats in both recall and rate; a rate at a recall is interpolated between two of them.</p></section>"""
+point of the same engine beats in both recall and rate; a rate at a recall is interpolated between two of them.</p>"""
 
 
 def front(points: list[dict]) -> list[dict]:
