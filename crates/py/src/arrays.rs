@@ -57,7 +57,7 @@ pub(crate) fn batch<'py>(vectors: &Bound<'py, PyAny>, dim: usize) -> PyResult<Gi
                 [] => return Err(error::wrong_type("vectors", "an array of rows", vectors)),
                 [0] => Owned::vectors(py, Vec::new(), dim)?,
                 [components] => return Err(one_dimensional(py, components)),
-                _ => matrix(&array, Input::Row, dim)?,
+                _ => matrix(&array, Input::Row, dim, 0)?,
             };
             (why_copied(&array, lent), rows)
         }
@@ -98,18 +98,19 @@ pub(crate) fn queries(queries: &Bound<'_, PyAny>, dim: usize) -> PyResult<Querie
                 return Err(error::wrong_type("queries", needed, queries));
             }
             let mut data = Vec::new();
-            append(&array, Input::Query, dim, &mut data)?;
+            append(&array, Input::Query, dim, 0, &mut data)?;
             (data, array.ndim() == 1 && !array.is_empty())
         }
     };
     Ok(Queries { data, single })
 }
 
-/// Appends the components of an array of rows, or of one row, to `out`.
+/// Appends the components of an array of rows, or of one row, to `out`; `row` is the number of the first, for messages.
 pub(crate) fn append(
     array: &Bound<'_, PyUntypedArray>,
     input: Input,
     dim: usize,
+    row: usize,
     out: &mut Vec<f32>,
 ) -> PyResult<()> {
     let py = array.py();
@@ -133,7 +134,7 @@ pub(crate) fn append(
         1 => array.call_method1("reshape", (1, -1))?.cast_into()?,
         _ => array.clone(),
     };
-    let vectors = matrix(&rows, input, dim)?;
+    let vectors = matrix(&rows, input, dim, row)?;
     let source = vectors.source();
     let start = out.len();
     // An array that repeats one row has as many as it likes.
@@ -244,11 +245,12 @@ fn refuse_masked(array: &Bound<'_, PyUntypedArray>) -> PyResult<()> {
     Ok(())
 }
 
-/// An array of rows, borrowed.
+/// An array of rows, borrowed, of which the first is row `row`.
 fn matrix<'py>(
     array: &Bound<'py, PyUntypedArray>,
     input: Input,
     dim: usize,
+    row: usize,
 ) -> PyResult<Box<dyn Vectors + 'py>> {
     let py = array.py();
     let &[_, got] = array.shape() else {
@@ -274,19 +276,20 @@ fn matrix<'py>(
         let native = dtype.call_method1("newbyteorder", ("=",))?;
         array = array.call_method1("view", (native,))?.cast_into()?;
     }
-    typed(&array, swapped)?.ok_or_else(|| dtype_error(&array))
+    typed(&array, swapped, row)?.ok_or_else(|| dtype_error(&array))
 }
 
 /// The array, borrowed under its type; nothing if that is no type for vectors.
 fn typed<'py>(
     array: &Bound<'py, PyUntypedArray>,
     swapped: bool,
+    row: usize,
 ) -> PyResult<Option<Box<dyn Vectors + 'py>>> {
     macro_rules! first_of {
         ($($component:ty),*) => {
             $(if let Ok(array) = array.cast::<PyArray2<$component>>() {
                 let array = array.try_readonly().map_err(|_| in_use(array.py()))?;
-                return Ok(Some(Box::new(Borrowed { array, swapped })));
+                return Ok(Some(Box::new(Borrowed { array, swapped, row })));
             })*
         };
     }
@@ -319,11 +322,12 @@ impl Vectors for Owned {
 struct Borrowed<'py, T: Component> {
     array: PyReadonlyArray2<'py, T>,
     swapped: bool,
+    row: usize,
 }
 
 impl<T: Component> Vectors for Borrowed<'_, T> {
     fn source(&self) -> Box<dyn VectorSource + '_> {
-        Box::new(Converted::new(self.array.as_array(), self.swapped))
+        Box::new(Converted::new(self.array.as_array(), self.swapped).at_row(self.row))
     }
 }
 

@@ -165,6 +165,7 @@ fn fill<'o, T: Component>(
     from: ArrayView1<'_, T>,
     to_f32: impl Fn(T) -> f32,
 ) {
+    // The same twice, for the compiler makes vectors of a slice.
     match from.to_slice() {
         Some(from) => out.zip(from).for_each(|(o, &x)| *o = to_f32(x)),
         None => out.zip(from).for_each(|(o, &x)| *o = to_f32(x)),

@@ -47,6 +47,12 @@ pub(crate) fn in_row(py: Python<'_>, class: &str, row: usize, message: &str) -> 
     raise(py, class, &message, details!(py, row = row))
 }
 
+/// A column of metadata that is not as long as the batch.
+pub(crate) fn column_count(py: Python<'_>, name: &str, found: usize, rows: usize) -> PyErr {
+    let message = format!("column {name:?} of metadata has {found} values for {rows} vectors");
+    raise(py, "CountError", &message, details!(py, rows = rows))
+}
+
 /// A value in a row's metadata that is none.
 pub(crate) fn in_metadata(py: Python<'_>, row: usize, path: &str, message: &str) -> PyErr {
     let message = format!("row {row}, metadata{path}: {message}");
@@ -56,6 +62,11 @@ pub(crate) fn in_metadata(py: Python<'_>, row: usize, path: &str, message: &str)
         &message,
         details!(py, row = row, path = path),
     )
+}
+
+/// Arguments that make no sense together, or of which one is missing.
+pub(crate) fn misused(py: Python<'_>, message: &str) -> PyErr {
+    plain(py, "ArgumentTypeError", message)
 }
 
 /// An argument of the wrong type: what is needed, and the type that came.

@@ -62,7 +62,7 @@ pub(crate) struct Answers {
 
 enum Ids {
     Int(Vec<i64>),
-    /// At least one of them is a text.
+    /// At least one of them is no integer.
     Mixed(Vec<Key>),
 }
 
@@ -250,7 +250,7 @@ impl Hits {
 
 #[pymethods]
 impl Hits {
-    /// The ids: an array of int64, or of objects if any is a text.
+    /// The ids: an array of int64, or of objects if any is no integer.
     #[getter]
     fn ids<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         Ids::gather(|| self.hits()).into_py(py, self.__len__())
@@ -287,7 +287,8 @@ impl Hits {
         PyArray1::from_vec(py, vectors(self.hits())).reshape([self.__len__(), self.dim])
     }
 
-    /// A `pyarrow.Table`: the columns "id", "distance" and each field of the metadata. Needs pyarrow.
+    /// A `pyarrow.Table`: the columns "id", "distance", of a search by words "score" and "text_score", and each field of the metadata.
+    /// Needs pyarrow.
     ///
     /// A field of several kinds of values, of lists or of objects is JSON text. A field called "id" is "metadata.id".
     fn to_arrow<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
@@ -317,7 +318,7 @@ impl Hits {
         let metadata = self.hits().map(|hit| hit.metadata());
         let metadata = metadata.collect::<proxime::Result<Vec<_>>>();
         let metadata = metadata.map_err(|error| error::from_db(py, &error))?;
-        arrow::stream(py, &ids, distances, &metadata)
+        arrow::stream(py, &ids, distances, self.scores.as_deref(), &metadata)
     }
 
     /// A small table, for notebooks.
@@ -332,8 +333,18 @@ impl Hits {
             ])
         });
         let rows = rows.collect::<PyResult<Vec<_>>>()?;
-        let head = ["id", "distance", "metadata"];
-        Ok(text::html_table(head, &rows, self.__len__()))
+        let Some(scores) = &self.scores else {
+            let head = ["id", "distance", "metadata"];
+            return Ok(text::html_table(head, &rows, self.__len__()));
+        };
+        let scored = rows.into_iter().zip(scores);
+        let scored: Vec<_> = scored
+            .map(|([id, distance, metadata], score)| {
+                [id, score.score.to_string(), distance, metadata]
+            })
+            .collect();
+        let head = ["id", "score", "distance", "metadata"];
+        Ok(text::html_table(head, &scored, self.__len__()))
     }
 
     fn __len__(&self) -> usize {

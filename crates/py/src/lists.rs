@@ -98,7 +98,7 @@ fn append_array(
         return Err(error::no_row(item, input, row));
     }
     error::check_row(item.py(), input, row, dim, array.len())?;
-    arrays::append(&array, input, dim, out)
+    arrays::append(&array, input, dim, row, out)
 }
 
 /// Always in the same words: Python shows those once for each place that they come from.

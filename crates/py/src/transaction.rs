@@ -5,8 +5,8 @@ use std::sync::{Mutex, PoisonError};
 use proxime::{Batch, Update};
 use pyo3::prelude::*;
 
-use crate::collection::Collection;
-use crate::{args, call, error, filters, keys, values};
+use crate::collection::{Collection, Deletion};
+use crate::{call, error};
 
 /// Writes that take place together, or not at all. Made by `Database.transaction`; used in a `with` block, at the end of which it is
 /// committed, unless an exception leaves the block: then nothing is written.
@@ -57,23 +57,8 @@ impl Transaction {
             Batch<'_>,
         ) -> proxime::Result<()>,
     ) -> PyResult<()> {
-        let py = ids.py();
-        call::guarded(py, || {
-            let vectors = collection.vectors(vectors, false)?;
-            let source = vectors.source();
-            let ids = keys::from_py(ids, Some(source.rows()))?;
-            let metadata = metadata.map(|metadata| values::records(metadata, source.rows()));
-            let versions = args::versions(if_version, source.rows())?;
-            let mut batch = Batch::new(ids, &*source);
-            batch = match metadata.transpose()? {
-                Some(metadata) => batch.metadata(metadata),
-                None => batch,
-            };
-            batch = match versions {
-                Some(versions) => batch.if_versions(versions),
-                None => batch,
-            };
-            self.push(py, |inner| store(inner, collection.inner(), batch))
+        collection.with_batch(ids, vectors, metadata, if_version, false, |batch, _| {
+            self.push(ids.py(), |inner| store(inner, collection.inner(), batch))
         })
     }
 }
@@ -145,20 +130,12 @@ impl Transaction {
         if_version: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<()> {
         call::guarded(py, || {
-            let filter = filters::from_py(r#where, params)?;
-            let ids = ids.map(|ids| keys::from_py(ids, None)).transpose()?;
-            let rows = ids.as_ref().map_or(0, Vec::len);
-            let versions = args::versions(if_version, rows)?;
+            let deletion = Deletion::from_py(py, ids, r#where, params, if_version)?;
             let collection = collection.inner();
-            self.push(py, |inner| match (&ids, &filter, &versions) {
-                (Some(ids), None, None) => inner.delete(collection, ids),
-                (Some(ids), None, Some(versions)) => inner.delete_if(collection, ids, versions),
-                (None, Some(filter), None) => inner.delete_where(collection, filter),
-                _ => Err(proxime::Error::Parameter {
-                    name: "delete",
-                    value: "neither or both of ids and where, or where and if_version".to_owned(),
-                    limit: "given ids, with or without if_version, or where".to_owned(),
-                }),
+            self.push(py, |inner| match &deletion {
+                Deletion::Ids(ids) => inner.delete(collection, ids),
+                Deletion::If(ids, versions) => inner.delete_if(collection, ids, versions),
+                Deletion::Where(filter) => inner.delete_where(collection, filter),
             })
         })
     }

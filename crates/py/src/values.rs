@@ -79,9 +79,7 @@ fn from_columns(columns: &Bound<'_, PyDict>, rows: usize) -> PyResult<Vec<Metada
             found += 1;
         }
         if found != rows {
-            let message =
-                format!("column {name:?} of metadata has {found} values for {rows} vectors");
-            return Err(error::plain(py, "CountError", &message));
+            return Err(error::column_count(py, &name, found, rows));
         }
     }
     Ok(records)

@@ -1,7 +1,6 @@
 //! Searches by words, from Python's arguments.
 
 use proxime::{Fusion, TextQuery, WordCounts};
-use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString};
 
@@ -37,10 +36,15 @@ pub(crate) struct How<'a, 'py> {
 }
 
 /// Errors: what makes sense with words only.
-pub(crate) fn check_none(fields: Option<&Bound<'_, PyAny>>, how: &How<'_, '_>) -> PyResult<()> {
+pub(crate) fn check_none(
+    py: Python<'_>,
+    fields: Option<&Bound<'_, PyAny>>,
+    how: &How<'_, '_>,
+) -> PyResult<()> {
     match fields.or(how.fusion).or(how.counts).is_some() || how.depth.is_some() {
         false => Ok(()),
-        true => Err(PyTypeError::new_err(
+        true => Err(error::misused(
+            py,
             "fields, fusion, depth and counts go with text",
         )),
     }

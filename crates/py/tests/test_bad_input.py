@@ -40,6 +40,7 @@ BAD_VECTORS = {
     "beyond float32": (spoiled(19, 1, 1e300, "f8"), proxime.NotFiniteError, "row 19, component 1 is 1e300, which float32 cannot hold"),
     "beyond float32, big-endian": (spoiled(19, 1, 1e300, ">f8"), proxime.NotFiniteError, "row 19, component 1 is 1e300"),
     "beyond float32, list": ([[1.0] * 8, [1e300] * 8], proxime.NotFiniteError, "row 1, component 0 is 1e300"),
+    "beyond float32, list of arrays": ([np.ones(8), np.full(8, 1e300)], proxime.NotFiniteError, "row 1, component 0 is 1e300"),
     "objects": (np.full((2, 8), None), proxime.ArgumentTypeError, "dtype object"),
     "ragged": (np.array([[1.0], [1.0, 2.0]] , dtype=object).reshape(2, 1).repeat(8, 1), proxime.ArgumentTypeError, "dtype object"),
     "complex": (vectors(2).astype("c8"), proxime.ArgumentTypeError, "dtype complex64 cannot be used: complex"),
@@ -158,8 +159,9 @@ BAD_METADATA = {
 @pytest.mark.parametrize("name", BAD_METADATA)
 def test_metadata(docs, name):
     metadata, error, message = BAD_METADATA[name]
-    with pytest.raises(error, match=message):
+    with pytest.raises(error, match=message) as raised:
         docs.upsert([1, 2], vectors(2), metadata)
+    assert error is not proxime.CountError or raised.value.rows == 2
     assert len(docs) == 0
 
 

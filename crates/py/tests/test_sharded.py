@@ -139,6 +139,16 @@ def test_parquet(tmp_path):
             np.testing.assert_array_equal(record["vector"], ROWS[i])
 
 
+def test_no_rows(tmp_path):
+    pa = pytest.importorskip("pyarrow")
+    import pyarrow.parquet
+
+    column = pa.array([], pa.list_(pa.float32(), DIM))
+    pyarrow.parquet.write_table(pa.table({"vector": column}), tmp_path / "none.parquet")
+    with pytest.raises(proxime.ParameterError, match="none.parquet has no rows"):
+        build(tmp_path / "none.parquet", tmp_path / "index", shards=2)
+
+
 def test_refresh_goes_over_to_what_was_built_since(tmp_path):
     build(ROWS[:1_000], tmp_path, shards=2, metric="l2")
     with ShardedIndex.open(tmp_path) as index:

@@ -44,6 +44,18 @@ def test_every_kind_of_value_gets_its_column(hits):
     assert table.column_names == list(expected)
 
 
+def test_hits_by_words_have_their_scores(docs):
+    docs.upsert(["a", "b"], np.eye(2, docs.dim), [{"text": "fox", "score": 7}, {"text": "a red fox"}])
+    hits = docs.search(vector=np.eye(docs.dim)[0], text="fox")
+    table = hits.to_arrow()
+    assert table.column_names == ["id", "distance", "score", "text_score", "metadata.score", "text"]
+    for name, numbers in {"score": hits.scores, "text_score": hits.text_scores}.items():
+        assert table[name].to_pylist() == numbers.tolist()
+        assert not table.schema.field(name).nullable
+    assert f"<td>{hits.scores[0]}</td>" in hits._repr_html_()
+    assert "score" in docs.search(np.eye(docs.dim)[0]).to_arrow().column_names  # that of the metadata
+
+
 @pytest.mark.parametrize(
     ("ids", "column"),
     [

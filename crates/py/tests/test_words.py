@@ -108,7 +108,7 @@ def test_what_cannot_be_right(texts):
         lambda: texts.search(text="a", vector=ROWS[0], fusion=3),
         lambda: texts.search(text="a", vector=ROWS[0], fusion=(1, 2, 3)),
     ]:
-        with pytest.raises(TypeError):
+        with pytest.raises(proxime.ArgumentTypeError):
             wrong()
     for options in [{"fusion": "best"}, {"fusion": (-1, 1)}, {"fields": []}, {"ef": 0}]:
         with pytest.raises(proxime.ParameterError):

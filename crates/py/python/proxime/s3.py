@@ -68,12 +68,12 @@ def push(source: _core.Database | _Path, url: str, **options: Any) -> int:
     `source`: an open database, which others may write to meanwhile, or the path of one. Cost: a copy of it beside the original, which is
     checked block by block and removed at the end.
     """
-    db = source if isinstance(source, _core.Database) else _core.open(source, read_only=True, verify="lazy")
-    beside = db.path.parent if db.path else None
+    if not isinstance(source, _core.Database):
+        with _core.open(source, read_only=True, verify="lazy") as db:
+            return push(db, url, **options)
+    beside = source.path.parent if source.path else None
     with tempfile.TemporaryDirectory(prefix=".push-", dir=beside) as work:
-        db.backup(Path(work, "db"))
-        if db is not source:
-            db.close()
+        source.backup(Path(work, "db"))
         return _Bucket(url, options).push(Path(work, "db"))
 
 

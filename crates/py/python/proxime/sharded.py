@@ -226,8 +226,8 @@ def merge(parts: Sequence[Part], k: int) -> Answer:
     kind = kinds.pop() if len(kinds) == 1 else object
     ids = np.concatenate([part[0].astype(kind) for part in parts], axis=1)
     metadata = None
-    if parts[0][2] is not None:
-        rows = [[one for part in parts for one in part[2][i]] for i in range(len(order))]  # type: ignore[index]
+    if lists := [part[2] for part in parts if part[2] is not None]:  # all have them, or none
+        rows = [[one for of_shard in lists for one in of_shard[i]] for i in range(len(order))]
         metadata = [[row[j] for j in chosen] for row, chosen in zip(rows, order)]
     return Answer(np.take_along_axis(ids, order, 1), np.take_along_axis(distances, order, 1), metadata)
 
@@ -295,6 +295,8 @@ def _of_parquet(path: Path | str, metric: Any, vector: str, id: str | None) -> S
 
     data = pyarrow.dataset.dataset(path, format="parquet")
     first = data.head(1).column(vector)
+    if not len(first):
+        raise ParameterError(f"{path} has no rows")
 
     def batches() -> Iterator[Batch]:
         start = 0
@@ -313,7 +315,8 @@ def _of_parquet(path: Path | str, metric: Any, vector: str, id: str | None) -> S
 
 def _of_dataset(data: Any, metric: Any, vector: str, id: str | None) -> Source:
     """A Ray Dataset. Without ids the order of its rows gives them, which Ray may change from run to run."""
-    first = data.take(1)[0][vector]
+    if not (some := data.take(1)):
+        raise ParameterError("the dataset has no rows")
 
     def batches() -> Iterator[Batch]:
         start = 0
@@ -326,4 +329,4 @@ def _of_dataset(data: Any, metric: Any, vector: str, id: str | None) -> Source:
             yield Batch(ids, vectors, metadata)
             start += len(vectors)
 
-    return Source(len(first), metric, batches)
+    return Source(len(some[0][vector]), metric, batches)

@@ -1,7 +1,8 @@
 //! Answers out as an Arrow table, through the Arrow C interface: pyarrow, Polars, pandas and DuckDB read it, and none of them is
 //! needed here.
 //!
-//! Columns: "id", "distance", then each field of the metadata, in the order of their names. A field that holds one kind of value
+//! Columns: "id", "distance", of a search by words "score" and "text_score", then each field of the metadata, in the order of their names.
+//! A field that holds one kind of value
 //! becomes a column of that type (integers and floats together one of floats), null where a hit is without it. Whatever else a field
 //! holds, lists and objects included, becomes JSON text.
 
@@ -14,24 +15,22 @@ use arrow_array::{
     RecordBatch, RecordBatchIterator, StringArray, TimestampMicrosecondArray,
 };
 use arrow_schema::ArrowError;
-use proxime::{Key, Metadata, Value};
+use proxime::{Key, Metadata, Score, Value};
 use pyo3::prelude::*;
 use pyo3::types::PyCapsule;
 
 use crate::error;
-
-/// The columns that are not metadata. A field of such a name is called "metadata.id" or "metadata.distance".
-const OWN: [&str; 2] = ["id", "distance"];
 
 /// The hits of one query, to be read once.
 pub(crate) fn stream(
     py: Python<'_>,
     ids: &[Key],
     distances: Vec<f32>,
+    scores: Option<&[Score]>,
     metadata: &[Metadata],
 ) -> PyResult<Py<PyCapsule>> {
     let stream = py.detach(|| {
-        let batch = table(ids, distances, metadata)?;
+        let batch = table(ids, distances, scores, metadata)?;
         let schema = batch.schema();
         let reader = RecordBatchIterator::new([Ok(batch)], schema);
         Ok(FFI_ArrowArrayStream::new(Box::new(reader)))
@@ -44,16 +43,26 @@ pub(crate) fn stream(
 fn table(
     ids: &[Key],
     distances: Vec<f32>,
+    scores: Option<&[Score]>,
     metadata: &[Metadata],
 ) -> Result<RecordBatch, ArrowError> {
     let mut columns = vec![
-        (OWN[0].to_owned(), id_column(ids)),
-        (OWN[1].to_owned(), Arc::new(Float32Array::from(distances))),
+        ("id".to_owned(), id_column(ids)),
+        ("distance".to_owned(), array(Float32Array::from(distances))),
     ];
+    if let Some(scores) = scores {
+        let of = |number: fn(&Score) -> f64| {
+            array(Float64Array::from_iter_values(scores.iter().map(number)))
+        };
+        columns.push(("score".to_owned(), of(|score| score.score)));
+        columns.push(("text_score".to_owned(), of(|score| score.text)));
+    }
+    // Those that are not metadata, and have a value for every hit.
+    let own = columns.len();
     let fields: BTreeSet<_> = metadata.iter().flat_map(Metadata::keys).collect();
     for field in fields {
         let values: Vec<_> = metadata.iter().map(|one| one.get(field)).collect();
-        let name = match OWN.contains(&field.as_str()) {
+        let name = match columns.iter().take(own).any(|(name, _)| name == field) {
             true => format!("metadata.{field}"),
             false => field.clone(),
         };
@@ -61,7 +70,7 @@ fn table(
     }
     RecordBatch::try_from_iter_with_nullable(
         (columns.into_iter().enumerate())
-            .map(|(place, (name, column))| (name, column, place >= OWN.len())),
+            .map(|(place, (name, column))| (name, column, place >= own)),
     )
 }
 

@@ -4,6 +4,8 @@ mod read;
 mod search;
 mod write;
 
+pub(crate) use write::Deletion;
+
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use numpy::PyUntypedArray;

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use proxime::{
     Diversity, Explanation, Filter, GroupBy, Presence, Results, SearchOptions, TextQuery,
 };
-use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
@@ -180,10 +179,11 @@ impl Collection {
             counts,
         };
         if queries.is_some() && vector.is_some() {
-            return Err(PyTypeError::new_err("queries or vector, not both"));
+            return Err(error::misused(py, "queries or vector, not both"));
         }
         call::guarded(py, || match (text, queries.or(vector)) {
-            (Some(_), _) if explain => Err(PyTypeError::new_err(
+            (Some(_), _) if explain => Err(error::misused(
+                py,
                 "explain=True is for searches without text",
             )),
             (Some(text), vector) => {
@@ -195,10 +195,10 @@ impl Collection {
                 Ok(Bound::new(py, hits)?.into_any())
             }
             (None, Some(queries)) => {
-                words::check_none(fields, &how)?;
+                words::check_none(py, fields, &how)?;
                 self.answer(queries, &options, &include, explain)
             }
-            (None, None) => Err(PyTypeError::new_err("search needs queries, vector or text")),
+            (None, None) => Err(error::misused(py, "search needs queries, vector or text")),
         })
     }
 

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::Ordering;
 
-use proxime::{Batch, Progress, Update};
+use proxime::{Batch, Filter, Key, Update};
 use pyo3::prelude::*;
 
 use super::Collection;
@@ -30,13 +30,39 @@ struct Options<'a, 'py> {
     progress: Option<&'a Bound<'py, PyAny>>,
 }
 
+/// What is to be deleted.
+pub(crate) enum Deletion {
+    Ids(Vec<Key>),
+    If(Vec<Key>, Vec<u64>),
+    Where(Filter),
+}
+
+impl Deletion {
+    pub(crate) fn from_py(
+        py: Python<'_>,
+        ids: Option<&Bound<'_, PyAny>>,
+        r#where: Option<&Bound<'_, PyAny>>,
+        params: Option<&Bound<'_, PyAny>>,
+        if_version: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<Self> {
+        let filter = filters::from_py(r#where, params)?;
+        let ids = ids.map(|ids| keys::from_py(ids, None)).transpose()?;
+        let versions = args::versions(if_version, ids.as_ref().map_or(0, Vec::len))?;
+        match (ids, filter, versions) {
+            (Some(ids), None, None) => Ok(Deletion::Ids(ids)),
+            (Some(ids), None, Some(versions)) => Ok(Deletion::If(ids, versions)),
+            (None, Some(filter), None) => Ok(Deletion::Where(filter)),
+            _ => {
+                let message = "delete takes either ids, with or without if_version, or where";
+                Err(error::plain(py, "ParameterError", message))
+            }
+        }
+    }
+}
+
 impl Collection {
     /// The vectors of a batch; with `in_place` an error if they cannot be used as they lie in memory.
-    pub(crate) fn vectors<'py>(
-        &self,
-        vectors: &Bound<'py, PyAny>,
-        in_place: bool,
-    ) -> PyResult<Given<'py>> {
+    fn vectors<'py>(&self, vectors: &Bound<'py, PyAny>, in_place: bool) -> PyResult<Given<'py>> {
         let given = arrays::batch(vectors, self.dim())?;
         if let Some(why) = &given.why_copied {
             if in_place {
@@ -82,6 +108,35 @@ impl Collection {
         })
     }
 
+    /// Runs `body` with a batch made of Python's arguments, and its number of rows.
+    pub(crate) fn with_batch(
+        &self,
+        ids: &Bound<'_, PyAny>,
+        vectors: &Bound<'_, PyAny>,
+        metadata: Option<&Bound<'_, PyAny>>,
+        if_version: Option<&Bound<'_, PyAny>>,
+        in_place: bool,
+        body: impl FnOnce(Batch<'_>, usize) -> PyResult<()>,
+    ) -> PyResult<()> {
+        call::guarded(ids.py(), || {
+            let vectors = self.vectors(vectors, in_place)?;
+            let source = vectors.source();
+            let rows = source.rows();
+            let ids = keys::from_py(ids, Some(rows))?;
+            let metadata = metadata.map(|metadata| values::records(metadata, rows));
+            let metadata = metadata.transpose()?;
+            let versions = args::versions(if_version, rows)?;
+            let mut batch = Batch::new(ids, &*source);
+            if let Some(metadata) = metadata {
+                batch = batch.metadata(metadata);
+            }
+            if let Some(versions) = versions {
+                batch = batch.if_versions(versions);
+            }
+            body(batch, rows)
+        })
+    }
+
     fn write(
         &self,
         ids: &Bound<'_, PyAny>,
@@ -91,40 +146,19 @@ impl Collection {
         write: fn(&proxime::Collection, Batch<'_>) -> proxime::Result<()>,
     ) -> PyResult<()> {
         let py = ids.py();
-        call::guarded(py, || {
-            let listener = Listener::from_py(options.progress)?;
-            let in_place = args::in_place(options.zero_copy)?;
-            let vectors = self.vectors(vectors, in_place)?;
-            let source = vectors.source();
-            let ids = keys::from_py(ids, Some(source.rows()))?;
-            let metadata = metadata.map(|metadata| values::records(metadata, source.rows()));
-            let metadata = metadata.transpose()?;
-            let rows = source.rows();
-            let versions = args::versions(options.if_version, rows)?;
-            let store = |progress: Option<Progress<'_>>| {
-                let mut batch = Batch::new(ids, &*source);
-                batch = match metadata {
-                    Some(metadata) => batch.metadata(metadata),
-                    None => batch,
-                };
-                batch = match versions {
-                    Some(versions) => batch.if_versions(versions),
-                    None => batch,
-                };
-                batch = match progress {
-                    Some(progress) => batch.progress(progress),
-                    None => batch,
-                };
-                write(&self.inner, batch)
-            };
-            if rows <= AT_ONCE_ROWS
-                && listener.is_none()
-                && !py.detach(|| self.inner.is_held_back())
-            {
-                return call::detached(py, || store(None));
+        let listener = Listener::from_py(options.progress)?;
+        let in_place = args::in_place(options.zero_copy)?;
+        let inner = &self.inner;
+        let store = |batch: Batch<'_>, rows| {
+            let at_once = rows <= AT_ONCE_ROWS && listener.is_none();
+            if at_once && !py.detach(|| inner.is_held_back()) {
+                return call::detached(py, || write(inner, batch));
             }
-            call::interruptible(py, listener, STORED, |progress| store(Some(progress)))
-        })
+            call::interruptible(py, listener, STORED, |progress| {
+                write(inner, batch.progress(progress))
+            })
+        };
+        self.with_batch(ids, vectors, metadata, options.if_version, in_place, store)
     }
 }
 
@@ -267,24 +301,14 @@ impl Collection {
         if_version: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<usize> {
         call::guarded(py, || {
-            let filter = filters::from_py(r#where, params)?;
-            let ids = ids.map(|ids| keys::from_py(ids, None)).transpose()?;
-            let rows = ids.as_ref().map_or(0, Vec::len);
-            let versions = args::versions(if_version, rows)?;
+            let deletion = Deletion::from_py(py, ids, r#where, params, if_version)?;
             let inner = &self.inner;
-            let detached = |delete: &(dyn Fn() -> proxime::Result<usize> + Sync)| {
-                call::wait(py, || inner.is_held_back(), |progress| inner.wait(progress))?;
-                call::detached(py, delete)
-            };
-            match (ids, filter, versions) {
-                (Some(ids), None, None) => detached(&|| inner.delete(&ids)),
-                (Some(ids), None, Some(versions)) => detached(&|| inner.delete_if(&ids, &versions)),
-                (None, Some(filter), None) => detached(&|| inner.delete_where(&filter)),
-                _ => {
-                    let message = "delete takes either ids, with or without if_version, or where";
-                    Err(error::plain(py, "ParameterError", message))
-                }
-            }
+            call::wait(py, || inner.is_held_back(), |progress| inner.wait(progress))?;
+            call::detached(py, || match &deletion {
+                Deletion::Ids(ids) => inner.delete(ids),
+                Deletion::If(ids, versions) => inner.delete_if(ids, versions),
+                Deletion::Where(filter) => inner.delete_where(filter),
+            })
         })
     }
 
