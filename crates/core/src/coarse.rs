@@ -37,16 +37,23 @@ impl WithIsa for Compare<'_> {
     fn with_isa<I: Isa>(self, isa: I) -> bool {
         let Self { graph, codes } = self;
         let nodes = (0..graph.n() as u32).step_by((graph.n() / SAMPLES).max(1));
-        let is_blurred = |node: &u32| {
-            // The node comes first, its neighbours follow.
-            let codes = codes.select(&[&[*node], graph.neighbors(0, *node)].concat());
-            let scorer = NodeScorer::new(&codes, 0);
-            let neighbors = 1..codes.n() as u32;
-            let mut distances: Vec<u32> = neighbors.map(|to| scorer.distance(isa, to)).collect();
+        // All at once, in the order of rows: they may have to come from a disk, which reads on.
+        let lists = nodes.clone().map(|node| graph.neighbors(0, node));
+        let mut rows: Vec<u32> = lists.flatten().copied().chain(nodes.clone()).collect();
+        rows.sort_unstable();
+        rows.dedup();
+        let codes = codes.select(&rows);
+        let place = |row: u32| rows.partition_point(|&other| other < row) as u32;
+        let is_blurred = |&node: &u32| {
+            let scorer = NodeScorer::new(&codes, place(node));
+            let neighbors = graph.neighbors(0, node).iter();
+            let mut distances: Vec<u32> = neighbors
+                .map(|&to| scorer.distance(isa, place(to)))
+                .collect();
             distances.sort_unstable();
             let (nearest, middle) = (distances.first(), distances.get(distances.len() / 2));
             let spread = nearest.zip(middle).map_or(0, |(near, far)| far - near);
-            2.0 * CodesU4::rounding(&codes, 0) > spread as f32
+            2.0 * CodesU4::rounding(&codes, place(node) as usize) > spread as f32
         };
         let looked_at = nodes.len();
         2 * nodes.filter(is_blurred).count() > looked_at
