@@ -35,7 +35,7 @@ pub(crate) fn digest(view: &View) -> Result<String> {
     for part in tail {
         for row in part.live_rows() {
             add(part.segment.ids.bytes(row));
-            add(bytemuck::cast_slice(&part.segment.vector(row)?));
+            add(bytemuck::cast_slice(&part.segment.vector_in_order(row)?));
             add(part.segment.metadata_bytes(row)?);
         }
     }

@@ -123,7 +123,7 @@ impl VectorSource for Run<'_> {
     fn read(&self, first_row: usize, out: &mut [f32]) -> Result<()> {
         let rows = self.segments(first_row..first_row + out.len() / self.dim);
         for ((segment, row), out) in rows.zip(out.chunks_exact_mut(self.dim)) {
-            out.copy_from_slice(&segment.vector(row)?);
+            out.copy_from_slice(&segment.vector_in_order(row)?);
         }
         Ok(())
     }

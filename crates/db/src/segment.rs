@@ -58,6 +58,9 @@ pub(crate) struct Segment {
     bounded: OnceLock<BoundedCodes>,
 }
 
+/// Of a row whose place in the column makes no sense.
+const NO_METADATA: &str = "its metadata is not there";
+
 /// Where a segment is on the disk.
 #[derive(Clone, Debug)]
 pub(crate) struct SegmentFile {
@@ -113,6 +116,15 @@ impl Data {
 
     fn is_lazy(&self) -> bool {
         matches!(self, Data::Lazy(_))
+    }
+
+    /// For whoever reads few of these bytes, here and there.
+    fn scattered(&self) -> &[u8] {
+        match self {
+            Data::Mapped(bytes) => bytes.scattered(),
+            Data::Lazy(bytes) => bytes.scattered(),
+            Data::Vectors(_) | Data::Bytes(_) => self,
+        }
     }
 }
 
@@ -372,7 +384,12 @@ impl Segment {
     /// All vectors. Errors: one of them is damaged.
     pub(crate) fn vectors(&self) -> Result<Vectors<'_>> {
         self.vectors.check(0..self.vectors.len())?;
-        Ok(self.unchecked_vectors())
+        Ok(self.vectors_in_order())
+    }
+
+    /// For whoever reads one after the other, and has them checked before.
+    fn vectors_in_order(&self) -> Vectors<'_> {
+        Vectors::new(&self.vectors, self.dim, self.dtype)
     }
 
     /// All vectors, of which these are as they were written; the others need not be.
@@ -384,17 +401,22 @@ impl Segment {
                 self.vectors.check(self.place(row))?;
             }
         }
-        Ok(self.unchecked_vectors())
-    }
-
-    fn unchecked_vectors(&self) -> Vectors<'_> {
-        Vectors::new(&self.vectors, self.dim, self.dtype)
+        Ok(Vectors::new(self.vectors.scattered(), self.dim, self.dtype))
     }
 
     /// One vector. Errors: it is damaged, or there is no such row.
     pub(crate) fn vector(&self, row: u32) -> Result<Cow<'_, [f32]>> {
-        let at = row as usize;
-        match self.vectors_of(std::iter::once(row))?.get(at..at + 1) {
+        self.one(self.vectors_of(std::iter::once(row))?, row)
+    }
+
+    /// The same for whoever goes on to the next rows.
+    pub(crate) fn vector_in_order(&self, row: u32) -> Result<Cow<'_, [f32]>> {
+        self.vectors.check(self.place(row))?;
+        self.one(self.vectors_in_order(), row)
+    }
+
+    fn one<'a>(&self, vectors: Vectors<'a>, row: u32) -> Result<Cow<'a, [f32]>> {
+        match vectors.get(row as usize..row as usize + 1) {
             vector if vector.is_empty() => Err(self.damaged(row, "its vector is not there")),
             vector => Ok(vector),
         }
@@ -413,7 +435,15 @@ impl Segment {
 
     /// Errors: bytes that are no metadata, although their checksum holds.
     pub(crate) fn metadata(&self, row: u32) -> Result<Metadata> {
-        payload::decode(self.metadata_bytes(row)?).map_err(|e| self.damaged(row, &e.to_string()))
+        let Some(payload) = &self.payload else {
+            return Ok(Metadata::new());
+        };
+        // Of one row here, of another there. What goes through all rows asks for `metadata_bytes`.
+        let scattered = Column::unread(payload.data().scattered(), payload.rows());
+        let scattered = scattered.map_err(|e| self.damaged(row, &e.to_string()))?;
+        let bytes = scattered.get_after(row as usize, |_, bytes| payload.data().check(bytes))?;
+        let bytes = bytes.ok_or_else(|| self.damaged(row, NO_METADATA))?;
+        payload::decode(bytes).map_err(|e| self.damaged(row, &e.to_string()))
     }
 
     /// One bit a row: those that the filter is true of, hidden or not.
@@ -540,7 +570,7 @@ impl Segment {
         if self.rows() < BOUNDED_MIN || self.graph().is_some() {
             return;
         }
-        let rows = self.unchecked_vectors().get(0..self.rows() as usize);
+        let rows = self.vectors_in_order().get(0..self.rows() as usize);
         let encode = |rows| BoundedCodes::encode(codec, rows);
         if let Ok(Ok(codes)) = Rows::new(&rows, self.dim).map(encode) {
             self.bounded.set(codes).ok();
@@ -573,7 +603,7 @@ impl Payloads for Segment {
         };
         payload
             .get_after(row as usize, Data::check)?
-            .ok_or_else(|| self.damaged(row, "its metadata is not there"))
+            .ok_or_else(|| self.damaged(row, NO_METADATA))
     }
 
     fn damaged(&self, row: u32, what: &str) -> Error {

@@ -14,6 +14,7 @@
 
 use std::fs::File;
 use std::io;
+use std::ops::Range;
 
 use memmap2::Mmap;
 
@@ -25,4 +26,26 @@ pub(crate) fn map(file: &File) -> io::Result<Mmap> {
     // mode 0444 and syncs before the name that was opened here exists, its writer is gone by the time anybody learns that name,
     // and nothing in this crate opens an existing file for writing. See the module's documentation for what remains.
     unsafe { Mmap::map(file) }
+}
+
+/// What the system may want to know of a part of a map. A hint: where it is refused, or unknown, all is as before.
+pub(crate) enum Advice {
+    /// Few of its bytes will be read, here and there: nothing is read ahead.
+    Scattered,
+    /// It will be read: the system begins to.
+    Soon,
+}
+
+impl Advice {
+    #[cfg(unix)]
+    pub(crate) fn give(self, map: &Mmap, range: Range<usize>) {
+        let advice = match self {
+            Advice::Scattered => memmap2::Advice::Random,
+            Advice::Soon => memmap2::Advice::WillNeed,
+        };
+        map.advise_range(advice, range.start, range.len()).ok();
+    }
+
+    #[cfg(not(unix))]
+    pub(crate) fn give(self, _map: &Mmap, _range: Range<usize>) {}
 }

@@ -248,8 +248,8 @@ pub(crate) const PLANTS: [Plant; 35] = [
         "lazily, a damaged block is good the second time",
         [
             "crates/storage/src/segment/lazy.rs",
-            "            self.segment\n                .check_block(self.kind, block as u64, &self.bytes)?;\n            word.fetch_or(1 << (block % 64), Ordering::Relaxed);",
-            "            word.fetch_or(1 << (block % 64), Ordering::Relaxed);\n            self.segment\n                .check_block(self.kind, block as u64, &self.bytes)?;",
+            "            self.segment.check_block(self.kind, block as u64, file)?;\n            word.fetch_or(1 << (block % 64), Ordering::Relaxed);",
+            "            word.fetch_or(1 << (block % 64), Ordering::Relaxed);\n            self.segment.check_block(self.kind, block as u64, file)?;",
         ],
         [DB, "lazy"],
     ),

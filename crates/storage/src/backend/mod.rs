@@ -12,7 +12,7 @@ mod sim;
 
 use std::fmt;
 use std::io;
-use std::ops::Deref;
+use std::ops::{Deref, Range};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -21,6 +21,7 @@ pub use os::OsVfs;
 pub use sim::{Disk, Fault, Fill, SimVfs};
 
 use crate::error::{Error, Result};
+use crate::mmap::Advice;
 use memory::Pages;
 
 /// One directory of files.
@@ -122,6 +123,22 @@ impl Bytes {
 
     fn shared(pages: Pages) -> Self {
         Bytes(Inner::Shared(pages))
+    }
+
+    /// Hints that of these bytes few will be read, here and there: the system then reads no others with them.
+    pub(crate) fn will_be_scattered(&self, range: Range<usize>) {
+        self.advise(Advice::Scattered, range);
+    }
+
+    /// Hints that these bytes will be read: the system begins to.
+    pub(crate) fn will_need(&self, range: Range<usize>) {
+        self.advise(Advice::Soon, range);
+    }
+
+    fn advise(&self, advice: Advice, range: Range<usize>) {
+        if let Inner::Mapped(map) = &self.0 {
+            advice.give(map, range);
+        }
     }
 }
 

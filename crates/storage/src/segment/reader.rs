@@ -18,6 +18,12 @@ use crate::manifest::{SegmentRef, StoreId};
 use crate::names::Name;
 use crate::store::Access;
 
+/// Of a smaller section all may be read with the first bytes.
+const SCATTERED_BYTES_MIN: usize = 8 << 20;
+
+/// From so many bytes on those that follow are wanted, too.
+const AHEAD_BYTES_MIN: usize = 1 << 20;
+
 /// An open segment. Its file can be removed without harm to it.
 #[derive(Debug)]
 pub struct Segment {
@@ -31,10 +37,38 @@ pub struct Segment {
 }
 
 /// The bytes of a section, where the file is mapped. Clones share.
+///
+/// Dereferences to all of them, as whoever reads one after the other wants them: the system reads ahead.
 #[derive(Clone, Debug)]
 pub struct SectionBytes {
     file: Bytes,
+    /// The same file again, for reads here and there; `None`: nothing to gain.
+    scattered: Option<Bytes>,
     range: Range<usize>,
+}
+
+impl SectionBytes {
+    /// The map to read so many bytes of the section through.
+    pub(super) fn file_for(&self, bytes: usize) -> &[u8] {
+        match &self.scattered {
+            Some(scattered) if bytes < AHEAD_BYTES_MIN => scattered,
+            _ => &self.file,
+        }
+    }
+
+    /// Has a part of the section be read, if the system does not read ahead by itself. Does not wait for it.
+    pub(super) fn will_need(&self, part: Range<usize>) {
+        if let Some(scattered) = &self.scattered {
+            let end = self.range.end.min(self.range.start + part.end);
+            scattered.will_need(self.range.start + part.start..end);
+        }
+    }
+
+    /// The same bytes, for whoever reads few of them, here and there: the system reads no more than that.
+    pub fn scattered(&self) -> &[u8] {
+        let file = self.scattered.as_ref().unwrap_or(&self.file);
+        file.get(self.range.clone()).unwrap_or_default()
+    }
 }
 
 impl Deref for SectionBytes {
@@ -153,23 +187,28 @@ impl Segment {
         let file = self.file.map()?;
         self.padded(entry, &file)?;
         let (start, end) = (entry.offset, entry.offset + entry.bytes);
+        let range = self.place(entry, start)?..self.place(entry, end)?;
+        let scattered = match kind {
+            SectionKind::Vectors | SectionKind::Payload if range.len() >= SCATTERED_BYTES_MIN => {
+                let again = self.file.map()?;
+                again.will_be_scattered(range.clone());
+                Some(again)
+            }
+            _ => None,
+        };
         Ok(Some(SectionBytes {
             file,
-            range: self.place(entry, start)?..self.place(entry, end)?,
+            scattered,
+            range,
         }))
     }
 
-    /// One block of a section that was mapped.
-    pub(super) fn check_block(
-        &self,
-        kind: SectionKind,
-        block: u64,
-        section: &SectionBytes,
-    ) -> Result<()> {
+    /// One block of a section, in one of the maps of its file.
+    pub(super) fn check_block(&self, kind: SectionKind, block: u64, file: &[u8]) -> Result<()> {
         let Some(entry) = self.entry(kind) else {
             return Ok(());
         };
-        let blocks = self.padded(entry, &section.file)?;
+        let blocks = self.padded(entry, file)?;
         let bytes = blocks.chunks(BLOCK_BYTES).nth(self.place(entry, block)?);
         self.check_blocks(entry, block, bytes.ok_or_else(|| self.ends(entry))?)
     }

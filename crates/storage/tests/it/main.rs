@@ -19,4 +19,6 @@ mod readers;
 mod round_trip;
 mod salvage;
 mod sample;
+#[cfg(target_os = "linux")]
+mod scattered;
 mod watched;
