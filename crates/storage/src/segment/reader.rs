@@ -172,11 +172,12 @@ impl Segment {
     ///
     /// Errors: as [`read`](Segment::read).
     pub fn map(&self, kind: SectionKind) -> Result<Option<SectionBytes>> {
-        let section = self.map_unchecked(kind)?;
-        if let (Some(entry), Some(section)) = (self.entry(kind), &section) {
-            self.check_blocks(entry, 0, self.padded(entry, &section.file)?)?;
+        if let Some(entry) = self.entry(kind) {
+            // In a map of its own: what one has read counts as memory of the process for as long as it is there.
+            let file = self.file.map()?;
+            self.check_blocks(entry, 0, self.padded(entry, &file)?)?;
         }
-        Ok(section)
+        self.map_unchecked(kind)
     }
 
     /// The same for a file that this process has just written: what it has put into the checksums need not be read again.
