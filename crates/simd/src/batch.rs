@@ -2,10 +2,13 @@
 //!
 //! No selection of the nearest: distances only.
 
+use std::ops::RangeInclusive;
+
 use crate::Rows;
 use crate::f32::{Dot, DotAndNormSq, L2Sq, Sums};
 use crate::isa::{Isa, Level, WithIsa};
 use crate::metric::Metric;
+use crate::reference;
 
 /// The distances from `query` to every row.
 ///
@@ -135,18 +138,27 @@ impl<'a> F32Query<'a> {
             Metric::Dot => isa.vectorize(Sums::new(Dot, query, rows)).map(|[dot]| -dot),
             Metric::Cosine => {
                 let parts = isa.vectorize(Sums::new(DotAndNormSq, query, rows));
-                parts.map(|[dot, norm_sq]| cosine(dot, self.norm * norm_sq.sqrt()))
+                let mut out = [0.0; N];
+                for n in 0..N {
+                    let [dot, norm_sq] = parts[n];
+                    let norm = norm_sq.sqrt();
+                    out[n] = match LENGTHS.contains(&self.norm) && LENGTHS.contains(&norm) {
+                        true => 1.0 - (dot / (self.norm * norm)).clamp(-1.0, 1.0),
+                        false => cosine_in_f64(query, rows[n]),
+                    };
+                }
+                out
             }
         }
     }
 }
 
-/// One minus the cosine, kept within 0 to 2 against rounding; NaN stays NaN.
-#[inline(always)]
-fn cosine(dot: f32, norms: f32) -> f32 {
-    if norms == 0.0 {
-        1.0
-    } else {
-        1.0 - (dot / norms).clamp(-1.0, 1.0)
-    }
+/// 2^-40 to 2^40: what of the squares of such vectors is too small or too large for `f32` is no part of their sum.
+const LENGTHS: RangeInclusive<f32> = 9.094_947e-13..=1.099_511_6e12;
+
+/// Of vectors of any length, or none. NaN stays NaN.
+#[cold]
+#[inline(never)]
+fn cosine_in_f64(query: &[f32], row: &[f32]) -> f32 {
+    reference::cosine(query, row).clamp(0.0, 2.0) as f32
 }

@@ -16,8 +16,7 @@ use std::str::FromStr;
 pub enum Metric {
     /// Squared Euclidean distance: `sum((a[j] - b[j])^2)`, from 0.
     L2,
-    /// One minus the cosine of the angle, from 0 to 2. A vector without a direction (squared norm 0 in `f32`)
-    /// is at 1 from everything.
+    /// One minus the cosine of the angle, from 0 to 2. A vector without a direction, of zeros, is at 1 from everything.
     Cosine,
     /// The negated product: `-sum(a[j] * b[j])`. Not a distance in the strict sense: it can be negative, and a
     /// vector need not be nearest to itself.

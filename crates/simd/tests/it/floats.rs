@@ -203,6 +203,39 @@ fn a_cosine_stays_within_its_range() {
 }
 
 #[test]
+fn a_cosine_does_not_depend_on_lengths() {
+    let mut random = Random::new(9);
+    let scales = [
+        1e-44, 1e-36, 1e-25, 1e-14, 1e-11, 1.0, 1e11, 1e14, 1e25, 1e37,
+    ];
+    for dim in [1, 5, 100] {
+        let scaled = |values: &[f32]| -> Vec<Vec<f32>> {
+            let by = |scale: f32| values.iter().map(|x| x * scale).collect();
+            scales.map(by).to_vec()
+        };
+        let (queries, rows) = (scaled(&random.floats(dim)), scaled(&random.floats(dim)));
+        let data = rows.concat();
+        for (&level, query) in levels()
+            .iter()
+            .flat_map(|level| queries.iter().map(move |query| (level, query)))
+        {
+            let mut out = [f32::NAN; 10];
+            let rows = Rows::new(&data, dim).unwrap();
+            batch::distances(level, Metric::Cosine, query, rows, &mut out);
+            for (row, got) in rows.iter().zip(out) {
+                let expected = reference::cosine(query, row);
+                let error = (f64::from(got) - expected).abs();
+                let allowed = (dim as f64 / 2.0 + 40.0) * 2f64.powi(-24);
+                assert!(
+                    error <= allowed,
+                    "{level}, {query:?}, {row:?}: {got} for {expected}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
 fn a_cosine_without_direction() {
     for &level in levels() {
         let mut out = [f32::NAN; 3];
