@@ -94,7 +94,11 @@ pub(crate) enum Error {
     Write { file: PathBuf, source: io::Error },
     #[error("{collection:?} holds {records} records, which would be lost; add --yes to drop it")]
     Unconfirmed { collection: String, records: usize },
-    #[error("there are no queries, or no records: nothing can be measured")]
+    #[error(
+        "{alias:?} is an alias of the collection {collection:?}: drop that by its own name, or take the alias away with alias DB {alias} --drop"
+    )]
+    DropAlias { alias: String, collection: String },
+    #[error("there are no queries, or no records to find: nothing can be measured")]
     NothingToMeasure,
     #[error("{0}")]
     Id(String),
@@ -102,6 +106,8 @@ pub(crate) enum Error {
     Usage(String),
     #[error("{}: its name does not say what it holds; say --format", file.display())]
     UnknownFormat { file: PathBuf },
+    #[error("{}: an array is needed, such as .npy, .npz or .hdf5; only import reads tables", file.display())]
+    NotAnArray { file: PathBuf },
     #[error("{}: export writes .jsonl, .parquet, .arrow and .npy", file.display())]
     ExportFormat { file: PathBuf },
     #[error("the id {id} cannot be a line of its own; export to .jsonl instead")]
@@ -215,7 +221,9 @@ impl Error {
             | Error::Dtype { .. }
             | Error::Preset { .. }
             | Error::Unconfirmed { .. }
+            | Error::DropAlias { .. }
             | Error::UnknownFormat { .. }
+            | Error::NotAnArray { .. }
             | Error::Header { .. }
             | Error::Table { .. }
             | Error::NothingToMeasure

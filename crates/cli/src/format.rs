@@ -2,6 +2,8 @@
 
 use clap::ValueEnum;
 
+use crate::error::Error;
+
 /// What a file of records or vectors holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Format {
@@ -36,6 +38,20 @@ pub(crate) enum Format {
 }
 
 impl Format {
+    /// Whether there is a column for ids and for each field; otherwise it is an array.
+    pub(crate) fn has_columns(self) -> bool {
+        use Format::{Arrow, Csv, Jsonl, Parquet};
+        matches!(self, Jsonl | Csv | Parquet | Arrow)
+    }
+
+    /// Errors: one of several arrays is named, and there is only one.
+    pub(crate) fn check_member(self, member: Option<&str>) -> Result<(), Error> {
+        match (self, member) {
+            (Format::Npz | Format::Hdf5, _) | (_, None) => Ok(()),
+            _ => Err(Error::Usage("--array is for .npz and .hdf5".to_owned())),
+        }
+    }
+
     /// By what a file's name ends in.
     pub(crate) fn by_suffix(suffix: &str) -> Option<Format> {
         match suffix {

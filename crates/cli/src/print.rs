@@ -19,6 +19,11 @@ pub(crate) fn complain(problem: &impl Display) {
     let _ = writeln!(io::stderr(), "proxime: {}", Clean(problem));
 }
 
+/// Says something beside the answer, on stderr.
+pub(crate) fn note(said: &impl Display) {
+    complain(&format_args!("note: {said}"));
+}
+
 /// Shows `T` with control characters escaped, so that no stored name or id can drive the terminal.
 pub(crate) struct Clean<T>(pub(crate) T);
 

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use crate::database::not_found;
 use crate::snapshot::Snapshot;
 use crate::{Database, Error, Result, config};
 
@@ -11,7 +10,7 @@ impl Database {
     /// stood for another one it moves, from one moment to the next: so a collection that was built anew takes the place of an older one.
     /// Handles that were opened by it stay with the collection that it stood for then.
     ///
-    /// Errors: no collection of that name; the alias is the name of a collection, or impossible.
+    /// Errors: no collection of that name, or an alias; the new alias is the name of a collection, or impossible.
     ///
     /// ```
     /// use proxime::{CollectionConfig, Database};
@@ -27,7 +26,7 @@ impl Database {
     pub fn set_alias(&self, alias: &str, name: &str) -> Result<()> {
         config::check_name(alias)?;
         self.change_aliases(|snapshot, aliases| {
-            let id = snapshot.by_name(name).ok_or_else(|| not_found(name))?.id;
+            let id = snapshot.named(name)?.id;
             if snapshot.by_name(alias).is_some() {
                 return Err(Error::CollectionExists {
                     name: alias.to_owned(),
@@ -44,7 +43,9 @@ impl Database {
     pub fn drop_alias(&self, alias: &str) -> Result<()> {
         self.change_aliases(|_, aliases| match aliases.remove(alias) {
             Some(_) => Ok(()),
-            None => Err(not_found(alias)),
+            None => Err(Error::AliasNotFound {
+                name: alias.to_owned(),
+            }),
         })
     }
 

@@ -11,6 +11,7 @@ use crate::batch::Batch;
 use crate::commit::{Outcome, Writing};
 use crate::database::Inner;
 use crate::entry::Entry;
+use crate::order::wanted_by;
 use crate::pool::Workers;
 use crate::record::ids::{Ids, Kept, keep_last};
 use crate::record::payload;
@@ -285,8 +286,7 @@ impl Collection {
         options: &SearchOptions,
     ) -> Result<Vec<Vec<Place>>> {
         let plan = self.plan(queries, options)?;
-        let chosen = options.filter.as_ref().map(|filter| choose(view, filter));
-        let chosen = chosen.transpose()?;
+        let chosen = choose_by(view, options)?;
         self.run(view, queries, plan, options.recall, chosen.as_deref())
     }
 
@@ -424,17 +424,9 @@ impl Collection {
     }
 
     pub(crate) fn view(&self) -> Result<Arc<View>> {
-        self.database
-            .snapshot()?
-            .by_id(self.id)?
-            .cloned()
-            .ok_or_else(|| self.not_found())
-    }
-
-    fn not_found(&self) -> Error {
-        Error::CollectionNotFound {
-            name: self.name.clone(),
-        }
+        let snapshot = self.database.snapshot()?;
+        let view = snapshot.by_id(self.id)?.cloned();
+        view.ok_or_else(|| snapshot.not_found(&self.name))
     }
 }
 
@@ -443,6 +435,15 @@ pub(crate) fn choose(view: &View, filter: &Filter) -> Result<Vec<Chosen>> {
     filter.check()?;
     let parts = view.parts.iter();
     parts.map(|part| Chosen::by(filter, part)).collect()
+}
+
+/// The rows that a search with these options may find, part by part; `None` if that is all that count.
+pub(crate) fn choose_by(view: &View, options: &SearchOptions) -> Result<Option<Vec<Chosen>>> {
+    if options.filter.is_none() && options.without.is_empty() {
+        return Ok(None);
+    }
+    let wanted = wanted_by(view, options)?;
+    Ok(Some(wanted.into_iter().map(Chosen::new).collect()))
 }
 
 /// The ids as bytes, each once.

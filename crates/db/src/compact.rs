@@ -17,7 +17,7 @@ use proxime_storage::SegmentRef;
 use roaring::RoaringBitmap;
 
 use crate::asked::Asked;
-use crate::database::{Shared, hold, hold_unless_stopped, not_found};
+use crate::database::{Shared, hold, hold_unless_stopped};
 use crate::merge::Run;
 use crate::pool::{Pool, Workers};
 use crate::segment::Segment;
@@ -253,7 +253,8 @@ impl Shared {
         let _merging = hold_unless_stopped(&self.merging, progress)?;
         self.seal_one(id, progress)?;
         let snapshot = self.snapshot()?;
-        let view = snapshot.by_id(id)?.ok_or_else(|| not_found(name))?;
+        let view = snapshot.by_id(id)?;
+        let view = view.ok_or_else(|| snapshot.not_found(name))?;
         let (sealed, _) = view.sealed_and_tail();
         match sealed {
             [] => Ok(()),

@@ -215,10 +215,10 @@ impl Database {
     /// Removes a collection and its files, durably. Handles to it give [`Error::CollectionNotFound`] from then on; results
     /// already found stay valid, and its name and aliases are free again.
     ///
-    /// Errors: no collection of that name.
+    /// Errors: no collection of that name; an alias.
     pub fn drop_collection(&self, name: &str) -> Result<()> {
         self.0.write(|writing, snapshot| {
-            let dropped = snapshot.by_name(name).ok_or_else(|| not_found(name))?.id;
+            let dropped = snapshot.named(name)?.id;
             writing.flush()?;
             writing
                 .store
@@ -230,11 +230,11 @@ impl Database {
     /// Gives a collection another name, durably. Handles to it stay good; their [`Collection::name`] is the one that they were asked
     /// for by.
     ///
-    /// Errors: no collection of that name; the new name is taken or impossible.
+    /// Errors: no collection of that name; an alias; the new name is taken or impossible.
     pub fn rename_collection(&self, name: &str, new_name: &str) -> Result<()> {
         config::check_name(new_name)?;
         self.0.write(|writing, snapshot| {
-            let entry = snapshot.by_name(name).ok_or_else(|| not_found(name))?;
+            let entry = snapshot.named(name)?;
             snapshot.check_free(new_name)?;
             // At the weaker levels the new name must not survive what was acknowledged before it.
             writing.flush()?;
@@ -250,7 +250,8 @@ impl Database {
     /// The collection of that name, or that it is an alias of.
     pub fn collection(&self, name: &str) -> Result<Collection> {
         let snapshot = self.0.snapshot()?;
-        let entry = snapshot.by_any_name(name).ok_or_else(|| not_found(name))?;
+        let entry = snapshot.by_any_name(name);
+        let entry = entry.ok_or_else(|| snapshot.not_found(name))?;
         Ok(Collection::new(Arc::clone(&self.0), entry))
     }
 
@@ -448,7 +449,8 @@ impl Shared {
         let mut guard = self.writing();
         let writing = guard.as_mut().ok_or(Error::Closed)?;
         let snapshot = self.newest(writing)?;
-        let view = snapshot.by_id(id)?.ok_or_else(|| not_found(name))?;
+        let view = snapshot.by_id(id)?;
+        let view = view.ok_or_else(|| snapshot.not_found(name))?;
         match work(writing, &snapshot, view, &workers)? {
             // It may rest on what is queued only.
             Outcome::Nothing => writing.settle(),
@@ -596,12 +598,6 @@ pub(crate) fn hold_unless_stopped<'a, T>(
             }
             Err(TryLockError::WouldBlock) => thread::sleep(LOOK_AGAIN),
         }
-    }
-}
-
-pub(crate) fn not_found(name: &str) -> Error {
-    Error::CollectionNotFound {
-        name: name.to_owned(),
     }
 }
 

@@ -202,8 +202,28 @@ pub enum Error {
         name: String,
     },
     /// No collection of that name.
-    #[error("there is no collection {name:?}")]
+    #[error("there is no collection {name:?}; {}", those_there(there, *more))]
     CollectionNotFound {
+        /// The name asked for.
+        name: String,
+        /// A few of the names and aliases that there are, those most like it first.
+        there: Vec<String>,
+        /// How many more there are.
+        more: usize,
+    },
+    /// An alias, where a collection has to be named itself.
+    #[error(
+        "{alias:?} is an alias of the collection {collection:?}, which has to be named itself here"
+    )]
+    Alias {
+        /// The name given.
+        alias: String,
+        /// What it stands for.
+        collection: String,
+    },
+    /// No alias of that name.
+    #[error("there is no alias {name:?}")]
+    AliasNotFound {
         /// The name asked for.
         name: String,
     },
@@ -298,11 +318,14 @@ impl Error {
             | Error::Schema { .. }
             | Error::Filter(_)
             | Error::Name { .. }
+            | Error::Alias { .. }
             | Error::Parameter { .. }
             | Error::TooManyRows { .. }
             | Error::Shape(_) => ErrorKind::Argument,
             Error::IdExists { .. } | Error::CollectionExists { .. } => ErrorKind::Exists,
-            Error::IdNotFound { .. } | Error::CollectionNotFound { .. } => ErrorKind::NotFound,
+            Error::IdNotFound { .. }
+            | Error::CollectionNotFound { .. }
+            | Error::AliasNotFound { .. } => ErrorKind::NotFound,
             Error::Version { .. } => ErrorKind::Conflict,
             Error::Interrupted => ErrorKind::Interrupted,
             Error::Forked { .. } | Error::ReadOnly | Error::Closed => ErrorKind::Refused,
@@ -352,6 +375,16 @@ fn told(expected: FieldType, found: Option<FieldType>) -> String {
     match found {
         Some(found) => format!("is of type {found}; this collection's schema says {expected}"),
         None => format!("is missing; this collection's schema requires it, of type {expected}"),
+    }
+}
+
+fn those_there(names: &[String], more: usize) -> String {
+    let names: Vec<String> = names.iter().map(|name| format!("{name:?}")).collect();
+    match (names.len() + more, more) {
+        (0, _) => "there are none".to_owned(),
+        (1, _) => format!("there is {}", names.join(", ")),
+        (_, 0) => format!("there are {}", names.join(", ")),
+        (_, more) => format!("there are {} and {more} more", names.join(", ")),
     }
 }
 

@@ -7,10 +7,11 @@ use std::time::Instant;
 
 use serde::Serialize;
 
-use crate::collection::choose;
+use crate::collection::choose_by;
 use crate::search::{Chosen, Plan};
 use crate::snapshot::Part;
-use crate::{Collection, Result, Results, Rows, SearchOptions};
+use crate::unknown::unknown_fields;
+use crate::{Collection, Result, Results, Rows, SearchOptions, UnknownField};
 
 /// How a search went about it, over all of its queries. Made by [`Collection::explain`].
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -24,6 +25,8 @@ pub struct Explanation {
     pub prepare_seconds: f64,
     /// Time for all queries, in seconds by the clock. Those of the segments are sums over threads.
     pub search_seconds: f64,
+    /// Fields of the filter that no record has.
+    pub unknown_fields: Vec<UnknownField>,
     /// The segments, oldest first.
     pub segments: Vec<SegmentExplanation>,
 }
@@ -122,8 +125,7 @@ impl Collection {
             ..self.plan(queries, options)?
         };
         let started = Instant::now();
-        let filter = options.filter.as_ref();
-        let chosen = filter.map(|filter| choose(&view, filter)).transpose()?;
+        let chosen = choose_by(&view, options)?;
         let filter_seconds = started.elapsed().as_secs_f64();
         let started = Instant::now();
         let found = self.find(&view, queries, plan, options.recall, chosen.as_deref())?;
@@ -140,6 +142,7 @@ impl Collection {
             filter_seconds,
             prepare_seconds: found.prepare_seconds,
             search_seconds: seconds - found.prepare_seconds,
+            unknown_fields: unknown_fields(&view, &options.filter)?,
             segments: parts.map(segment).collect(),
         };
         Ok((Results::new(view, found.places), explanation))

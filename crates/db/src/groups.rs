@@ -7,7 +7,7 @@
 use std::collections::HashMap;
 
 use crate::filter::{Field, Scalar, value_at};
-use crate::order::{indexes, wanted};
+use crate::order::{indexes, wanted_by};
 use crate::search::{Chosen, Place};
 use crate::{Collection, Error, Result, Results, Rows, SearchOptions, Value};
 
@@ -52,7 +52,7 @@ impl Collection {
         let query = Rows::new(query, query.len())?;
         let plan = self.plan(query, options)?;
         let (field, indexes) = (Field::from_path(&by.field)?, indexes(&view, &by.field)?);
-        let mut open = wanted(&view, options.filter.as_ref())?;
+        let mut open = wanted_by(&view, options)?;
         for (open, index) in open.iter_mut().zip(&indexes) {
             open.intersect_with(&index.single());
         }

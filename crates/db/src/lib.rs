@@ -48,6 +48,7 @@ mod groups;
 mod key;
 mod like;
 mod merge;
+mod nearest;
 mod options;
 mod order;
 mod pool;
@@ -65,6 +66,7 @@ mod segment;
 mod snapshot;
 mod sync;
 mod transaction;
+mod unknown;
 mod update;
 mod value;
 mod vectors;
@@ -92,6 +94,7 @@ pub use results::{Hit, Results};
 pub use salvage::{LostRows, SalvageReport, SalvagedCollection};
 pub use schema::{FieldType, Requirement, Schema};
 pub use transaction::Transaction;
+pub use unknown::UnknownField;
 pub use update::Update;
 pub use value::{
     DEPTH_MAX, Metadata, Problem, Value, ValueError, metadata_from_json, metadata_to_json,

@@ -1,6 +1,6 @@
 //! Choices with their defaults: how to open, what to create, how to search.
 
-use crate::{Dtype, Durability, Filter, Metric, Params, Schema};
+use crate::{Dtype, Durability, Filter, Key, Metric, Params, Schema};
 
 /// How to open a database.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -114,6 +114,8 @@ pub struct SearchOptions {
     pub exact: bool,
     /// Find only records that this is true of. `None`: all.
     pub filter: Option<Filter>,
+    /// Find none of the records with these ids, such as those that somebody has seen. Ids without a record do no harm.
+    pub without: Vec<Key>,
     /// Find nothing farther than this, in the metric's own units. `None`: at any distance.
     pub max_distance: Option<f32>,
 }
@@ -126,6 +128,7 @@ impl Default for SearchOptions {
             recall: None,
             exact: false,
             filter: None,
+            without: Vec::new(),
             max_distance: None,
         }
     }

@@ -12,7 +12,7 @@ use crate::filter::{Field, FieldIndex, Filter, Scalar};
 use crate::read::record;
 use crate::record::ids::KeyRef;
 use crate::snapshot::{Part, View};
-use crate::{Collection, Error, Key, Record, Result, Value};
+use crate::{Collection, Error, Key, Record, Result, SearchOptions, Value};
 
 /// By which field records are put in order.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -123,6 +123,19 @@ pub(crate) fn wanted(view: &View, filter: Option<&Filter>) -> Result<Vec<FixedBi
     let one =
         |part: &Part| filter.map_or_else(|| Ok(part.live_bits()), |filter| part.select(filter));
     view.parts.iter().map(one).collect()
+}
+
+/// The rows that a search with these options may find, part by part.
+pub(crate) fn wanted_by(view: &View, options: &SearchOptions) -> Result<Vec<FixedBitSet>> {
+    let mut wanted = wanted(view, options.filter.as_ref())?;
+    for id in &options.without {
+        if let Some((part, row)) = view.place(&id.to_bytes())
+            && let Some(wanted) = wanted.get_mut(part as usize)
+        {
+            wanted.set(row as usize, false);
+        }
+    }
+    Ok(wanted)
 }
 
 /// A record and its place in the order.

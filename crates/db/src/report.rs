@@ -96,7 +96,11 @@ pub struct CollectionReport {
     pub name: String,
     /// Segment files.
     pub segments: usize,
-    /// Rows in them, replaced ones included.
+    /// Of these, segments that cannot be used at all; nothing below counts what is in them.
+    pub unusable: usize,
+    /// Rows in them, by the commit's account, replaced ones included.
+    pub unusable_rows: usize,
+    /// Rows in the others and in the log, replaced ones included.
     pub rows: usize,
     /// Records.
     pub live: usize,

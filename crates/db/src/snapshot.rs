@@ -20,6 +20,7 @@ use roaring::RoaringBitmap;
 
 use crate::entry::Entry;
 use crate::filter::Filter;
+use crate::nearest::nearest;
 use crate::record::ids::{self, Ids};
 use crate::segment::Segment;
 use crate::{CollectionConfig, Error, Result, frame, merge};
@@ -50,6 +51,29 @@ impl Snapshot {
             self.collections.iter().find(|entry| entry.id == *id)
         };
         self.by_name(name).or_else(aliased)
+    }
+
+    /// The collection of that name, to be changed itself.
+    ///
+    /// Errors: there is none; it is an alias, which may come to stand for another one.
+    pub(crate) fn named(&self, name: &str) -> Result<&Arc<Entry>> {
+        match (self.by_name(name), self.by_any_name(name)) {
+            (Some(entry), _) => Ok(entry),
+            (None, Some(entry)) => Err(Error::Alias {
+                alias: name.to_owned(),
+                collection: entry.name.clone(),
+            }),
+            (None, None) => Err(self.not_found(name)),
+        }
+    }
+
+    /// The error for a name that nothing has.
+    pub(crate) fn not_found(&self, name: &str) -> Error {
+        let names = self.collections.iter().map(|entry| &entry.name);
+        let names = names.chain(self.aliases.keys()).cloned().collect();
+        let (there, more) = nearest(name, names);
+        let name = name.to_owned();
+        Error::CollectionNotFound { name, there, more }
     }
 
     /// Errors: a collection or an alias has the name.

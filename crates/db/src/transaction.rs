@@ -10,7 +10,7 @@ use std::sync::Arc;
 use proxime_storage::column::ColumnBuilder;
 
 use crate::collection::{Existing, check, keys_of, refuse_existing, there_by_id, there_where};
-use crate::database::{Inner, not_found};
+use crate::database::Inner;
 use crate::frame::Joined;
 use crate::record::ids::{Ids, Kept};
 use crate::record::versions::Versions;
@@ -224,7 +224,7 @@ impl Transaction {
             let mut next = snapshot.clone();
             for write in self.writes {
                 let view = next.by_id(write.collection_id)?;
-                let view = view.ok_or_else(|| not_found(&write.name))?;
+                let view = view.ok_or_else(|| snapshot.not_found(&write.name))?;
                 let Some(rows) = write.what.rows(view)? else {
                     continue;
                 };

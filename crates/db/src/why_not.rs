@@ -1,11 +1,12 @@
 //! Why a search does not return a record.
 
-use crate::collection::choose;
+use crate::collection::choose_by;
 use crate::filter::Node;
 use crate::record::ids;
 use crate::search::{Place, Plan};
 use crate::snapshot::{Part, View};
-use crate::{Collection, Filter, Key, Result, Rows, SearchOptions};
+use crate::unknown::unknown_fields;
+use crate::{Collection, Filter, Key, Result, Rows, SearchOptions, UnknownField};
 
 /// Whether there is a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,11 +26,15 @@ pub struct WhyNot {
     pub found: bool,
     /// Whether it is there; nothing below is known of a record that is not.
     pub presence: Presence,
+    /// Whether the search is told to go without it; the rest is said as if it were not.
+    pub left_out: bool,
     /// The parts of the filter that are false of it: of conditions that are connected by "and" those, else the whole filter.
     pub rejected_by: Vec<Filter>,
+    /// Fields of the filter that no record has.
+    pub unknown_fields: Vec<UnknownField>,
     /// How far it is from the query.
     pub distance: Option<f32>,
-    /// Its true place, counted from 1, among the records that the filter is true of; among all if the filter rejects it. With a
+    /// Its true place, counted from 1, among the records that may be found; the filter aside if that rejects it. With a
     /// smaller `k` it cannot be found.
     pub rank: Option<usize>,
     /// Whether it is farther than `max_distance`.
@@ -47,18 +52,20 @@ impl Collection {
         let view = self.view()?;
         let query = Rows::new(query, query.len())?;
         let plan = self.plan(query, options)?;
-        let id = id.to_bytes();
+        let key = id.to_bytes();
         let mut why = WhyNot {
             found: false,
             presence: Presence::Stored,
+            left_out: options.without.contains(id),
             rejected_by: Vec::new(),
+            unknown_fields: unknown_fields(&view, &options.filter)?,
             distance: None,
             rank: None,
             too_far: false,
             ef: None,
         };
-        let Some(own) = view.place(&id) else {
-            why.presence = match view.parts.iter().any(|part| remembers(part, &id)) {
+        let Some(own) = view.place(&key) else {
+            why.presence = match view.parts.iter().any(|part| remembers(part, &key)) {
                 true => Presence::Deleted,
                 false => Presence::Unknown,
             };
@@ -66,11 +73,12 @@ impl Collection {
         };
         let is_own = |place: &Place| (place.part, place.row) == own;
         why.rejected_by = rejecting(&view, options.filter.as_ref(), own)?;
-        let filter = options
-            .filter
-            .as_ref()
-            .filter(|_| why.rejected_by.is_empty());
-        let chosen = filter.map(|filter| choose(&view, filter)).transpose()?;
+        let with_it = SearchOptions {
+            filter: (options.filter.clone()).filter(|_| why.rejected_by.is_empty()),
+            without: (options.without.iter().filter(|other| *other != id).cloned()).collect(),
+            ..options.clone()
+        };
+        let chosen = choose_by(&view, &with_it)?;
         let search = |plan: Plan, recall| -> Result<Vec<Place>> {
             let found = self.run(&view, query, plan, recall, chosen.as_deref())?;
             Ok(found.into_iter().flatten().collect())
@@ -86,7 +94,7 @@ impl Collection {
         if !why.rejected_by.is_empty() {
             return Ok(why);
         }
-        why.found = search(plan, options.recall)?.iter().any(is_own);
+        why.found = !why.left_out && search(plan, options.recall)?.iter().any(is_own);
         let k = plan.k.max(why.rank.unwrap_or_default());
         if why.too_far {
             return Ok(why);

@@ -263,7 +263,9 @@ fn describe<'py>(py: Python<'py>, error: &Error) -> (&'static str, Details<'py>)
         ),
         Error::Filter(_) => ("FilterError", details!(py)),
         Error::CollectionExists { name } => ("ExistsError", details!(py, name = name)),
-        Error::CollectionNotFound { name } => ("NotFoundError", details!(py, name = name)),
+        Error::CollectionNotFound { name, .. } | Error::AliasNotFound { name } => {
+            ("NotFoundError", details!(py, name = name))
+        }
         Error::Forked { owner, child } => {
             ("ForkedError", details!(py, owner = owner, child = child))
         }

@@ -262,7 +262,7 @@ def test_create_collection(db, docs, name):
 def test_no_such_collection(db):
     with pytest.raises(proxime.NotFoundError) as caught:
         db.collection("nowhere")
-    assert str(caught.value) == 'there is no collection "nowhere"'
+    assert str(caught.value) == 'there is no collection "nowhere"; there is "docs"'
     assert caught.value.name == "nowhere"
     assert isinstance(caught.value, KeyError)
 

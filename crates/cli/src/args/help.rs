@@ -60,6 +60,7 @@ Examples:
   proxime search docs.db --query q.npy --where 'year >= 2020' --max-distance 0.3
   proxime search docs.db --text 'red fox' --fields title,body
   proxime search docs.db --id a7
+  proxime search docs.db --id a7 --group-by doc
   proxime search docs.db --like a7 --like b12 --unlike c3
   proxime search docs.db --query q.npy --group-by doc --group-size 2
   proxime search docs.db --query q.npy --where-each filters.txt
@@ -73,12 +74,14 @@ with --explain {explanation} with what was walked, looked at and read, and how l
 {scores, text_scores} to --json; larger scores are better. With --query, too, the
 list of what is near and that of what has the words are put together: --fusion.
 
---id finds what is near to stored records, --like and --unlike what is like some and unlike
-others. --group-by finds k groups, the records of one value of a field in each, and --json prints
-{query, group, ids, distances, metadata} for each; --relevance finds records that differ.
+--id finds what is near to stored records, and not these; --like and --unlike what is like some
+and unlike others. --group-by finds k groups, the records of one value of a field in each, and
+--json prints {query, group, ids, distances, metadata} for each; --relevance finds records that
+differ. Both take --query or --id, and so does --text.
 
 Filters: = != < <= > >=, IN (...), CONTAINS, IS NULL, IS MISSING, AND, OR, NOT, parentheses;
-texts in single quotes, TRUE, FALSE; outer.inner is a field of an object.";
+texts in single quotes, TRUE, FALSE; outer.inner is a field of an object. A field that no record
+has is no error; a note on stderr names it, and fields that there are.";
 
 pub(super) const COUNT_HELP: &str = "\
 Examples:
@@ -116,14 +119,16 @@ Examples:
   proxime why-not docs.db a7 --query q.npy
   proxime why-not docs.db a7 --query q.npy -k 3 --where 'year >= 2020' --json
 
---json prints {found, presence, rejected_by, distance, rank, too_far, ef}: whether it is found;
-stored, deleted or unknown; the parts of the filter that are false of it; how far it is, its true
-place, from 1, and whether that is too far; a beam that finds it.";
+--json prints {found, presence, rejected_by, unknown_fields, distance, rank, too_far, ef}: whether
+it is found; stored, deleted or unknown; the parts of the filter that are false of it; fields of
+the filter that no record has; how far it is, its true place, from 1, and whether that is too far;
+a beam that finds it.";
 
 pub(super) const UPDATE_HELP: &str = "\
 Examples:
   proxime update docs.db --ids ids.txt --metadata meta.jsonl
   proxime update docs.db a7 --vectors a7.npy
+  proxime update sift.db --ids all.txt --vectors sift-128-euclidean.hdf5
 
 What is not given stays as it is. All records are updated, or none: exit code 3 if one is
 not there. --json prints {collection, updated}.";

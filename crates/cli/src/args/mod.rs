@@ -226,6 +226,9 @@ pub(crate) struct Count {
 }
 
 #[derive(Debug, clap::Args)]
+#[command(
+    override_usage = "proxime get [OPTIONS] <DB> <ID>...\n       proxime get [OPTIONS] <DB> --ids <FILE>"
+)]
 #[command(group(ArgGroup::new("which").required(true).args(["words", "file"])))]
 pub(crate) struct Get {
     /// The database
@@ -288,6 +291,9 @@ pub(crate) struct Facets {
 }
 
 #[derive(Debug, clap::Args)]
+#[command(
+    override_usage = "proxime update [OPTIONS] <DB> <ID>...\n       proxime update [OPTIONS] <DB> --ids <FILE>"
+)]
 #[command(group(ArgGroup::new("which").required(true).args(["words", "file"])))]
 pub(crate) struct Update {
     /// The database
@@ -297,6 +303,9 @@ pub(crate) struct Update {
     /// New vectors in .npy, or in another array that import reads, one per id
     #[arg(long, value_name = "FILE.npy", required_unless_present = "metadata")]
     pub(crate) vectors: Option<PathBuf>,
+    /// Which array of a .npz or .hdf5 [default: the only one; in .hdf5 train]
+    #[arg(long, value_name = "NAME", requires = "vectors")]
+    pub(crate) array: Option<String>,
     /// New metadata in place of all that is there: one JSON object per id, one per line
     #[arg(long, value_name = "FILE.jsonl")]
     pub(crate) metadata: Option<PathBuf>,
@@ -367,6 +376,9 @@ pub(crate) struct Drop {
 }
 
 #[derive(Debug, clap::Args)]
+#[command(
+    override_usage = "proxime delete [OPTIONS] <DB> <ID>...\n       proxime delete [OPTIONS] <DB> --ids <FILE>\n       proxime delete [OPTIONS] <DB> --where <FILTER>"
+)]
 #[command(group(ArgGroup::new("which").required(true).args(["words", "file", "filter"])))]
 pub(crate) struct Delete {
     /// The database
@@ -392,6 +404,9 @@ pub(crate) struct Measured {
     /// Queries in .npy, or in another array that import reads
     #[arg(long, value_name = "FILE.npy")]
     pub(crate) query: PathBuf,
+    /// Which array of a .npz or .hdf5 [default: the only one; in .hdf5 test]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) array: Option<String>,
     /// Use so many of them: each is answered exactly once, too
     #[arg(long, value_name = "N", default_value = "1000")]
     pub(crate) queries: NonZeroUsize,

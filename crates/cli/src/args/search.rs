@@ -10,18 +10,21 @@ use super::{IdType, filter};
 
 #[derive(Debug, clap::Args)]
 #[command(group(ArgGroup::new("what").required(true).multiple(true).args(["query", "id", "like", "text"])))]
-#[command(group(ArgGroup::new("stored").args(["id", "like"]).conflicts_with_all(["query", "text"])))]
+#[command(group(ArgGroup::new("queries").args(["query", "id"])))]
 pub(crate) struct Search {
     /// The database
     pub(crate) db: PathBuf,
     /// Queries in .npy, one per row or a single vector, or in another array that import reads; - reads stdin
     #[arg(long, value_name = "FILE.npy")]
     pub(crate) query: Option<PathBuf>,
+    /// Which array of a .npz or .hdf5 [default: the only one; in .hdf5 test]
+    #[arg(long, value_name = "NAME", requires = "query", conflicts_with_all = ["id", "like"])]
+    pub(crate) array: Option<String>,
     /// A stored record as a query, without itself; may be repeated
     #[arg(long, value_name = "ID")]
     pub(crate) id: Vec<String>,
     /// A stored record that what is found is to be like; repeated, one query of them all
-    #[arg(long, value_name = "ID")]
+    #[arg(long, value_name = "ID", conflicts_with_all = ["query", "id", "text"])]
     pub(crate) like: Vec<String>,
     /// A stored record that it is to be unlike; may be repeated
     #[arg(long, value_name = "ID", requires = "like")]
@@ -65,13 +68,13 @@ pub(crate) struct Search {
     #[arg(long, value_name = "DISTANCE", allow_negative_numbers = true)]
     pub(crate) max_distance: Option<f32>,
     /// Find k groups instead: of each value of this field the nearest records
-    #[arg(long, value_name = "FIELD", requires = "query", conflicts_with_all = ["text", "id", "like", "relevance", "explain"])]
+    #[arg(long, value_name = "FIELD", requires = "queries", conflicts_with_all = ["text", "like", "relevance", "explain"])]
     pub(crate) group_by: Option<String>,
     /// Records of each group at most
     #[arg(long, value_name = "N", default_value = "1", requires = "group_by")]
     pub(crate) group_size: NonZeroUsize,
     /// Find records that differ: how much nearness counts beside that, 0 to 1
-    #[arg(long, value_name = "SHARE", requires = "query", conflicts_with_all = ["text", "id", "like", "explain"])]
+    #[arg(long, value_name = "SHARE", requires = "queries", conflicts_with_all = ["text", "like", "explain"])]
     pub(crate) relevance: Option<f32>,
     /// Tell how the answers were found, for each 1,024 queries at most
     #[arg(long, requires = "query", conflicts_with_all = ["text", "id", "like"])]
@@ -87,12 +90,12 @@ pub(crate) struct Search {
 impl Search {
     pub(crate) fn options(&self) -> SearchOptions {
         SearchOptions {
-            k: self.k,
             ef: self.ef.map(NonZeroUsize::get),
             recall: self.recall,
             exact: self.exact,
             filter: self.filter.clone(),
             max_distance: self.max_distance,
+            ..SearchOptions::k(self.k)
         }
     }
 }
@@ -109,6 +112,9 @@ pub(crate) struct WhyNot {
     /// The query in .npy, or in another array that import reads
     #[arg(long, value_name = "FILE.npy")]
     pub(crate) query: PathBuf,
+    /// Which array of a .npz or .hdf5 [default: the only one; in .hdf5 test]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) array: Option<String>,
     /// Which row of it
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub(crate) row: usize,

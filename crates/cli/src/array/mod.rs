@@ -96,14 +96,17 @@ pub(crate) struct Array {
 }
 
 impl Array {
-    /// Queries in a file that is one array, by its name's ending: a .npy if that says nothing.
-    pub(crate) fn open(file: &Path) -> Result<Array, Error> {
-        let suffix = file.extension().and_then(|suffix| suffix.to_str());
-        let format = suffix.and_then(Format::by_suffix).unwrap_or(Format::Npy);
-        Array::read(file, format, None, "test")
+    /// Queries in a file that is an array, by its name's ending. `member` names one of several.
+    pub(crate) fn open_queries(file: &Path, member: Option<&str>) -> Result<Array, Error> {
+        Array::read(file, by_suffix(file)?, member, "test")
     }
 
-    /// Vectors in a file of any format that is an array. `member` names one of several.
+    /// Vectors to be stored, in such a file.
+    pub(crate) fn open(file: &Path, member: Option<&str>) -> Result<Array, Error> {
+        Array::open_as(file, by_suffix(file)?, member)
+    }
+
+    /// The same in a file of any format that is an array.
     pub(crate) fn open_as(
         file: &Path,
         format: Format,
@@ -124,6 +127,7 @@ impl Array {
         member: Option<&str>,
         usual: &str,
     ) -> Result<Array, Error> {
+        format.check_member(member)?;
         let (name, bytes) = (file.display().to_string(), Bytes::open(file)?);
         let found = match format {
             Format::Npz => {
@@ -349,6 +353,19 @@ impl Array {
             offset,
             problem,
         }
+    }
+}
+
+/// A .npy if the name does not say.
+///
+/// Errors: what it says is no array.
+fn by_suffix(file: &Path) -> Result<Format, Error> {
+    let suffix = file.extension().and_then(|suffix| suffix.to_str());
+    match suffix.and_then(Format::by_suffix) {
+        Some(format) if format.has_columns() => Err(Error::NotAnArray {
+            file: file.to_owned(),
+        }),
+        format => Ok(format.unwrap_or(Format::Npy)),
     }
 }
 

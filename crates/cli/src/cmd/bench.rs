@@ -14,12 +14,7 @@ const TIMES_K: [usize; 6] = [1, 2, 4, 8, 16, 32];
 
 pub(crate) fn run(args: &Bench, out: &mut impl Write) -> Result<Exit, Error> {
     let of = &args.measured;
-    let bench = measure::Bench::new(
-        (&of.db, &of.collection),
-        &of.query,
-        of.queries.get(),
-        of.options(),
-    )?;
+    let bench = measure::Bench::new(of)?;
     let mut settings: Vec<Option<usize>> = match &args.ef[..] {
         [] => TIMES_K.map(|times| Some(times * of.k.get())).to_vec(),
         asked => asked.iter().map(|ef| Some(ef.get())).collect(),

@@ -5,7 +5,7 @@ use std::io::Write;
 use serde::Serialize;
 
 use crate::args::Count;
-use crate::cmd::open_read_only;
+use crate::cmd::{open_read_only, tell_unknown};
 use crate::error::{Error, Exit};
 use crate::print;
 
@@ -17,6 +17,7 @@ struct Counted<'a> {
 
 pub(crate) fn run(args: &Count, out: &mut impl Write) -> Result<Exit, Error> {
     let collection = open_read_only(&args.db)?.collection(&args.collection)?;
+    tell_unknown(&collection, &args.filter)?;
     let count = match &args.filter {
         None => collection.len()?,
         Some(filter) => collection.count(filter)?,

@@ -5,7 +5,7 @@ use std::io::Write;
 use serde::Serialize;
 
 use crate::args::Delete;
-use crate::cmd::open_existing;
+use crate::cmd::{open_existing, tell_unknown};
 use crate::error::{Error, Exit};
 use crate::print::{self, Clean};
 use crate::records;
@@ -21,6 +21,7 @@ pub(crate) fn run(args: &Delete, out: &mut impl Write) -> Result<Exit, Error> {
     let ids = records::wanted(&args.ids)?;
     let db = open_existing(&args.db)?;
     let collection = db.collection(&args.collection)?;
+    tell_unknown(&collection, &args.filter)?;
     let deleted = match &args.filter {
         Some(filter) => collection.delete_where(filter)?,
         None => collection.delete(&ids)?,

@@ -17,9 +17,16 @@ struct Report<'a> {
 
 pub(crate) fn run(args: &Drop, out: &mut impl Write) -> Result<Exit, Error> {
     let db = open_existing(&args.db)?;
+    let collection = db.collection(&args.name)?;
+    if collection.name() != args.name {
+        return Err(Error::DropAlias {
+            alias: args.name.clone(),
+            collection: collection.name().to_owned(),
+        });
+    }
     let report = Report {
         collection: &args.name,
-        records: db.collection(&args.name)?.len()?,
+        records: collection.len()?,
     };
     if !args.yes {
         return Err(Error::Unconfirmed {

@@ -1,13 +1,13 @@
 //! What searches with given options find, and how long they take: for `bench` and `tune`.
 
-use std::path::Path;
 use std::time::{Duration, Instant};
 
 use proxime::{Collection, Recall, Results, Rows, SearchOptions, VectorSource};
 use serde::Serialize;
 
+use crate::args;
 use crate::array::Array;
-use crate::cmd::open_read_only;
+use crate::cmd::{open_read_only, tell_unknown};
 use crate::error::Error;
 
 /// A batch is answered again and again for so long.
@@ -39,20 +39,14 @@ pub(crate) struct Bench {
 }
 
 impl Bench {
-    /// Reads the first `limit` queries and answers them exactly.
-    pub(crate) fn new(
-        (db, name): (&Path, &str),
-        file: &Path,
-        limit: usize,
-        options: SearchOptions,
-    ) -> Result<Bench, Error> {
-        let queries = Array::open(file)?;
-        let collection = open_read_only(db)?.collection(name)?;
+    /// Reads the queries and answers them exactly.
+    pub(crate) fn new(of: &args::Measured) -> Result<Bench, Error> {
+        let (limit, options) = (of.queries.get(), of.options());
+        let queries = Array::open_queries(&of.query, of.array.as_deref())?;
+        let collection = open_read_only(&of.db)?.collection(&of.collection)?;
         queries.check_dim(&collection)?;
+        tell_unknown(&collection, &options.filter)?;
         let mut vectors = vec![0.0; queries.rows().min(limit) * queries.dim()];
-        if vectors.is_empty() || collection.is_empty()? {
-            return Err(Error::NothingToMeasure);
-        }
         queries.read_rows(0, &mut vectors)?;
         let exact = SearchOptions {
             exact: true,
@@ -62,6 +56,9 @@ impl Bench {
             .map_err(proxime::Error::from)
             .and_then(|rows| collection.search(rows, &exact))
             .map_err(|e| Error::from_vectors(queries.name(), 0, e))?;
+        if (0..exact.queries()).all(|query| exact.hits(query).next().is_none()) {
+            return Err(Error::NothingToMeasure);
+        }
         Ok(Bench {
             collection,
             queries: vectors,

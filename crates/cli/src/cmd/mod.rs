@@ -29,10 +29,11 @@ mod why_not;
 use std::io::Write;
 use std::path::Path;
 
-use proxime::{Database, Level, OpenOptions, Verify};
+use proxime::{Collection, Database, Filter, Level, OpenOptions, Verify};
 
 use crate::args::{Args, Verb};
 use crate::error::{Error, Exit};
+use crate::print;
 
 /// Runs the verb; everything it printed has left the buffer when this returns `Ok`.
 pub(crate) fn run(args: &Args, out: &mut impl Write) -> Result<Exit, Error> {
@@ -67,6 +68,17 @@ pub(crate) fn run(args: &Args, out: &mut impl Write) -> Result<Exit, Error> {
     }?;
     out.flush()?;
     Ok(exit)
+}
+
+/// Says which fields of what was asked for no record has: so nothing may be found, or everything.
+fn tell_unknown<'a>(
+    collection: &Collection,
+    filters: impl IntoIterator<Item = &'a Filter>,
+) -> Result<(), Error> {
+    for unknown in collection.unknown_fields(filters)? {
+        print::note(&unknown);
+    }
+    Ok(())
 }
 
 /// Opens for changing what is there: nothing is created.

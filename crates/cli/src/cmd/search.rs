@@ -6,15 +6,15 @@ use std::io::Write;
 use std::path::Path;
 
 use proxime::{
-    Collection, Diversity, Explanation, GroupBy, Hit, Key, Metadata, Rows, Score, SearchOptions,
-    TextQuery, VectorSource, metadata_to_json,
+    Collection, Diversity, Explanation, Filter, GroupBy, Hit, Key, Metadata, Record, Rows, Score,
+    SearchOptions, TextQuery, VectorSource, field, metadata_to_json,
 };
 use serde::{Serialize, Serializer};
 use serde_json::{Value as Json, json};
 
 use crate::args::Search;
 use crate::array::Array;
-use crate::cmd::open_read_only;
+use crate::cmd::{open_read_only, tell_unknown};
 use crate::error::{Error, Exit};
 use crate::print::{self, Clean};
 use crate::{records, typed};
@@ -77,17 +77,74 @@ fn metadata_as_json<S: Serializer>(all: &[Metadata], serializer: S) -> Result<S:
     serializer.collect_seq(all.iter().map(typed::metadata_to_json))
 }
 
+/// What is searched for, besides words.
+enum Queries {
+    /// Words alone, or what is like some records and unlike others.
+    None,
+    Vectors(Array),
+    /// Stored records, which are not to find themselves.
+    Stored(Vec<Record>),
+}
+
+impl Queries {
+    fn read(args: &Search, collection: &Collection) -> Result<Queries, Error> {
+        if let Some(file) = &args.query {
+            let queries = match file == Path::new("-") {
+                true => Array::from_stdin(),
+                false => Array::open_queries(file, args.array.as_deref()),
+            }?;
+            queries.check_dim(collection)?;
+            return Ok(Queries::Vectors(queries));
+        }
+        let ids = records::named(&args.id, args.id_type)?;
+        let stored = collection.get_many(&ids)?.into_iter().zip(ids).enumerate();
+        let stored: Result<Vec<Record>, _> = stored
+            .map(|(row, (record, id))| record.ok_or(proxime::Error::IdNotFound { id, row }))
+            .collect();
+        Ok(match stored? {
+            none if none.is_empty() => Queries::None,
+            stored => Queries::Stored(stored),
+        })
+    }
+
+    /// A search for each of them, with what it is told to find.
+    fn each<T>(
+        &self,
+        options: &SearchOptions,
+        search: impl Fn(&[f32], &SearchOptions) -> proxime::Result<T>,
+        mut print: impl FnMut(usize, T) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        match self {
+            Queries::None => Ok(()),
+            Queries::Vectors(queries) => (0..queries.rows()).try_for_each(|row| {
+                let mut vector = vec![0.0; queries.dim()];
+                queries.read_rows(row, &mut vector)?;
+                let found = search(&vector, options);
+                print(
+                    row,
+                    found.map_err(|e| Error::from_vectors(queries.name(), row, e))?,
+                )
+            }),
+            Queries::Stored(records) => records.iter().enumerate().try_for_each(|(row, record)| {
+                let options = SearchOptions {
+                    without: vec![record.id.clone()],
+                    ..options.clone()
+                };
+                print(row, search(&record.vector, &options)?)
+            }),
+        }
+    }
+}
+
 pub(crate) fn run(args: &Search, out: &mut impl Write) -> Result<Exit, Error> {
-    let queries = args.query.as_deref().map(read).transpose()?;
     let collection = open_read_only(&args.db)?.collection(&args.collection)?;
+    let queries = Queries::read(args, &collection)?;
     let options = args.options();
     let words = args.text.as_ref().map(|text| TextQuery {
         fusion: args.fusion,
         ..TextQuery::new(text, &args.fields)
     });
-    if let Some(queries) = &queries {
-        queries.check_dim(&collection)?;
-    }
+    tell_unknown(&collection, &named_fields(args))?;
     if !args.json {
         write_head(out, words.is_some())?;
     }
@@ -96,17 +153,18 @@ pub(crate) fn run(args: &Search, out: &mut impl Write) -> Result<Exit, Error> {
         false => write_table(out, &answer),
     };
     match (&words, &queries) {
-        (Some(words), None) => {
+        (Some(words), Queries::None) => {
             let found = collection.search_text(words, &options)?;
             print(Answer::of(0, found.hits.hits(0), Some(&found.scores))?)?;
         }
-        (None, Some(queries)) if args.group_by.is_some() => {
+        (Some(words), queries) => by_both(&collection, words, queries, &options, print)?,
+        (None, queries) if args.group_by.is_some() => {
             in_groups(&collection, queries, args, &options, print)?;
         }
-        (None, Some(queries)) if args.relevance.is_some() => {
+        (None, queries) if args.relevance.is_some() => {
             that_differ(&collection, queries, args, &options, print)?;
         }
-        (None, Some(queries)) => {
+        (None, Queries::Vectors(queries)) => {
             let explained = by_vectors(&collection, queries, args, &options, print)?;
             for how in explained {
                 match args.json {
@@ -115,17 +173,20 @@ pub(crate) fn run(args: &Search, out: &mut impl Write) -> Result<Exit, Error> {
                 }
             }
         }
-        (Some(words), Some(queries)) => by_both(&collection, words, queries, &options, print)?,
-        (None, None) => by_stored(&collection, args, &options, print)?,
+        (None, Queries::Stored(_) | Queries::None) => {
+            by_stored(&collection, args, &options, print)?;
+        }
     }
     Ok(Exit::Ok)
 }
 
-fn read(query: &Path) -> Result<Array, Error> {
-    match query == Path::new("-") {
-        true => Array::from_stdin(),
-        false => Array::open(query),
-    }
+/// Conditions with all fields that are asked about.
+fn named_fields(args: &Search) -> Vec<Filter> {
+    let texts = args.text.iter().flat_map(|_| &args.fields);
+    let fields = args.group_by.iter().chain(texts);
+    let mut named: Vec<Filter> = fields.map(|name| field(name).exists()).collect();
+    named.extend(args.filter.clone());
+    named
 }
 
 /// Group by group; each is explained if that is asked for.
@@ -140,6 +201,7 @@ fn by_vectors(
     let filters = args.where_each.as_deref();
     let filters = filters.map(|file| records::filters(file, queries.rows()));
     let filters = filters.transpose()?;
+    tell_unknown(collection, filters.iter().flatten().flatten())?;
     let hits = options.k.min(collection.len()?).max(1);
     let group = (HITS_MAX / hits)
         .min(COMPONENTS_MAX / queries.dim())
@@ -175,13 +237,14 @@ fn some<T>(all: &[T], first: usize, n: usize) -> &[T] {
 fn by_both(
     collection: &Collection,
     words: &TextQuery,
-    queries: &Array,
+    queries: &Queries,
     options: &SearchOptions,
     mut print: impl FnMut(Answer) -> Result<(), Error>,
 ) -> Result<(), Error> {
-    let search =
-        |vector| collection.search_text(&words.clone().vector(vector, words.fusion), options);
-    one_by_one(queries, search, |row, found| {
+    let search = |vector: &[f32], options: &SearchOptions| {
+        collection.search_text(&words.clone().vector(vector, words.fusion), options)
+    };
+    queries.each(options, search, |row, found| {
         print(Answer::of(row, found.hits.hits(0), Some(&found.scores))?)
     })
 }
@@ -189,7 +252,7 @@ fn by_both(
 /// An answer for each group.
 fn in_groups(
     collection: &Collection,
-    queries: &Array,
+    queries: &Queries,
     args: &Search,
     options: &SearchOptions,
     mut print: impl FnMut(Answer) -> Result<(), Error>,
@@ -198,8 +261,9 @@ fn in_groups(
         field: args.group_by.clone().unwrap_or_default(),
         size: args.group_size.get(),
     };
-    let search = |vector: Vec<f32>| collection.search_groups(&vector, &by, options);
-    one_by_one(queries, search, |row, found| {
+    let search =
+        |vector: &[f32], options: &SearchOptions| collection.search_groups(vector, &by, options);
+    queries.each(options, search, |row, found| {
         for (number, value) in found.values.iter().enumerate() {
             print(Answer {
                 group: Some(typed::value_to_json(value)),
@@ -212,7 +276,7 @@ fn in_groups(
 
 fn that_differ(
     collection: &Collection,
-    queries: &Array,
+    queries: &Queries,
     args: &Search,
     options: &SearchOptions,
     mut print: impl FnMut(Answer) -> Result<(), Error>,
@@ -222,8 +286,9 @@ fn that_differ(
         relevance: args.relevance.unwrap_or(by.relevance),
         ..by
     };
-    let search = |vector: Vec<f32>| collection.search_diverse(&vector, by, options);
-    one_by_one(queries, search, |row, found| {
+    let search =
+        |vector: &[f32], options: &SearchOptions| collection.search_diverse(vector, by, options);
+    queries.each(options, search, |row, found| {
         print(Answer::of(row, found.hits(0), None)?)
     })
 }
@@ -242,20 +307,6 @@ fn by_stored(
     };
     for query in 0..found.queries() {
         print(Answer::of(query, found.hits(query), None)?)?;
-    }
-    Ok(())
-}
-
-fn one_by_one<T>(
-    queries: &Array,
-    search: impl Fn(Vec<f32>) -> proxime::Result<T>,
-    mut print: impl FnMut(usize, T) -> Result<(), Error>,
-) -> Result<(), Error> {
-    for row in 0..queries.rows() {
-        let mut vector = vec![0.0; queries.dim()];
-        queries.read_rows(row, &mut vector)?;
-        let found = search(vector).map_err(|e| Error::from_vectors(queries.name(), row, e))?;
-        print(row, found)?;
     }
     Ok(())
 }

@@ -22,12 +22,7 @@ struct Report<'a> {
 
 pub(crate) fn run(args: &Tune, out: &mut impl Write) -> Result<Exit, Error> {
     let of = &args.measured;
-    let bench = Bench::new(
-        (&of.db, &of.collection),
-        &of.query,
-        of.queries.get(),
-        of.options(),
-    )?;
+    let bench = Bench::new(of)?;
     let found = narrowest(of.k.get(), |ef| {
         Ok::<_, Error>(bench.recall(Some(ef))?.recall >= args.recall)
     })?;

@@ -21,7 +21,8 @@ struct Report<'a> {
 pub(crate) fn run(args: &Update, out: &mut impl Write) -> Result<Exit, Error> {
     let ids = records::wanted(&args.ids)?;
     let updated = ids.len();
-    let vectors = args.vectors.as_deref().map(Array::open).transpose()?;
+    let open = |file| Array::open(file, args.array.as_deref());
+    let vectors = args.vectors.as_deref().map(open).transpose()?;
     if let (Some(vectors), Some(file)) = (&vectors, &args.vectors)
         && vectors.rows() != updated
     {

@@ -50,9 +50,17 @@ fn write_report(out: &mut impl Write, report: &VerifyReport) -> io::Result<()> {
             "{}: {} in {}, {} unreachable",
             Clean(&collection.name),
             print::count(collection.live, "record"),
-            print::count(collection.segments, "segment"),
+            print::count(collection.segments - collection.unusable, "segment"),
             collection.unreachable
         )?;
+        if collection.unusable > 0 {
+            writeln!(
+                out,
+                "  not counted: {} in {} that cannot be read",
+                print::count(collection.unusable_rows, "row"),
+                print::count(collection.unusable, "segment")
+            )?;
+        }
         if let Some(deep) = &collection.deep {
             write!(out, "  {} compared", print::count(deep.codes, "code"))?;
             if let Some(recall) = deep.recall {

@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use proxime::{Presence, VectorSource, WhyNot};
+use proxime::{Presence, UnknownField, VectorSource, WhyNot};
 use serde::Serialize;
 
 use crate::args;
@@ -17,6 +17,7 @@ struct Told {
     found: bool,
     presence: &'static str,
     rejected_by: Vec<String>,
+    unknown_fields: Vec<UnknownField>,
     distance: Option<f32>,
     rank: Option<usize>,
     too_far: bool,
@@ -33,6 +34,7 @@ impl From<WhyNot> for Told {
                 Presence::Unknown => "unknown",
             },
             rejected_by: why.rejected_by.iter().map(ToString::to_string).collect(),
+            unknown_fields: why.unknown_fields,
             distance: why.distance,
             rank: why.rank,
             too_far: why.too_far,
@@ -43,7 +45,7 @@ impl From<WhyNot> for Told {
 
 pub(crate) fn run(args: &args::WhyNot, out: &mut impl Write) -> Result<Exit, Error> {
     let id = records::one(&args.id, args.id_type)?;
-    let queries = Array::open(&args.query)?;
+    let queries = Array::open_queries(&args.query, args.array.as_deref())?;
     let collection = open_read_only(&args.db)?.collection(&args.collection)?;
     queries.check_dim(&collection)?;
     if args.row >= queries.rows() {
@@ -68,11 +70,16 @@ fn write_told(out: &mut impl Write, told: &Told, k: usize) -> Result<(), Error> 
     if told.found {
         writeln!(out, "it is found")?;
     }
-    if told.presence != "stored" {
-        writeln!(out, "it is not there: {}", told.presence)?;
+    match told.presence {
+        "deleted" => writeln!(out, "it was deleted")?,
+        "unknown" => writeln!(out, "it was never stored, or deleted long ago")?,
+        _ => {}
     }
     for clause in &told.rejected_by {
         writeln!(out, "this is false of it: {}", Clean(clause))?;
+    }
+    for unknown in &told.unknown_fields {
+        writeln!(out, "{}", Clean(unknown))?;
     }
     if let (Some(rank), Some(distance)) = (told.rank, told.distance) {
         writeln!(

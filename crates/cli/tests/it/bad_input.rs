@@ -230,11 +230,12 @@ fn searches() {
             6,
             "many.npy: query 1500, component 1 is NaN",
         ),
+        ("--query x.csv", 6, "x.csv: an array is needed"),
         ("--query -", 6, "stdin, byte 0: not a .npy file"),
         (
             "--query x.npy --collection c",
             3,
-            "there is no collection \"c\"",
+            "there is no collection \"c\"; there is \"default\"",
         ),
         ("--query x.npy -k -1", 2, "-1"),
         ("--query x.npy --ef 0", 2, "invalid value '0'"),

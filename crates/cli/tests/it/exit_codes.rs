@@ -38,6 +38,16 @@ fn success_and_usage() {
         );
         assert_eq!(desk.run(verb).code, 2);
     }
+    // What has to be said comes behind the database.
+    for (verb, words) in [
+        ("get", "<ID>"),
+        ("update", "--ids <FILE>"),
+        ("delete", "--where <FILTER>"),
+    ] {
+        let usage = desk.run(&format!("{verb} --help")).out;
+        let line = format!("proxime {verb} [OPTIONS] <DB> {words}");
+        assert!(usage.contains(&line), "{usage}");
+    }
     let typo = desk.run("serach db");
     assert_eq!(typo.code, 2);
     assert!(typo.err.contains("'search'"), "{typo:?}");
@@ -143,4 +153,32 @@ fn damage_anywhere_is_4() {
     }
     assert_eq!(files, 2, "a manifest and a segment");
     assert!(opened > 0, "a damaged graph leaves the store usable");
+}
+
+#[test]
+fn what_cannot_be_read_is_not_counted_as_nothing() {
+    let desk = Desk::new();
+    desk.write("x.npy", npy_f32(&points(3_000, 8)));
+    desk.write("few.npy", npy_f32(&points(1_500, 8)));
+    desk.run("import db x.npy --json").json();
+    desk.run("import db few.npy --collection few --json").json();
+    let file = files_of(&desk.path("db")).remove(0);
+    let mut bytes = fs::read(&file).unwrap();
+    // A vector.
+    bytes[20_000] ^= 1;
+    replace(&file, &bytes);
+    let report = desk.run("verify db --json");
+    let counts = ["segments", "unusable", "unusable_rows", "rows", "live"];
+    let counts = counts.map(|name| report.lines()[0]["collections"][0][name].as_u64());
+    assert_eq!(counts, [1, 1, 3_000, 0, 0].map(Some));
+    let text = desk.run("verify db").out;
+    let lines: Vec<&str> = text.lines().collect();
+    assert_eq!(
+        lines[..2],
+        [
+            "default: 0 records in 0 segments, 0 unreachable",
+            "  not counted: 3,000 rows in 1 segment that cannot be read"
+        ]
+    );
+    assert!(text.contains("\nfew: 1,500 records in 1 segment, 0 unreachable\n"));
 }

@@ -150,3 +150,53 @@ fn what_is_no_filter_is_a_usage_error() {
     let (code, _, err) = run(&desk, &["count", "db", "--collection", "other"]);
     assert_eq!(code, 3, "{err}");
 }
+
+/// It is not an error: the answer is the same as ever.
+#[test]
+fn fields_that_no_record_has_are_told() {
+    let desk = films();
+    desk.write("filters.txt", "lnag = 'de'\n");
+    let told = "proxime: note: no record has the field lnag; some have lang, year\n";
+    for (line, out) in [
+        ("count db --where lnag='en'", "0\n"),
+        ("count db --where lnag!='en'", "40\n"),
+        ("facets db lnag", ""),
+        ("scroll db --where lnag='en'", ""),
+        (
+            "search db --query q.npy --where lnag='en' --json",
+            "{\"query\":0,\"ids\":[],\"distances\":[],\"metadata\":[]}\n",
+        ),
+        (
+            "search db --query q.npy --where-each filters.txt --json",
+            "{\"query\":0,\"ids\":[],\"distances\":[],\"metadata\":[]}\n",
+        ),
+        ("search db --query q.npy --group-by lnag --json", ""),
+        ("export db - --where lnag='en'", ""),
+        (
+            "delete db --where lnag='en'",
+            "default: 0 records deleted, 40 records left\n",
+        ),
+    ] {
+        let ran = desk.run(line);
+        assert_eq!((ran.code, ran.out.as_str()), (0, out), "{line}");
+        assert!(ran.err.starts_with(told), "{line}: {}", ran.err);
+    }
+    let sorted = desk.run("scroll db --order-by lnag --limit 1");
+    assert_eq!((sorted.err.as_str(), sorted.out.lines().count()), (told, 1));
+    let words = desk.run("search db --text en");
+    let of_words = "proxime: note: no record has the field text; some have year, lang\n";
+    assert_eq!((words.code, words.err.as_str()), (0, of_words));
+
+    assert_eq!(
+        desk.run("count db --where lang='fr'").err,
+        "",
+        "rare, not unknown"
+    );
+    assert_eq!(desk.run("facets db year").err, "");
+    desk.run("delete db --where year>=2000").ok();
+    assert_eq!(
+        desk.run("count db --where lnag='en'").err,
+        "",
+        "there is nothing to have it"
+    );
+}

@@ -219,6 +219,12 @@ fn bad_rows_are_set_aside_with_the_reason() {
     assert_eq!(report[0]["rejected"], 1);
     let reject = fs::read_to_string(desk.path("bad.jsonl")).unwrap();
     assert!(reject.contains("2 cells; the header has 3"), "{reject}");
+    let said = desk
+        .run("import csv x.csv --rejects bad.jsonl --resume")
+        .ok();
+    assert!(said.starts_with("0 rows into default in "), "{said}");
+    let rest = "; it holds 1 record; 1 row stored already; 1 row rejected\n";
+    assert!(said.ends_with(rest), "{said}");
 }
 
 #[test]
@@ -256,6 +262,11 @@ fn hdf5_gives_the_records_of_each_array_in_it() {
         .map(|row| (0..6).map(|i| ((6 * row + i) % 97) as f32).collect())
         .collect();
     desk.write("x.npy", npy_f32(&rows));
+    desk.write("ones.npy", npy_f32(&vec![vec![1.0; 6]; 40]));
+    desk.write(
+        "all.txt",
+        (0..40).map(|id| format!("{id}\n")).collect::<String>(),
+    );
     desk.run("import db x.npy").ok();
     let expected = records(&desk, "db");
     for (file, bytes) in HDF5 {
@@ -277,6 +288,15 @@ fn hdf5_gives_the_records_of_each_array_in_it() {
             .json();
         let ids = found.iter().map(|answer| answer["ids"][0].as_u64());
         assert!(ids.eq((0..5).map(Some)), "{found:?}");
+        // What is stored in place of other vectors is what would have been imported.
+        desk.run(&format!(
+            "update {file}.db --ids all.txt --vectors ones.npy"
+        ))
+        .ok();
+        assert!(records(&desk, &format!("{file}.db")) != expected);
+        desk.run(&format!("update {file}.db --ids all.txt --vectors {file}"))
+            .ok();
+        assert!(records(&desk, &format!("{file}.db")) == expected);
     }
 }
 
@@ -304,6 +324,59 @@ fn hdf5_that_cannot_be_read_is_refused() {
             let culprit = format!("{file}, byte 0: no HDF5 that can be read");
             assert!(ran.err.contains(&culprit), "{ran:?}");
         }
+    }
+}
+
+/// Whoever reads an array can be told which.
+#[test]
+fn one_of_several_arrays_is_chosen_wherever_arrays_are_read() {
+    let desk = Desk::new();
+    let rows = points(30, 4);
+    let members = [("a.npy", npy_f32(&rows[..2])), ("b.npy", npy_f32(&rows))];
+    desk.write("two.npz", npz(&members, CompressionMethod::Stored));
+    desk.run("import db two.npz --array b").ok();
+    let found = |line: &str| -> Vec<usize> {
+        let lines = desk.run(line).json();
+        let hits = lines
+            .iter()
+            .map(|line| line["ids"].as_array().unwrap().len());
+        hits.collect()
+    };
+    assert_eq!(
+        found("search db --query two.npz --array a -k 3 --json"),
+        [3, 3]
+    );
+    assert_eq!(
+        found("search db --query two.npz --array b -k 1 --json"),
+        [1; 30]
+    );
+    desk.run("why-not db 3 --query two.npz --array b --row 29")
+        .ok();
+    desk.run("update db 28 29 --vectors two.npz --array a").ok();
+    let again = desk
+        .run("search db --query two.npz --array a -k 2 --json")
+        .json();
+    assert_eq!(again[1]["ids"], serde_json::json!([1, 29]));
+    desk.run("tune db --query two.npz --array a -k 1").ok();
+    for line in [
+        "search db --query",
+        "why-not db 3 --query",
+        "bench db --query",
+        "update db 3 --vectors",
+    ] {
+        let which = desk.run(&format!("{line} two.npz"));
+        assert_eq!(which.code, 6, "{line}: {which:?}");
+        assert!(
+            which
+                .err
+                .contains("it holds the arrays a, b; name one with --array")
+        );
+        desk.write("x.npy", npy_f32(&rows[..1]));
+        let single = desk.run(&format!("{line} x.npy --array a"));
+        assert_eq!(
+            (single.code, single.err.as_str()),
+            (2, "proxime: --array is for .npz and .hdf5\n")
+        );
     }
 }
 

@@ -41,6 +41,20 @@ fn bench_measures_recall_beside_speed() {
 }
 
 #[test]
+fn what_finds_nothing_is_not_measured() {
+    let desk = desk();
+    for verb in ["bench", "tune"] {
+        let ran = desk.run(&format!("{verb} db --query q.npy --where n>1"));
+        assert_eq!((ran.code, ran.out.as_str()), (6, ""), "{ran:?}");
+        assert_eq!(
+            ran.err,
+            "proxime: note: no record has the field n\n\
+             proxime: there are no queries, or no records to find: nothing can be measured\n"
+        );
+    }
+}
+
+#[test]
 fn tune_finds_the_narrowest_beam_or_says_that_there_is_none() {
     let desk = desk();
     let report = &desk.run("tune db --query q.npy --recall 0.9 --json").json()[0];

@@ -38,10 +38,51 @@ fn from_stored_records() {
         "--unlike a",
         "--id a --like b",
         "--id a --query q.npy",
-        "--id a --text x",
+        "--like a --text x",
+        "--like a --group-by doc",
+        "--like a --relevance 0.5",
+        "--id a --array x",
+        "--id a --where-each x",
         "--id a --explain",
     ] {
         assert_eq!(desk.run(&format!("search db {wrong}")).code, 2, "{wrong}");
+    }
+}
+
+/// What is near to a record is found without it, however it is asked for.
+#[test]
+fn stored_records_are_queries_like_others() {
+    let desk = line();
+    let groups = desk
+        .run("search db --id a --id c --group-by doc --group-size 2 --json")
+        .json();
+    let told: Vec<_> = groups
+        .iter()
+        .map(|g| {
+            (
+                g["query"].as_u64().unwrap(),
+                g["group"].as_str().unwrap(),
+                ids(g),
+            )
+        })
+        .collect();
+    let expected = [
+        (0, "x", vec!["b", "d"]),
+        (0, "y", vec!["c", "e"]),
+        (1, "x", vec!["b", "a"]),
+        (1, "y", vec!["e"]),
+    ];
+    assert_eq!(told, expected);
+    let differ = desk.run("search db --id a --relevance 0.2 -k 2 --json");
+    assert_eq!(ids(&differ.json()[0]), ["b", "e"]);
+    let both = desk.run("search db --id a --text x --fields doc --json");
+    assert_eq!(ids(&both.json()[0]), ["b", "d", "c", "e"]);
+    for how in ["--group-by doc", "--relevance 0.5", "--text x --fields doc"] {
+        let missing = desk.run(&format!("search db --id a --id nobody {how}"));
+        assert_eq!(
+            (missing.code, missing.err.as_str()),
+            (3, "proxime: row 1: there is no record with id \"nobody\"\n")
+        );
     }
 }
 
@@ -135,7 +176,14 @@ fn why_not() {
         why("b --query q.npy --where n>4")["rejected_by"],
         json!(["n > 4"])
     );
+    let misspelt = why("b --query q.npy --where dcc='x'");
+    assert_eq!(
+        misspelt["unknown_fields"],
+        json!([{"field": "dcc", "there": ["doc", "n"]}])
+    );
     assert_eq!(why("nobody --query q.npy")["presence"], "unknown");
+    let unknown = desk.run("why-not db nobody --query q.npy").out;
+    assert_eq!(unknown, "it was never stored, or deleted long ago\n");
     assert_eq!(why("e --query q.npy --max-distance 1")["too_far"], true);
     let text = desk.run("why-not db b --query q.npy -k 1 --where n>4").out;
     assert!(text.contains("this is false of it: n > 4"), "{text}");
@@ -157,6 +205,23 @@ fn aliases() {
         json!(["docs"])
     );
     assert_eq!(desk.run("alias db new default").code, 6);
+    let refused = desk.run("drop db docs");
+    assert_eq!(
+        (refused.code, refused.err.as_str()),
+        (
+            6,
+            "proxime: \"docs\" is an alias of the collection \"new\": drop that by its own name, or take the alias away with alias DB docs --drop\n"
+        )
+    );
+    assert_eq!(desk.run("drop db docs --yes"), refused);
+    let refused = desk.run("rename db docs other");
+    assert_eq!(
+        (refused.code, refused.err.as_str()),
+        (
+            6,
+            "proxime: \"docs\" is an alias of the collection \"new\", which has to be named itself here\n"
+        )
+    );
     desk.run("import db x.npy --collection docs");
     assert_eq!(
         desk.run("list db").out,
@@ -165,7 +230,11 @@ fn aliases() {
     );
     let dropped = desk.run("alias db docs --drop --json").json();
     assert_eq!(dropped[0], json!({"alias": "docs", "collection": null}));
-    assert_eq!(desk.run("alias db docs --drop").code, 3);
+    let refused = desk.run("alias db docs --drop");
+    assert_eq!(
+        (refused.code, refused.err.as_str()),
+        (3, "proxime: there is no alias \"docs\"\n")
+    );
     for wrong in ["alias db docs", "alias db docs new --drop"] {
         assert_eq!(desk.run(wrong).code, 2, "{wrong}");
     }

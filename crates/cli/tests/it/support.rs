@@ -11,7 +11,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 /// What a run of the binary left behind.
-#[derive(Debug)]
+#[derive(Debug, PartialEq)]
 pub(crate) struct Ran {
     pub(crate) code: i32,
     pub(crate) out: String,

@@ -28,6 +28,7 @@ mod select;
 mod show;
 mod text;
 
+use std::collections::BTreeSet;
 use std::ops::{BitAnd, BitOr, Not};
 
 pub use dictionary::FILTER_NESTING_MAX;
@@ -125,6 +126,21 @@ impl Filter {
         match &self.node {
             Node::Wrong(error) => Err(error.clone()),
             _ => Ok(()),
+        }
+    }
+
+    /// The fields that it names, each once.
+    pub(crate) fn fields(&self) -> BTreeSet<&Field> {
+        match &self.node {
+            Node::In(field, _)
+            | Node::Order(field, ..)
+            | Node::Contains(field, _)
+            | Node::Exists(field) => BTreeSet::from([field]),
+            Node::And(filters) | Node::Or(filters) => {
+                filters.iter().flat_map(Filter::fields).collect()
+            }
+            Node::Not(filter) => filter.fields(),
+            Node::Wrong(_) => BTreeSet::new(),
         }
     }
 

@@ -69,6 +69,7 @@ fn verify_collection(
         Ok(config) => config,
         Err(what) => {
             report.problems.push(what);
+            (stored.segments.iter()).for_each(|pinned| lost(&mut report, pinned));
             return (report, None);
         }
     };
@@ -76,7 +77,10 @@ fn verify_collection(
     for pinned in &stored.segments {
         match verify_segment(store, pinned, stored.id, &config, &mut report.problems) {
             Ok(segment) => segments.push(segment),
-            Err(e) => note(&mut report.problems, e.to_string()),
+            Err(e) => {
+                lost(&mut report, pinned);
+                note(&mut report.problems, e.to_string());
+            }
         }
     }
     report.unreachable = segments
@@ -86,6 +90,12 @@ fn verify_collection(
         .sum();
     let view = View::new(stored.id, stored.name.clone(), config).with_all(segments);
     (report, Some(view))
+}
+
+/// Counts a segment that cannot be used.
+fn lost(report: &mut CollectionReport, pinned: &SegmentRef) {
+    report.unusable += 1;
+    report.unusable_rows += pinned.rows as usize;
 }
 
 /// What is found in two ways is told once.

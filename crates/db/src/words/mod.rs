@@ -18,7 +18,7 @@ pub(crate) use index::{Fields, WordIndex};
 pub use rank::WordCounts;
 use rank::{Bm25, Ranked, word_counts};
 
-use crate::collection::choose;
+use crate::collection::choose_by;
 use crate::search::{Chosen, Place};
 use crate::snapshot::{Part, View};
 use crate::{Collection, Error, Progress, Result, Results, Rows, SearchOptions};
@@ -131,8 +131,7 @@ impl Collection {
         query.check()?;
         let fields = Fields::from_paths(&query.fields)?;
         let view = self.view()?;
-        let chosen = options.filter.as_ref().map(|filter| choose(&view, filter));
-        let chosen = chosen.transpose()?;
+        let chosen = choose_by(&view, options)?;
         let indexes = self.words_of(&view, &fields, None)?;
         let words = Bm25::new(&view, indexes, &query.text, query.counts.as_ref());
         let scored = match &query.vector {

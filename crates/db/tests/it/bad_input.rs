@@ -286,8 +286,28 @@ fn names_and_parameters() {
     refused(
         db.collection("none"),
         ErrorKind::NotFound,
-        "there is no collection \"none\"",
+        &format!(
+            "there is no collection \"none\"; there are \"\\0\\n/\", \"{}\"",
+            "x".repeat(255)
+        ),
     );
+    let empty = Database::in_memory().unwrap();
+    let there = |told: &str| {
+        let message = format!("there is no collection \"docs\"; {told}");
+        refused(empty.collection("docs"), ErrorKind::NotFound, &message);
+    };
+    let create = |name: &str| {
+        let created = empty.create_collection(name, CollectionConfig::new(1));
+        created.unwrap();
+    };
+    there("there are none");
+    create("papers");
+    there("there is \"papers\"");
+    empty.set_alias("doc", "papers").unwrap();
+    for name in ["a", "b", "e", "f", "dogs"] {
+        create(name);
+    }
+    there("there are \"dogs\", \"doc\", \"a\", \"b\", \"e\" and 2 more");
     for threads in [0, 5000] {
         let options = OpenOptions {
             threads: Some(threads),

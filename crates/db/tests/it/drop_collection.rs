@@ -43,7 +43,7 @@ fn old_handles_see_it_gone_and_old_results_stay() {
     db.create_collection("c", l2(1)).unwrap();
 
     let is_gone =
-        |error: &Error| matches!(error, Error::CollectionNotFound { name } if name == "c");
+        |error: &Error| matches!(error, Error::CollectionNotFound { name, .. } if name == "c");
     assert!(is_gone(&c.len().unwrap_err()));
     let one = rows(&[1.0], 1);
     let error = c.upsert(Batch::new(int_ids(1), &one)).unwrap_err();
@@ -58,7 +58,7 @@ fn what_is_not_there_or_not_writable_is_an_error() {
     let db = Database::open(&path).unwrap();
     db.create_collection("c", l2(1)).unwrap();
     let error = db.drop_collection("d").unwrap_err();
-    assert!(matches!(error, Error::CollectionNotFound { name } if name == "d"));
+    assert!(matches!(error, Error::CollectionNotFound { name, .. } if name == "d"));
     db.close().unwrap();
     assert!(matches!(db.drop_collection("c"), Err(Error::Closed)));
 

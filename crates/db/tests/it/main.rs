@@ -45,6 +45,7 @@ mod support;
 #[cfg(shuttle)]
 mod thread_orders;
 mod threads;
+mod unknown;
 mod verify;
 #[path = "../../../storage/tests/it/watched.rs"]
 mod watched;

@@ -16,7 +16,7 @@ use tempfile::NamedTempFile;
 
 use self::table::{Layout, TableWriter};
 use crate::args::Export;
-use crate::cmd::open_read_only;
+use crate::cmd::{open_read_only, tell_unknown};
 use crate::error::{Error, Exit};
 use crate::format::Format;
 use crate::print::{self, Clean};
@@ -50,6 +50,7 @@ pub(crate) fn run(args: &Export, out: &mut impl Write) -> Result<Exit, Error> {
         return Err(Error::Usage(wrong.to_owned()));
     }
     let collection = open_read_only(&args.db)?.collection(&args.collection)?;
+    tell_unknown(&collection, &args.filter)?;
     let rows = match format {
         Format::Npy => arrays(args, &collection)?,
         Format::Parquet | Format::Arrow => table(args, format, &collection)?,

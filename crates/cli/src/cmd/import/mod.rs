@@ -55,7 +55,7 @@ pub(crate) fn run(args: &Import, out: &mut impl Write) -> Result<Exit, Error> {
     let started = Instant::now();
     let format = format(args)?;
     check_options(args, format)?;
-    let (db, counts) = match has_columns(format) {
+    let (db, counts) = match format.has_columns() {
         true => stream_columns(args, format)?,
         false => import_array(args, format)?,
     };
@@ -97,15 +97,10 @@ fn format(args: &Import) -> Result<Format, Error> {
     }
 }
 
-/// Whether there is a column for ids and for each field; otherwise it is an array.
-fn has_columns(format: Format) -> bool {
-    use Format::{Arrow, Csv, Jsonl, Parquet};
-    matches!(format, Jsonl | Csv | Parquet | Arrow)
-}
-
 /// Options that would be ignored.
 fn check_options(args: &Import, format: Format) -> Result<(), Error> {
-    let is_array = !has_columns(format);
+    format.check_member(args.array.as_deref())?;
+    let is_array = !format.has_columns();
     let beside = args.ids.is_some() || args.metadata.is_some();
     let columns = args.id_column.is_some() || args.vector_columns.is_some();
     let wrong = match () {
@@ -113,9 +108,6 @@ fn check_options(args: &Import, format: Format) -> Result<(), Error> {
         () if is_array && columns => "an array has no columns; --ids names a file of ids",
         () if format != Format::Csv && !args.text_columns.is_empty() => {
             "--text-columns is for CSV; in other formats a text is one already"
-        }
-        () if !matches!(format, Format::Npz | Format::Hdf5) && args.array.is_some() => {
-            "--array is for .npz and .hdf5"
         }
         () if is_stdin(args)
             && (is_array || format == Format::Parquet)
@@ -290,17 +282,18 @@ fn write_report(report: &Report<'_>, json: bool, out: &mut impl Write) -> io::Re
     if json {
         return print::json(out, report);
     }
+    let stored = report.rows - report.passed_over - report.rejected;
     write!(
         out,
         "{} into {} in {:.2} s; it holds {}",
-        print::count(report.rows, "row"),
+        print::count(stored, "row"),
         Clean(report.collection),
         report.seconds,
         print::count(report.records, "record"),
     )?;
     if report.passed_over > 0 {
         let rows = print::count(report.passed_over, "row");
-        write!(out, "; {rows} were stored already")?;
+        write!(out, "; {rows} stored already")?;
     }
     if report.rejected > 0 {
         let rows = print::count(report.rejected, "row");
