@@ -2,16 +2,19 @@
 //!
 //! Beside `model.rs`, which has few sequences with many rows: here are many sequences with few rows.
 
+mod reads;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use proptest::prelude::*;
 use proxime::{
     Batch, Collection, CollectionConfig, Database, Dtype, Error, FieldType, Fill, Filter, Key,
-    Metadata, OpenOptions, Schema, SearchOptions, SimVfs, Transaction, Update, Value, field,
+    Metadata, OpenOptions, Schema, SimVfs, Transaction, Update, Value, field,
 };
 
 use crate::support::{l2, object, rows};
+use reads::Read;
 
 const NAMES: [&str; 2] = ["a", "b"];
 
@@ -48,16 +51,7 @@ enum Op {
     Write(Asked),
     /// Several, and whether it is committed.
     Together(Vec<Asked>, bool),
-    Get(usize, Key),
-    Count(usize, i64),
-    Scroll(usize, Option<Key>, usize, Option<i64>),
-    Search {
-        at: usize,
-        query: [f32; 2],
-        k: usize,
-        n: Option<i64>,
-        max_distance: Option<f32>,
-    },
+    Read(usize, Read),
     Compact(usize),
     Maintain,
     Reopen,
@@ -75,7 +69,7 @@ fn key() -> impl Strategy<Value = Key> {
 }
 
 fn row() -> impl Strategy<Value = Row> {
-    let n = prop_oneof![30 => 0..3i64, 1 => Just(TEXT)];
+    let n = prop_oneof![30 => 0..3i64, 1 => Just(TEXT), 1 => Just(LIST), 3 => Just(NOTHING)];
     (key(), (1..5i8, 1..5i8), n).prop_map(|(key, (x, y), n)| (key, [x.into(), y.into()], n))
 }
 
@@ -95,21 +89,10 @@ fn write() -> impl Strategy<Value = Asked> {
 
 fn op() -> impl Strategy<Value = Op> {
     let at = || 0..2usize;
-    let n = || prop::option::of(0..3i64);
-    let search = (
-        at(),
-        (0..5i8, 0..5i8),
-        0..6usize,
-        n(),
-        prop::option::of(0..9i8),
-    );
     prop_oneof![
         12 => write().prop_map(Op::Write),
         6 => (prop::collection::vec(write(), 0..4), prop::bool::weighted(0.9)).prop_map(|(writes, commit)| Op::Together(writes, commit)),
-        3 => (at(), key()).prop_map(|(at, key)| Op::Get(at, key)),
-        2 => (at(), 0..3i64).prop_map(|(at, n)| Op::Count(at, n)),
-        2 => (at(), prop::option::of(key()), 0..6usize, n()).prop_map(|(at, after, limit, n)| Op::Scroll(at, after, limit, n)),
-        4 => search.prop_map(|(at, (x, y), k, n, max)| Op::Search { at, query: [x.into(), y.into()], k, n, max_distance: max.map(f32::from) }),
+        14 => (at(), reads::read()).prop_map(|(at, read)| Op::Read(at, read)),
         1 => at().prop_map(Op::Compact),
         1 => Just(Op::Maintain),
         1 => Just(Op::Reopen),
@@ -119,10 +102,15 @@ fn op() -> impl Strategy<Value = Op> {
 
 /// Metadata that the schema of one collection does not take, if `n` is so much.
 const TEXT: i64 = -1;
+const LIST: i64 = -2;
+/// No metadata.
+const NOTHING: i64 = -3;
 
 fn of(n: i64) -> Metadata {
     let value = match n {
+        NOTHING => return Metadata::new(),
         TEXT => Value::from("3"),
+        LIST => Value::List([0, 1, 1].map(Value::Int).to_vec()),
         _ => Value::Int(n),
     };
     object([("n", value)])
@@ -133,10 +121,10 @@ fn with_n(n: i64) -> Filter {
 }
 
 impl Write {
-    fn has_a_text(&self) -> bool {
+    fn is_against_the_schema(&self) -> bool {
         match self {
             Write::Add(rows) | Write::Upsert(rows) | Write::Update(rows, _, true) => {
-                rows.iter().any(|row| row.2 == TEXT)
+                rows.iter().any(|row| [TEXT, LIST].contains(&row.2))
             }
             Write::Update(..) | Write::Delete(_) | Write::DeleteWhere(_) => false,
         }
@@ -324,82 +312,6 @@ fn check_all(collections: &[Collection; 2], model: &Model) {
     }
 }
 
-/// Keys of the records that a search must find, in order.
-fn nearest(
-    records: &Records,
-    query: [f32; 2],
-    n: Option<i64>,
-    max_distance: Option<f32>,
-) -> Vec<(f32, Key)> {
-    let matching = records
-        .iter()
-        .filter(|(_, (_, m, _))| n.is_none_or(|n| *m == of(n)));
-    let distance = |v: &[f32; 2]| (v[0] - query[0]).powi(2) + (v[1] - query[1]).powi(2);
-    let mut all: Vec<(f32, Key)> = matching
-        .map(|(key, (vector, ..))| (distance(vector), key.clone()))
-        .collect();
-    all.retain(|(distance, _)| max_distance.is_none_or(|max| *distance <= max));
-    all.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
-    all
-}
-
-fn read(collections: &[Collection; 2], model: &Model, op: &Op) {
-    match op {
-        Op::Get(at, key) => {
-            let found = collections[*at].get(key).unwrap();
-            let found = found.map(|record| (record.vector, record.metadata, record.version));
-            let there = model[*at].get(key);
-            let there = there.map(|(v, m, version)| (v.to_vec(), m.clone(), *version));
-            assert_eq!(
-                collections[*at].exist(std::slice::from_ref(key)).unwrap(),
-                [there.is_some()]
-            );
-            assert_eq!(found, there);
-        }
-        Op::Count(at, n) => {
-            let there = model[*at].values().filter(|(_, m, _)| *m == of(*n)).count();
-            assert_eq!(collections[*at].count(&with_n(*n)).unwrap(), there);
-        }
-        Op::Scroll(at, after, limit, n) => {
-            let filter = n.map(with_n);
-            let page = collections[*at]
-                .scroll(after.as_ref(), *limit, filter.as_ref())
-                .unwrap();
-            let there = model[*at].iter();
-            let there = there.filter(|(key, (_, m, _))| {
-                after.as_ref().is_none_or(|after| *key > after) && n.is_none_or(|n| *m == of(n))
-            });
-            let there: Vec<&Key> = there.map(|(key, _)| key).take(*limit).collect();
-            assert_eq!(
-                page.iter().map(|record| &record.id).collect::<Vec<_>>(),
-                there
-            );
-        }
-        Op::Search {
-            at,
-            query,
-            k,
-            n,
-            max_distance,
-        } => {
-            let options = SearchOptions {
-                filter: n.map(with_n),
-                max_distance: *max_distance,
-                ..SearchOptions::k(*k)
-            };
-            let found = collections[*at].search(rows(query, 2), &options).unwrap();
-            let found: Vec<(f32, Key)> = found
-                .hits(0)
-                .map(|hit| (hit.distance(), hit.id()))
-                .collect();
-            let mut there = nearest(&model[*at], *query, *n, *max_distance);
-            there.truncate(*k);
-            assert_eq!(found, there);
-        }
-        _ => {}
-    }
-}
-
 /// Types that hold all vectors of these tests as they are; one collection has a schema.
 fn config(name: &str) -> CollectionConfig {
     match name == NAMES[0] {
@@ -434,7 +346,7 @@ fn after(
     let mut written = false;
     for (asked, versions) in writes.iter().zip(versions) {
         let before = &next[asked.at];
-        if asked.at == 0 && asked.write.has_a_text() {
+        if asked.at == 0 && asked.write.is_against_the_schema() {
             return None;
         }
         let records = expected(before, &asked.write, versions.as_deref(), *seq + 1)?;
@@ -485,7 +397,7 @@ fn run(ops: &[Op]) {
                 vfs = left.mount();
                 (db, collections) = open(&vfs);
             }
-            _ => read(&collections, &model, op),
+            Op::Read(at, read) => reads::check(&collections[*at], &model[*at], read),
         }
         check_all(&collections, &model);
     }
