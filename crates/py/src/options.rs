@@ -1,11 +1,11 @@
 //! Options of a search that come as keywords, the same for every way to search.
 
-use proxime::{Filter, SearchOptions};
+use proxime::{Filter, Key, SearchOptions};
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyString};
 
-use crate::{args, error, filters};
+use crate::{args, error, filters, keys};
 
 /// Errors: a keyword that is none of a search's, as Python has it; one with a wrong value.
 pub(crate) fn from_keywords(
@@ -41,6 +41,11 @@ pub(crate) fn with_filters(
     Ok((each.collect::<PyResult<_>>()?, options))
 }
 
+/// Ids of records that are not to be found.
+pub(crate) fn without(ids: Option<&Bound<'_, PyAny>>) -> PyResult<Vec<Key>> {
+    ids.map_or(Ok(Vec::new()), |ids| keys::from_py(ids, None))
+}
+
 /// All but the filter, and what it is made of.
 fn but_filter<'py>(
     k: Option<&Bound<'py, PyAny>>,
@@ -60,6 +65,7 @@ fn but_filter<'py>(
                 let max = args::optional_number("max_distance", given)?;
                 options.max_distance = max.map(|max| max as f32);
             }
+            "without" => options.without = without(given)?,
             "exact" => {
                 let wrong = |_| error::wrong_type("exact", "a bool", &value);
                 options.exact = value.extract().map_err(wrong)?;

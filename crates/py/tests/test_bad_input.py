@@ -259,7 +259,7 @@ def test_create_collection(db, docs, name):
     assert db.collections() == ["docs"]
 
 
-def test_no_such_collection(db):
+def test_no_such_collection(db, docs):
     with pytest.raises(proxime.NotFoundError) as caught:
         db.collection("nowhere")
     assert str(caught.value) == 'there is no collection "nowhere"; there is "docs"'

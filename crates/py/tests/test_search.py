@@ -78,6 +78,9 @@ def test_explain_comes_beside_the_answer(docs):
     assert list(hits.ids) == list(docs.search(queries[0], k=7, exact=True, where={"i": {"$lt": 100}}).ids)
     (segment,) = how["segments"]
     assert (segment["available"], segment["vector_scans"], segment["vectors_read"]) == (100, 1, 100)
+    assert how["unknown_fields"] == []
+    where = {"ii": 3}
+    assert docs.search(queries, where=where, explain=True)[1]["unknown_fields"] == [{"field": "ii", "there": ["i"]}]
     lists, how = docs.search(queries, max_distance=0, explain=True)
     assert (len(lists), how["queries"]) == (5, 5)
 
@@ -184,8 +187,34 @@ def test_why_not(docs):
     assert docs.why_not(rows[0], order[8], 9)["found"] and ninth["ef"] >= 1
     odd = docs.why_not(rows[0], 1, where={"even": True}, max_distance=0.0)
     assert odd["rejected_by"] == ["even = TRUE"] and odd["too_far"] and odd["ef"] is None
+    odd = docs.why_not(rows[0], 1, where="evne = TRUE")
+    assert odd["unknown_fields"] == [{"field": "evne", "there": ["even"]}]
+    left_out = docs.why_not(rows[0], order[8], 20, without=[order[8], order[0]])
+    assert (left_out["left_out"], left_out["found"], left_out["rank"]) == (True, False, 8)
     docs.delete([3])
     assert docs.why_not(rows[0], 99)["presence"] == "unknown" and docs.why_not(rows[0], 3)["rank"] is None
+
+
+def test_what_is_not_to_be_found_is_not(docs):
+    rows = vectors(60)
+    docs.upsert(range(60), rows, {"text": ["fox" if i % 2 else "bird" for i in range(60)]})
+    order = np.argsort(((rows - rows[0]) ** 2).sum(axis=1), kind="stable").tolist()
+    seen = [*order[1:4], 99, order[1]]
+    left = [order[0], *order[4:]]
+    assert list(docs.search(rows[0], 9, without=seen).ids) == left[:9]
+    assert docs.search(rows[:1], 9, without=seen)[0].tolist() == [left[:9]]
+    assert list(docs.search_by_id(order[0], 9, without=np.array(seen)).ids) == left[1:10]
+    assert list(docs.search_diverse(rows[0], 9, relevance=1, without=seen).ids) == left[:9]
+    assert list(docs.recommend([order[0]], k=9, without=seen).ids) == left[1:10]
+    assert list(docs.search_each(rows[:1], [None], 9, without=seen)[0].ids) == left[:9]
+    (best, _), *_ = docs.search_groups(rows[0], "text", 2, without=[order[0]])
+    assert best == ("fox" if order[1] % 2 else "bird")
+    by_words = docs.search(text="fox", k=60, without=seen).ids
+    assert sorted(by_words) == [i for i in range(1, 60, 2) if i not in seen]
+    by_both = docs.search(rows[0], text="fox", k=60, without=seen).ids
+    assert set(by_both) == set(left)
+    with pytest.raises(proxime.ArgumentTypeError, match="ids"):
+        docs.search(rows[0], without="abc")
 
 
 def test_hits_that_differ():

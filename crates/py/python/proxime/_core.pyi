@@ -181,6 +181,7 @@ class Collection:
         recall: float | None = None,
         exact: bool = False,
         max_distance: float | None = None,
+        without: Ids = (),
     ) -> Hits: ...
     @overload
     def search_by_id(
@@ -194,6 +195,7 @@ class Collection:
         recall: float | None = None,
         exact: bool = False,
         max_distance: float | None = None,
+        without: Ids = (),
     ) -> list[Hits]: ...
     def why_not(
         self,
@@ -207,6 +209,7 @@ class Collection:
         recall: float | None = None,
         exact: bool = False,
         max_distance: float | None = None,
+        without: Ids = (),
     ) -> dict[str, Any]: ...
     def recommend(
         self,
@@ -220,6 +223,7 @@ class Collection:
         recall: float | None = None,
         exact: bool = False,
         max_distance: float | None = None,
+        without: Ids = (),
     ) -> Hits: ...
     def search_groups(
         self,
@@ -234,6 +238,7 @@ class Collection:
         recall: float | None = None,
         exact: bool = False,
         max_distance: float | None = None,
+        without: Ids = (),
     ) -> list[tuple[Any, Hits]]: ...
     def search_diverse(
         self,
@@ -248,6 +253,7 @@ class Collection:
         recall: float | None = None,
         exact: bool = False,
         max_distance: float | None = None,
+        without: Ids = (),
     ) -> Hits: ...
     def search_each(
         self,
@@ -261,6 +267,7 @@ class Collection:
         recall: float | None = None,
         exact: bool = False,
         max_distance: float | None = None,
+        without: Ids = (),
     ) -> list[Hits]: ...
     @overload  # one query
     def search(
@@ -274,6 +281,7 @@ class Collection:
         recall: float | None = None,
         exact: bool = False,
         max_distance: float | None = None,
+        without: Ids = (),
         include: Include | Sequence[Include] = (),
         explain: Literal[False] = False,
     ) -> Hits: ...
@@ -289,6 +297,7 @@ class Collection:
         recall: float | None = None,
         exact: bool = False,
         max_distance: float | None = None,
+        without: Ids = (),
         include: Include | Sequence[Include] = (),
         explain: Literal[True],
     ) -> tuple[Hits, dict[str, Any]]: ...
@@ -304,6 +313,7 @@ class Collection:
         recall: float | None = None,
         exact: bool = False,
         max_distance: float | None = None,
+        without: Ids = (),
         include: Include | Sequence[Include] = (),
         explain: bool = False,
     ) -> Any: ...
@@ -319,6 +329,7 @@ class Collection:
         recall: float | None = None,
         exact: bool = False,
         max_distance: float | None = None,
+        without: Ids = (),
         include: Include | Sequence[Include] = (),
         explain: bool = False,
     ) -> Any: ...
@@ -340,6 +351,7 @@ class Collection:
         recall: float | None = None,
         exact: bool = False,
         max_distance: float | None = None,
+        without: Ids = (),
         include: Include | Sequence[Include] = (),
         explain: Literal[False] = False,
     ) -> Hits: ...

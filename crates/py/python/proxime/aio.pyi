@@ -175,6 +175,7 @@ class AsyncCollection:
         recall: float | None = None,
         exact: bool = False,
         max_distance: float | None = None,
+        without: Ids = (),
     ) -> Hits: ...
     @overload
     async def search_by_id(
@@ -188,6 +189,7 @@ class AsyncCollection:
         recall: float | None = None,
         exact: bool = False,
         max_distance: float | None = None,
+        without: Ids = (),
     ) -> list[Hits]: ...
     async def why_not(
         self,
@@ -201,6 +203,7 @@ class AsyncCollection:
         recall: float | None = None,
         exact: bool = False,
         max_distance: float | None = None,
+        without: Ids = (),
     ) -> dict[str, Any]: ...
     async def recommend(
         self,
@@ -214,6 +217,7 @@ class AsyncCollection:
         recall: float | None = None,
         exact: bool = False,
         max_distance: float | None = None,
+        without: Ids = (),
     ) -> Hits: ...
     async def search_groups(
         self,
@@ -228,6 +232,7 @@ class AsyncCollection:
         recall: float | None = None,
         exact: bool = False,
         max_distance: float | None = None,
+        without: Ids = (),
     ) -> list[tuple[Any, Hits]]: ...
     async def search_diverse(
         self,
@@ -242,6 +247,7 @@ class AsyncCollection:
         recall: float | None = None,
         exact: bool = False,
         max_distance: float | None = None,
+        without: Ids = (),
     ) -> Hits: ...
     async def search_each(
         self,
@@ -255,6 +261,7 @@ class AsyncCollection:
         recall: float | None = None,
         exact: bool = False,
         max_distance: float | None = None,
+        without: Ids = (),
     ) -> list[Hits]: ...
     @overload  # one query
     async def search(
@@ -268,6 +275,7 @@ class AsyncCollection:
         recall: float | None = None,
         exact: bool = False,
         max_distance: float | None = None,
+        without: Ids = (),
         include: Include | Sequence[Include] = (),
         explain: Literal[False] = False,
     ) -> Hits: ...
@@ -283,6 +291,7 @@ class AsyncCollection:
         recall: float | None = None,
         exact: bool = False,
         max_distance: float | None = None,
+        without: Ids = (),
         include: Include | Sequence[Include] = (),
         explain: Literal[True],
     ) -> tuple[Hits, dict[str, Any]]: ...
@@ -298,6 +307,7 @@ class AsyncCollection:
         recall: float | None = None,
         exact: bool = False,
         max_distance: float | None = None,
+        without: Ids = (),
         include: Include | Sequence[Include] = (),
         explain: bool = False,
     ) -> Any: ...
@@ -313,6 +323,7 @@ class AsyncCollection:
         recall: float | None = None,
         exact: bool = False,
         max_distance: float | None = None,
+        without: Ids = (),
         include: Include | Sequence[Include] = (),
         explain: bool = False,
     ) -> Any: ...
@@ -334,6 +345,7 @@ class AsyncCollection:
         recall: float | None = None,
         exact: bool = False,
         max_distance: float | None = None,
+        without: Ids = (),
         include: Include | Sequence[Include] = (),
         explain: Literal[False] = False,
     ) -> Hits: ...

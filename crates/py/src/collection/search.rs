@@ -109,7 +109,8 @@ impl Collection {
     ///
     /// `where`: find only records whose metadata it is true of: a dict of operators (`{"year": {"$gte": 2020}}`), a text
     /// (`"year >= :y"`, with `params={"y": 2020}`), or an expression (`F("year") >= 2020`). `max_distance`: nothing farther;
-    /// several queries then give a list of `Hits`, for each may have another number of them.
+    /// several queries then give a list of `Hits`, for each may have another number of them. `without`: ids of records that are not to
+    /// be found, such as those that were shown before.
     ///
     /// `text`: search for words, too, or with neither `queries` nor `vector` for words alone: records that have any of them, in the metadata's
     /// `fields`, a str or a list of these, by BM25. `vector`: one query, in place of `queries`. `fusion`: how nearness and
@@ -129,7 +130,8 @@ impl Collection {
     /// "filter_seconds", "prepare_seconds" (what is made at first use) and "search_seconds", and "segments", a dict each: "name", "rows",
     /// "available" (rows that may be found); how often it went which way, "walks" along the graph, "filtered_walks" from match to
     /// match, "code_scans" of all matches, "vector_scans" of all vectors; "ef", "nodes" met, "code_distances", of these "screened" by signs alone,
-    /// "vector_distances", "vectors_read"; "codes_seconds", "rerank_seconds" and "scan_seconds", summed over threads.
+    /// "vector_distances", "vectors_read"; "codes_seconds", "rerank_seconds" and "scan_seconds", summed over threads. "unknown_fields": a dict for each field
+    /// of `where` that no record has, "field", and "there", some that records have: a misspelt field is no error.
     ///
     /// >>> import numpy as np, proxime
     /// >>> docs = proxime.open(":memory:").create_collection("docs", dim=2)
@@ -138,8 +140,8 @@ impl Collection {
     /// >>> how["segments"][0]["vector_scans"], how["segments"][0]["vectors_read"]
     /// (1, 2)
     #[pyo3(
-        signature = (queries=None, k=None, *, vector=None, text=None, fields=None, fusion=None, depth=None, counts=None, r#where=None, params=None, ef=None, recall=None, exact=false, max_distance=None, include=None, explain=false),
-        text_signature = "($self, queries=None, k=10, *, vector=None, text=None, fields='text', fusion='rrf', depth=None, counts=None, where=None, params=None, ef=None, recall=None, exact=False, max_distance=None, include=(), explain=False)"
+        signature = (queries=None, k=None, *, vector=None, text=None, fields=None, fusion=None, depth=None, counts=None, r#where=None, params=None, ef=None, recall=None, exact=false, max_distance=None, without=None, include=None, explain=false),
+        text_signature = "($self, queries=None, k=10, *, vector=None, text=None, fields='text', fusion='rrf', depth=None, counts=None, where=None, params=None, ef=None, recall=None, exact=False, max_distance=None, without=(), include=(), explain=False)"
     )]
     #[expect(
         clippy::too_many_arguments,
@@ -162,6 +164,7 @@ impl Collection {
         recall: Option<&Bound<'py, PyAny>>,
         exact: bool,
         max_distance: Option<&Bound<'py, PyAny>>,
+        without: Option<&Bound<'py, PyAny>>,
         include: Option<&Bound<'py, PyAny>>,
         explain: bool,
     ) -> PyResult<Bound<'py, PyAny>> {
@@ -169,6 +172,7 @@ impl Collection {
         let options = SearchOptions {
             filter: filters::from_py(r#where, params)?,
             max_distance: max_distance.map(|max| max as f32),
+            without: options::without(without)?,
             ..plain_options(k, ef, recall, exact)?
         };
         let include = Include::from_py(include)?;
@@ -231,7 +235,7 @@ impl Collection {
     /// `k` and the keywords: as for `search`. An id that is not there is a `NotFoundError`.
     #[pyo3(
         signature = (id, k=None, **options),
-        text_signature = "($self, id, k=10, *, where=None, params=None, ef=None, recall=None, exact=False, max_distance=None)"
+        text_signature = "($self, id, k=10, *, where=None, params=None, ef=None, recall=None, exact=False, max_distance=None, without=())"
     )]
     fn search_by_id<'py>(
         &self,
@@ -254,7 +258,7 @@ impl Collection {
     /// counts with length 1. `positive`, `negative`: ids, as for `upsert`. `k` and the keywords: as for `search`.
     #[pyo3(
         signature = (positive, negative=None, k=None, **options),
-        text_signature = "($self, positive, negative=(), k=10, *, where=None, params=None, ef=None, recall=None, exact=False, max_distance=None)"
+        text_signature = "($self, positive, negative=(), k=10, *, where=None, params=None, ef=None, recall=None, exact=False, max_distance=None, without=())"
     )]
     fn recommend(
         &self,
@@ -288,7 +292,7 @@ impl Collection {
     /// [('a', ['a1']), ('b', ['b1'])]
     #[pyo3(
         signature = (query, group_by, k=None, *, group_size=None, **options),
-        text_signature = "($self, query, group_by, k=10, *, group_size=1, where=None, params=None, ef=None, recall=None, exact=False, max_distance=None)"
+        text_signature = "($self, query, group_by, k=10, *, group_size=1, where=None, params=None, ef=None, recall=None, exact=False, max_distance=None, without=())"
     )]
     fn search_groups<'py>(
         &self,
@@ -330,7 +334,7 @@ impl Collection {
     /// ['a', 'b']
     #[pyo3(
         signature = (query, k=None, *, relevance=None, candidates=None, **options),
-        text_signature = "($self, query, k=10, *, relevance=0.5, candidates=50, where=None, params=None, ef=None, recall=None, exact=False, max_distance=None)"
+        text_signature = "($self, query, k=10, *, relevance=0.5, candidates=50, where=None, params=None, ef=None, recall=None, exact=False, max_distance=None, without=())"
     )]
     fn search_diverse(
         &self,
@@ -368,7 +372,7 @@ impl Collection {
     /// [['b'], ['b', 'a']]
     #[pyo3(
         signature = (queries, filters, k=None, **options),
-        text_signature = "($self, queries, filters, k=10, *, where=None, params=None, ef=None, recall=None, exact=False, max_distance=None)"
+        text_signature = "($self, queries, filters, k=10, *, where=None, params=None, ef=None, recall=None, exact=False, max_distance=None, without=())"
     )]
     fn search_each<'py>(
         &self,
@@ -390,8 +394,8 @@ impl Collection {
     /// Why a search for `query` does not return the record `id`: a dict.
     ///
     /// "found": whether it does. "presence": "stored", "deleted" (what is left of it is on disk), or "unknown" (never there, or long
-    /// gone). "rejected_by": the parts of `where` that are false of it, as text. "rank": its true place, from 1, among the records that
-    /// match; among all if it does not; `k` must be at least that. "distance", "too_far": how far it is, and whether that is beyond
+    /// gone). "left_out": whether `without` names it. "rejected_by": the parts of `where` that are false of it, as text. "unknown_fields": as for `search`
+    /// with `explain`. "rank": its true place, from 1, among the records that may be found; `where` aside if it rejects it; `k` must be at least that. "distance", "too_far": how far it is, and whether that is beyond
     /// `max_distance`. "ef": a beam that finds it; None if only `exact=True` does. `k` and the keywords: as for `search`.
     ///
     /// >>> import numpy as np, proxime
@@ -401,7 +405,7 @@ impl Collection {
     /// ["lang = 'en'"]
     #[pyo3(
         signature = (query, id, k=None, **options),
-        text_signature = "($self, query, id, k=10, *, where=None, params=None, ef=None, recall=None, exact=False, max_distance=None)"
+        text_signature = "($self, query, id, k=10, *, where=None, params=None, ef=None, recall=None, exact=False, max_distance=None, without=())"
     )]
     fn why_not<'py>(
         &self,
@@ -424,8 +428,11 @@ impl Collection {
                 Presence::Unknown => "unknown",
             };
             dict.set_item("presence", presence)?;
+            dict.set_item("left_out", why.left_out)?;
             let rejected_by: Vec<String> = why.rejected_by.iter().map(Filter::to_string).collect();
             dict.set_item("rejected_by", rejected_by)?;
+            let unknown = text::from_json(py, serde_json::to_string(&why.unknown_fields))?;
+            dict.set_item("unknown_fields", unknown)?;
             dict.set_item("distance", why.distance)?;
             dict.set_item("rank", why.rank)?;
             dict.set_item("too_far", why.too_far)?;
