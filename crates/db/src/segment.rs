@@ -58,9 +58,6 @@ pub(crate) struct Segment {
     bounded: OnceLock<BoundedCodes>,
 }
 
-/// Of a row whose place in the column makes no sense.
-const NO_METADATA: &str = "its metadata is not there";
-
 /// Where a segment is on the disk.
 #[derive(Clone, Debug)]
 pub(crate) struct SegmentFile {
@@ -435,15 +432,20 @@ impl Segment {
 
     /// Errors: bytes that are no metadata, although their checksum holds.
     pub(crate) fn metadata(&self, row: u32) -> Result<Metadata> {
-        let Some(payload) = &self.payload else {
-            return Ok(Metadata::new());
-        };
         // Of one row here, of another there. What goes through all rows asks for `metadata_bytes`.
-        let scattered = Column::unread(payload.data().scattered(), payload.rows());
-        let scattered = scattered.map_err(|e| self.damaged(row, &e.to_string()))?;
-        let bytes = scattered.get_after(row as usize, |_, bytes| payload.data().check(bytes))?;
-        let bytes = bytes.ok_or_else(|| self.damaged(row, NO_METADATA))?;
+        let bytes = self.metadata_in(Data::scattered, row)?;
         payload::decode(bytes).map_err(|e| self.damaged(row, &e.to_string()))
+    }
+
+    /// In the place that `of` gives; empty if there is none.
+    fn metadata_in(&self, of: fn(&Data) -> &[u8], row: u32) -> Result<&[u8]> {
+        let Some(payload) = &self.payload else {
+            return Ok(&[]);
+        };
+        let data = payload.data();
+        payload
+            .get_after(of(data), row as usize, |bytes| data.check(bytes))?
+            .ok_or_else(|| self.damaged(row, "its metadata is not there"))
     }
 
     /// One bit a row: those that the filter is true of, hidden or not.
@@ -598,12 +600,7 @@ impl Payloads for Segment {
     }
 
     fn metadata_bytes(&self, row: u32) -> Result<&[u8]> {
-        let Some(payload) = &self.payload else {
-            return Ok(&[]);
-        };
-        payload
-            .get_after(row as usize, Data::check)?
-            .ok_or_else(|| self.damaged(row, NO_METADATA))
+        self.metadata_in(Data::deref, row)
     }
 
     fn damaged(&self, row: u32, what: &str) -> Error {

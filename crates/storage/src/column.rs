@@ -108,7 +108,7 @@ impl<B: Deref<Target = [u8]>> Column<B> {
         let column = Column::unread(data, rows)?;
         let (mut last, end) = (0, (column.data.len() - column.starts()) as u64);
         for index in 0..=rows {
-            let offset = column.offset(index).unwrap_or(u64::MAX);
+            let offset = offset(&column.data, index).unwrap_or(u64::MAX);
             let fine = match index {
                 0 => offset == 0,
                 _ => offset >= last && offset <= end,
@@ -145,33 +145,35 @@ impl<B: Deref<Target = [u8]>> Column<B> {
 
     /// Row `i`; `None` beyond the last, and for offsets that make no sense (see [`Column::unread`]) or have changed.
     pub fn get(&self, i: usize) -> Option<&[u8]> {
-        let Ok(row) = self.get_after(i, |_, _| Ok::<_, Infallible>(()));
+        let Ok(row) = self.get_after(&self.data, i, |_| Ok::<_, Infallible>(()));
         row
     }
 
-    /// The same, after `check` was told which bytes are to be read, in two steps: offsets, then the row.
+    /// The same in `data`, the column's bytes there or in another place, after `check` was told which of them are to be read, in two steps:
+    /// offsets, then the row.
     ///
     /// Errors: those of `check`.
-    pub fn get_after<E>(
+    pub fn get_after<'a, E>(
         &self,
+        data: &'a [u8],
         i: usize,
-        check: impl Fn(&B, Range<usize>) -> Result<(), E>,
-    ) -> Result<Option<&[u8]>, E> {
+        check: impl Fn(Range<usize>) -> Result<(), E>,
+    ) -> Result<Option<&'a [u8]>, E> {
         if i >= self.rows {
             return Ok(None);
         }
-        check(&self.data, i * 8..(i + 2) * 8)?;
+        check(i * 8..(i + 2) * 8)?;
         let at = |i| {
-            let offset = usize::try_from(self.offset(i)?).ok()?;
+            let offset = usize::try_from(offset(data, i)?).ok()?;
             offset.checked_add(self.starts())
         };
         let (Some(from), Some(to)) = (at(i), at(i + 1)) else {
             return Ok(None);
         };
-        let Some(row) = self.data.get(from..to) else {
+        let Some(row) = data.get(from..to) else {
             return Ok(None);
         };
-        check(&self.data, from..to)?;
+        check(from..to)?;
         Ok(Some(row))
     }
 
@@ -189,11 +191,11 @@ impl<B: Deref<Target = [u8]>> Column<B> {
     pub fn as_bytes(&self) -> &[u8] {
         &self.data
     }
+}
 
-    fn offset(&self, i: usize) -> Option<u64> {
-        let bytes = self.data.get(i * 8..)?.first_chunk()?;
-        Some(u64::from_le_bytes(*bytes))
-    }
+fn offset(data: &[u8], i: usize) -> Option<u64> {
+    let bytes = data.get(i * 8..)?.first_chunk()?;
+    Some(u64::from_le_bytes(*bytes))
 }
 
 #[cfg(test)]

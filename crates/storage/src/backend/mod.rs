@@ -125,17 +125,8 @@ impl Bytes {
         Bytes(Inner::Shared(pages))
     }
 
-    /// Hints that of these bytes few will be read, here and there: the system then reads no others with them.
-    pub(crate) fn will_be_scattered(&self, range: Range<usize>) {
-        self.advise(Advice::Scattered, range);
-    }
-
-    /// Hints that these bytes will be read: the system begins to.
-    pub(crate) fn will_need(&self, range: Range<usize>) {
-        self.advise(Advice::Soon, range);
-    }
-
-    fn advise(&self, advice: Advice, range: Range<usize>) {
+    /// Tells the system how a part of them will be read.
+    pub(crate) fn advise(&self, advice: Advice, range: Range<usize>) {
         if let Inner::Mapped(map) = &self.0 {
             advice.give(map, range);
         }

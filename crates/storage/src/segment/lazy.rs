@@ -71,7 +71,8 @@ impl LazySection {
     }
 
     fn check_word(&self, file: &[u8], blocks: Range<usize>) -> Result<()> {
-        let Some(word) = self.checked.get(blocks.start / 64) else {
+        let run = blocks.start / 64;
+        let Some(word) = self.checked.get(run) else {
             return Ok(());
         };
         let wanted = (u64::MAX >> (64 - blocks.len())) << (blocks.start % 64);
@@ -82,8 +83,7 @@ impl LazySection {
             return Ok(());
         }
         if known == 0 {
-            self.bytes
-                .will_need(blocks.start / 64 * RUN_BYTES..(blocks.start / 64 + 1) * RUN_BYTES);
+            self.bytes.will_need(run * RUN_BYTES..(run + 1) * RUN_BYTES);
         }
         for block in blocks.filter(|block| missing >> (block % 64) & 1 == 1) {
             self.segment.check_block(self.kind, block as u64, file)?;

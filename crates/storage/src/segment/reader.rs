@@ -15,6 +15,7 @@ use crate::checksum::{self, BLOCK_BYTES, Seed};
 use crate::error::{Error, Result};
 use crate::format::crc_before_last_word;
 use crate::manifest::{SegmentRef, StoreId};
+use crate::mmap::Advice;
 use crate::names::Name;
 use crate::store::Access;
 
@@ -60,7 +61,7 @@ impl SectionBytes {
     pub(super) fn will_need(&self, part: Range<usize>) {
         if let Some(scattered) = &self.scattered {
             let end = self.range.end.min(self.range.start + part.end);
-            scattered.will_need(self.range.start + part.start..end);
+            scattered.advise(Advice::Soon, self.range.start + part.start..end);
         }
     }
 
@@ -192,7 +193,7 @@ impl Segment {
         let scattered = match kind {
             SectionKind::Vectors | SectionKind::Payload if range.len() >= SCATTERED_BYTES_MIN => {
                 let again = self.file.map()?;
-                again.will_be_scattered(range.clone());
+                again.advise(Advice::Scattered, range.clone());
                 Some(again)
             }
             _ => None,
