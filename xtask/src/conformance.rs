@@ -11,6 +11,8 @@ pub(crate) fn run(workspace: &Workspace, only: &[String]) -> Result<()> {
     venv.install_package()?;
     // Against the types of these packages, which `cargo xtask test` has not.
     shell::run(venv.python("-m mypy -p proxime"))?;
+    let mut pyright = venv.python("-m pyright --pythonpath");
+    shell::run(pyright.arg(venv.interpreter()))?;
     let folder = "crates/py/conformance";
     // With the reason of every skip.
     let mut pytest = venv.python("-m pytest -rs");

@@ -100,6 +100,8 @@ fn build(workspace: &Workspace, tools: &Venv<'_>, processor: &str, folder: &Path
         let mut build = tools.python(&build);
         // Whose package zig is; otherwise the first Python on the path is asked.
         build.env("CARGO_ZIGBUILD_PYTHON_PATH", tools.interpreter());
+        // Lines of the source would be stripped after all, but compiled and linked first.
+        build.env("CARGO_PROFILE_RELEASE_DEBUG", "none");
         shell::run(build.arg("--out").arg(folder))?;
     }
     Ok(())

@@ -26,7 +26,7 @@ import numpy as np
 
 from . import _core
 from .exceptions import DamagedError, ParameterError, StoreNotFoundError, UnsupportedError
-from .migrate import Batch, Source
+from .migrate import Source
 
 COLLECTION = "shard"
 _FORMAT = 1

@@ -44,9 +44,8 @@ def search(
     metadata = "metadata" in (options.pop("include", None) or ())
     own = ask("counts", text, fields)
     how: dict[str, Any] = {"fields": fields, "counts": _added([some for some in own if some is not None])}
-    most = k
+    most, depth = k, max(10 * k, 100)
     if vector is not None:
-        depth = max(10 * k, 100)
         how |= {"vector": vector, "depth": depth}
         most = 2 * depth
     parts = ask("words", text, how, most, metadata, options)

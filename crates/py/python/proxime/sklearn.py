@@ -12,6 +12,9 @@
 [0, 1]
 """
 
+# What the types of scikit-learn and joblib say of their arguments and results is narrower or wider than what they are.
+# pyright: reportArgumentType=false, reportAssignmentType=false, reportAttributeAccessIssue=false
+
 from typing import Any, Literal, Self, overload
 
 try:
@@ -42,6 +45,10 @@ class ProximeTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
     After `fit`: `n_samples_fit_`, `n_features_in_`, and `collection_`, a `proxime.Collection` of the rows by their number. Numbers are kept as
     float32. Pickled, it is its rows; the graph is built again, with the same result.
     """
+
+    mode: Literal["distance", "connectivity"]
+    metric: Literal["euclidean", "cosine"]
+    preset: Literal["fast", "default", "high"]
 
     def __init__(
         self,

@@ -235,7 +235,7 @@ class ProximeDocumentStore:
         condition = where(filters)
         for lazy in (self._embedded, self._bare):
             records = lazy.records(condition)
-            while (record := _checked(next, records, None)) is not None:
+            while (record := _checked(lambda: next(records, None))) is not None:
                 yield record, lazy is self._embedded
 
     def _metas(self, filters: _Filters) -> Iterator[dict[str, Any]]:

@@ -4,7 +4,6 @@ One task a source groups its records by shard; they go to the tasks that build s
 memory is short and has them made again when a node is lost. A shard is built on the disk of its worker or in a folder that all share.
 """
 
-import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
 from os import PathLike
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import ray
+from ray.exceptions import RayTaskError
 
 from .. import _shards
 from ..exceptions import StorageError
@@ -95,7 +95,7 @@ def _results(calls: list[Any]) -> list[Any]:
     ray.wait(calls, num_returns=len(calls))
     try:
         return ray.get(calls)
-    except ray.exceptions.RayTaskError as error:
+    except RayTaskError as error:
         raise error.cause from None
 
 

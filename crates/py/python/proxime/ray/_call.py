@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import ray
+from ray.exceptions import GetTimeoutError, RayError
 
 from .. import _shards
 from ..exceptions import StorageError
@@ -60,9 +61,9 @@ class Peer:
         asked = self._asked_where
         try:
             self._where = ray.get(asked, timeout=0)
-        except ray.exceptions.GetTimeoutError:
+        except GetTimeoutError:
             return None
-        except ray.exceptions.RayError:
+        except RayError:
             self._asked_where = self.actor.where.remote()
         return self._where
 
