@@ -61,6 +61,11 @@ pub(crate) fn open<'py>(
     verify: &str,
 ) -> PyResult<Bound<'py, Database>> {
     if is_address(path) {
+        if durability != "always" {
+            let message =
+                format!("durability = {durability:?}; a snapshot is only read: it has none");
+            return Err(error::plain(py, "ParameterError", &message));
+        }
         let options = [("verify", verify.into_pyobject(py)?.into_any())];
         let options = options
             .into_iter()

@@ -103,6 +103,8 @@ os.kill(os.getpid(), signal.SIGKILL)
 def test_levels() -> None:
     with pytest.raises(proxime.ParameterError, match="always"):
         proxime.open(":memory:", durability="never")  # type: ignore[arg-type]
+    with pytest.raises(proxime.ParameterError, match="only read"):
+        proxime.open("s3://bucket/notes", durability="batch")
     with proxime.open(":memory:", durability="batch") as db:
         db.create_collection("docs", dim=8).upsert([1], vector(1)[None])
         db.flush()

@@ -145,12 +145,17 @@ pub(crate) fn run(args: &Search, out: &mut impl Write) -> Result<Exit, Error> {
         ..TextQuery::new(text, &args.fields)
     });
     tell_unknown(&collection, &named_fields(args))?;
-    if !args.json {
-        write_head(out, words.is_some())?;
-    }
-    let mut print = |answer: Answer| match args.json {
-        true => Ok(print::json(out, &answer)?),
-        false => write_table(out, &answer),
+    // Not over an error: what is wrong with a query is known once it is searched for.
+    let mut has_head = args.json;
+    let mut print = |answer: Answer| {
+        if !has_head {
+            write_head(out, words.is_some())?;
+            has_head = true;
+        }
+        match args.json {
+            true => Ok(print::json(out, &answer)?),
+            false => write_table(out, &answer),
+        }
     };
     match (&words, &queries) {
         (Some(words), Queries::None) => {
