@@ -139,6 +139,13 @@ fn a_damaged_vector_is_an_error_for_whoever_needs_it() {
                 ErrorKind::Damaged
             );
         }
+        // A search of this width does not look at the nearest a second time.
+        let options = SearchOptions {
+            ef: Some(64),
+            ..SearchOptions::k(1)
+        };
+        let found = c.search(rows(&row(700), DIM), &options);
+        assert_eq!(found.unwrap_err().kind(), ErrorKind::Damaged);
         assert_eq!(c.digest().unwrap_err().kind(), ErrorKind::Damaged);
         assert_eq!(db.collection("other").unwrap().len().unwrap(), 1);
         assert!(!db.verify().unwrap().ok);
