@@ -15,6 +15,8 @@ import numpy as np
 
 M = 16
 EF_CONSTRUCTION = 100
+#: Of LanceDB, times as many as are asked for that it compares by their vectors: its codes alone stay below 0.95.
+REFINED = 4
 FIELDS = ("spread", "near")
 
 
@@ -144,8 +146,9 @@ class Lance:
         self.ef = ef
 
     def search(self, query: np.ndarray, k: int, where: Where | None) -> list[int]:
-        # Its codes alone stay below 0.95, so it too compares the best by their vectors.
-        search = self.table.search(query).ef(self.ef).nprobes(max(1, self.ef // 16)).refine_factor(4).limit(k).select(["id"])
+        # It refuses a beam narrower than what it refines.
+        ef = max(self.ef, REFINED * k)
+        search = self.table.search(query).ef(ef).nprobes(max(1, self.ef // 16)).refine_factor(REFINED).limit(k).select(["id"])
         if where:
             search = search.where(f"{where.field} >= {where.low} AND {where.field} < {where.high}", prefilter=True)
         return search.to_arrow()["id"].to_pylist()

@@ -37,11 +37,13 @@ use crate::scorer::{Scorer, WalkCodes};
 const GROUP: usize = 8;
 /// Nodes nearest to the query that say how many match around it.
 const AROUND: usize = 32;
-/// A walk takes the time of looking at so many matches for each step (2 us, at 19 ns a match of 768 components) ...
-const MATCHES_PER_STEP: usize = 110;
-/// ... and of so many steps more, for the look around the query and for the starts ...
-const STEPS_MORE: usize = 64;
-/// ... which misses too much where fewer than one node in so many matches.
+/// A step of a walk takes the time of looking at so many matches if all nodes match: 1.5 us, at 30 ns a match of 768 components ...
+const MATCHES_PER_STEP: usize = 50;
+/// ... and the fewer match the more, up to so many: 5 us, where all that a step finds is new ...
+const MATCHES_PER_STEP_MAX: usize = 160;
+/// ... a walk takes so many steps more, for the look around the query and for the starts ...
+const STEPS_MORE: usize = 24;
+/// ... and misses too much where fewer than one node in so many matches.
 const NODES_PER_MATCH_MAX: usize = 64;
 
 /// Nodes that may be found.
@@ -83,15 +85,14 @@ pub fn search_filtered<C: WalkCodes>(
     matches: &impl Matches,
     scratch: &mut Scratch,
 ) -> FilteredRoute {
-    search_filtered_unless(looking_pays, graph, codes, query, ef, matches, scratch)
+    let looks = |count, ef| looking_pays(graph.n(), count, ef);
+    search_filtered_unless(looks, graph, codes, query, ef, matches, scratch)
 }
 
-/// Whether looking at so many matches takes less time than a walk of this width.
-fn looking_pays(count: usize, ef: usize) -> bool {
-    count
-        <= ef
-            .saturating_add(STEPS_MORE)
-            .saturating_mul(MATCHES_PER_STEP)
+/// Whether looking at `count` matches of `n` nodes takes less time than a walk of this width.
+fn looking_pays(n: usize, count: usize, ef: usize) -> bool {
+    let a_step = (MATCHES_PER_STEP * n / count.max(1)).min(MATCHES_PER_STEP_MAX);
+    count <= ef.saturating_add(STEPS_MORE).saturating_mul(a_step)
 }
 
 /// The same where `looks(matches, ef)` says whether to look at all matches instead of a walk: for tests of walks among few.
