@@ -7,9 +7,9 @@ use std::sync::Arc;
 use proxime_quant::ScalarI8;
 use roaring::RoaringBitmap;
 
+use crate::calibration;
 use crate::filter::Field;
 use crate::pool::Workers;
-use crate::recall;
 use crate::segment::{GraphIndex, Segment};
 use crate::snapshot::{Part, View};
 use crate::words::Fields;
@@ -47,8 +47,9 @@ impl Asked {
         }
         // Whatever goes wrong, those who ask next are told.
         for &k in &self.calibrated {
-            let calibrate =
-                |graph: &GraphIndex| recall::plan_for(view, &part, graph, workers, (k, 1.0)).ok();
+            let calibrate = |graph: &GraphIndex| {
+                calibration::plan_for(view, &part, graph, workers, (k, 1.0)).ok()
+            };
             segment.graph().and_then(calibrate);
         }
         for field in &self.fields {

@@ -29,6 +29,7 @@ mod asked;
 mod background;
 mod backup;
 mod batch;
+mod calibration;
 mod collection;
 mod commit;
 mod compact;

@@ -106,9 +106,10 @@ pub struct SearchOptions {
     /// collection's parameter, at least `2k`, and as much more as it takes until what the codes leave in doubt has been compared
     /// by vectors. At least `k` is used.
     pub ef: Option<usize>,
-    /// The share of the `k` nearest to find, above 0 and up to 1, instead of `ef`: each segment's beam is as wide as it was
-    /// measured to need on queries made of its rows. Queries that are far from all rows may get less. The first search that asks for it measures, at the cost of some hundred exact searches; see
-    /// [`Collection::measure_recall`](crate::Collection::measure_recall) for what queries of your own get.
+    /// The share of the `k` nearest to find, above 0 and up to 1, instead of `ef`. A narrow beam shows how hard a query is, and it gets as wide
+    /// a one as queries as hard were measured to need, which were made of the segment's rows; where none was enough, every vector is looked
+    /// at. All candidates are compared by their vectors. The first search that asks for it measures, at the cost of some 400 exact searches;
+    /// see [`Collection::measure_recall`](crate::Collection::measure_recall) for what queries of your own get.
     pub recall: Option<f64>,
     /// Compare with every vector instead: the exact answer.
     pub exact: bool,

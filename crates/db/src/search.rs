@@ -14,16 +14,18 @@ use std::time::Instant;
 use fixedbitset::FixedBitSet;
 use proxime_core::{
     Candidate, FilteredRoute, Graph, Matches, Neighbor, Scratch, ScratchPool, WalkCodes, flat,
+    search_filtered,
 };
 use proxime_quant::BoundedCodes;
 use rayon::prelude::*;
 
+use crate::calibration::{self, Need};
 use crate::explain::Effort;
 use crate::filter::Filter;
 use crate::pool::Workers;
 use crate::segment::{AnyCodes, GraphIndex};
 use crate::snapshot::{Part, View};
-use crate::{Metric, Result, Rows, recall};
+use crate::{Metric, Result, Rows};
 
 /// Queries that one task takes at once: each block of vectors read for an exact answer serves all of them.
 const QUERIES_MAX: usize = 32;
@@ -47,6 +49,10 @@ pub(crate) struct Plan {
     /// Whether a beam is searched again with twice its width where its last may be as near as the `k`-th: where codes cannot tell. And
     /// from another start where it has not come near the query.
     pub(crate) widens: bool,
+    /// Whether all that a beam found is compared by its vectors, not only what codes leave in doubt.
+    pub(crate) thorough: bool,
+    /// The recall that the beam begins to look for: what it finds says how wide the next has to be.
+    pub(crate) recall: Option<f64>,
     pub(crate) max_distance: f32,
     /// Whether somebody wants to know how it goes.
     pub(crate) explain: bool,
@@ -110,6 +116,8 @@ impl Plan {
             ef,
             exact: false,
             widens: false,
+            thorough: false,
+            recall: None,
             max_distance: f32::INFINITY,
             explain: false,
         }
@@ -215,7 +223,7 @@ fn plan_for(
     let (Some(recall), Some(index), false) = (recall, part.segment.graph(), plan.exact) else {
         return Ok(plan);
     };
-    recall::plan_for(view, part, index, workers, (plan.k, recall))
+    calibration::plan_for(view, part, index, workers, (plan.k, recall))
 }
 
 fn search_all(
@@ -333,14 +341,14 @@ impl PartSearch<'_> {
     /// A beam as wide as the part is a slow scan.
     fn is_slow_scan(&self, available: usize) -> bool {
         match self.chosen {
-            None => self.ef(available) >= self.part.segment.rows() as usize,
+            None => self.ef(self.plan.ef, available) >= self.part.segment.rows() as usize,
             Some(_) => self.depth() >= available,
         }
     }
 
     /// Hidden rows take places in the beam: it is widened by their share. Rows that are not chosen do not.
-    fn ef(&self, available: usize) -> usize {
-        let ef = self.plan.ef.max(self.plan.k);
+    fn ef(&self, ef: usize, available: usize) -> usize {
+        let ef = ef.max(self.plan.k);
         let rows = self.part.segment.rows() as usize;
         match self.chosen {
             None => ef.saturating_mul(rows).div_ceil(available),
@@ -365,10 +373,37 @@ impl PartSearch<'_> {
             return Ok(Vec::new());
         };
         let wider = 1 + usize::from(self.plan.widens && walk.lengths_differ);
-        let ef = wider * self.ef(available);
+        let ef = |ef| wider * self.ef(ef, available);
         match &walk.codes {
             AnyCodes::Coarse(codes) => self.walk(index, codes, query, ef, scratch),
             AnyCodes::Fine(codes) => self.walk(index, codes, query, ef, scratch),
+        }
+    }
+
+    /// A walk, and with a recall a wider one where that is what the query needs.
+    fn walk<C: WalkCodes>(
+        &self,
+        index: &GraphIndex,
+        codes: &C,
+        query: &[f32],
+        ef: impl Fn(usize) -> usize,
+        scratch: &mut Scratch,
+    ) -> Result<Vec<Neighbor>> {
+        let prepared = (codes.prepare(&index.codec, query)).map_err(proxime_core::Error::from)?;
+        let walk = |width, scratch: &mut Scratch| {
+            let graph = &index.graph;
+            self.walk_of_width(graph, codes, (query, &prepared), ef(width), scratch)
+        };
+        let nearest = walk(self.plan.ef, scratch)?;
+        let all_matches = self.chosen.is_some() && scratch.nodes() == 0;
+        let Some(recall) = self.plan.recall.filter(|_| !all_matches) else {
+            return Ok(nearest);
+        };
+        let metric = self.view.config.metric;
+        match calibration::need(index, metric, query, &nearest, (self.plan.k, recall)) {
+            Need::Beam(width) if width > self.plan.ef => walk(width, scratch),
+            Need::Beam(_) => Ok(nearest),
+            Need::EveryVector => Ok(Vec::new()),
         }
     }
 
@@ -397,27 +432,22 @@ impl PartSearch<'_> {
         );
     }
 
-    fn walk<C: WalkCodes>(
+    fn walk_of_width<C: WalkCodes>(
         &self,
-        GraphIndex { codec, graph, .. }: &GraphIndex,
+        graph: &Graph,
         codes: &C,
-        query: &[f32],
+        (query, prepared): (&[f32], &C::Query),
         mut ef: usize,
         scratch: &mut Scratch,
     ) -> Result<Vec<Neighbor>> {
-        let prepared = codes
-            .prepare(codec, query)
-            .map_err(proxime_core::Error::from)?;
-        let mut was_astray = false;
         if let Some(chosen) = self.chosen {
             self.by_codes(ef, scratch, |scratch| {
-                let query = &prepared;
-                Some(proxime_core::search_filtered(
-                    graph, codes, query, ef, chosen, scratch,
-                ))
+                let found = search_filtered(graph, codes, prepared, ef, chosen, scratch);
+                Some(found)
             });
             return self.matches_by_vectors(query, scratch);
         }
+        let mut was_astray = false;
         let is_slow_scan = |ef: usize| ef.saturating_mul(ROWS_PER_STEP) >= graph.n();
         loop {
             let search = match was_astray {
@@ -425,12 +455,15 @@ impl PartSearch<'_> {
                 false => proxime_core::search,
             };
             self.by_codes(ef, scratch, |scratch| {
-                search(graph, codes, &prepared, ef, scratch);
+                search(graph, codes, prepared, ef, scratch);
                 None
             });
-            let error = |candidate| codes.error(&prepared, candidate);
+            let error = |candidate| codes.error(prepared, candidate);
             let live = || scratch.candidates().filter(|c| self.part.is_live(c.node));
-            let found = proxime_core::contenders(live(), self.plan.k, error);
+            let found = match self.plan.thorough {
+                true => live().collect(),
+                false => proxime_core::contenders(live(), self.plan.k, error),
+            };
             if self.plan.widens && found.len() == live().count() {
                 ef *= 2;
                 if is_slow_scan(ef) {

@@ -21,10 +21,10 @@ use proxime_storage::column::{Column, ColumnError};
 use proxime_storage::{LazySection, SectionBytes, SectionKind};
 use rayon::prelude::*;
 
+use crate::calibration::Calibration;
 use crate::derived::Indexes;
 use crate::filter::{self, Field, FieldIndex, Filter, Payloads};
 use crate::pool::Workers;
-use crate::recall::Calibration;
 use crate::record::ids::{Ids, KeyRef};
 use crate::record::payload;
 use crate::record::versions::Versions;

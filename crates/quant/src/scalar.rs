@@ -115,7 +115,12 @@ impl ScalarI8 {
         self.scale
     }
 
-    /// Largest norm of the sample in quantisation steps (dot product; zero otherwise).
+    /// Largest norm of the sample (dot product; zero otherwise).
+    pub fn largest_norm(&self) -> f32 {
+        self.radius * self.scale
+    }
+
+    /// The same in quantisation steps.
     pub(crate) fn radius(&self) -> f32 {
         self.radius
     }

@@ -166,9 +166,10 @@ fn the_full_k_even_when_most_rows_are_replaced() {
     }
 }
 
-/// A data set of clusters in which a narrow beam goes wrong, in `segments` segments; held-out queries of the same kind, and queries
-/// halfway between two of those, which are of no cluster.
-fn clustered(segments: usize) -> (Database, Collection, [Vec<f32>; 2]) {
+/// A data set of clusters in which a narrow beam goes wrong, in `segments` segments; held-out queries of the same kind, queries
+/// halfway between two of those, which are of no cluster, and queries with the components of some in another order, which are like
+/// nothing.
+fn clustered(metric: Metric, segments: usize) -> (Database, Collection, [Vec<f32>; 3]) {
     const N: usize = 6000;
     const CLUSTERED_DIM: usize = 48;
     let noise = points(N + 400, CLUSTERED_DIM);
@@ -185,22 +186,30 @@ fn clustered(segments: usize) -> (Database, Collection, [Vec<f32>; 2]) {
     let between = |pair: (&f32, &f32)| (pair.0 + pair.1) / 2.0;
     let (left, right) = held_out.split_at(200 * CLUSTERED_DIM);
     let outside = left.iter().zip(right).map(between).collect();
+    let strange = left.iter().rev().copied().collect();
     let db = Database::in_memory().unwrap();
-    let c = db.create_collection("c", l2(CLUSTERED_DIM)).unwrap();
+    let config = CollectionConfig::new(CLUSTERED_DIM).metric(metric);
+    let c = db.create_collection("c", config).unwrap();
     let each = N / segments;
     for segment in 0..segments {
         let ids = (segment * each..(segment + 1) * each).map(|id| Key::Int(id as i64));
         let rows = &data[segment * each * CLUSTERED_DIM..][..each * CLUSTERED_DIM];
         upsert(&c, ids.collect(), rows);
     }
-    (db, c, [held_out, outside])
+    (db, c, [held_out, outside, strange])
 }
 
 #[test]
 fn a_recall_that_is_asked_for_is_delivered() {
-    for segments in [1, 3] {
-        let (_db, c, groups) = clustered(segments);
-        for (what, queries) in ["held out", "between clusters"].iter().zip(&groups) {
+    for (metric, segments) in [
+        (Metric::L2, 1),
+        (Metric::L2, 3),
+        (Metric::Cosine, 1),
+        (Metric::Dot, 1),
+    ] {
+        let (_db, c, groups) = clustered(metric, segments);
+        let kinds = ["held out", "between clusters", "like nothing"];
+        for (what, queries) in kinds.iter().zip(&groups) {
             let queries = rows(queries, c.config().dim);
             for k in [1, 10, 30] {
                 let narrow = SearchOptions {
@@ -215,12 +224,12 @@ fn a_recall_that_is_asked_for_is_delivered() {
                     };
                     let got = c.measure_recall(queries, &options).unwrap();
                     println!(
-                        "{segments} segments, {what}, k {k}: {target} asked, {got:?}, narrow {:.3}",
+                        "{metric}, {segments} segments, {what}, k {k}: {target} asked, {got:?}, narrow {:.3}",
                         narrow.recall
                     );
                     assert!(
                         got.recall >= target - got.interval,
-                        "{what}, k {k}, {target}: {got:?}"
+                        "{metric}, {what}, k {k}, {target}: {got:?}"
                     );
                     assert_eq!(got.queries, queries.n());
                 }
@@ -229,9 +238,29 @@ fn a_recall_that_is_asked_for_is_delivered() {
     }
 }
 
+/// What hard queries need is not what easy ones pay.
+#[test]
+fn a_beam_is_as_wide_as_the_query_is_hard() {
+    let (_db, c, groups) = clustered(Metric::L2, 1);
+    let options = SearchOptions {
+        recall: Some(0.95),
+        ..SearchOptions::k(10)
+    };
+    let [easy, _, hard] = groups.map(|queries| {
+        let queries = rows(&queries, c.config().dim);
+        let (found, how) = c.explain(queries, &options).unwrap();
+        let effort = &how.segments[0].effort;
+        println!("{effort:?}");
+        assert_eq!(effort.vectors_read, effort.vector_distances);
+        assert!(effort.walks >= found.queries());
+        effort.code_distances / found.queries() as u64
+    });
+    assert!(2 * easy < hard, "{easy} and {hard} distances");
+}
+
 #[test]
 fn measured_recall_is_that_of_a_count_by_hand() {
-    let (_db, c, [held_out, _]) = clustered(1);
+    let (_db, c, [held_out, ..]) = clustered(Metric::L2, 1);
     let queries = rows(&held_out, c.config().dim);
     let narrow = SearchOptions {
         ef: Some(20),
@@ -247,7 +276,7 @@ fn measured_recall_is_that_of_a_count_by_hand() {
 
 #[test]
 fn a_recall_that_cannot_be_is_refused() {
-    let (_db, c, [held_out, _]) = clustered(1);
+    let (_db, c, [held_out, ..]) = clustered(Metric::L2, 1);
     let queries = rows(&held_out, c.config().dim);
     for recall in [0.0, -1.0, 1.001, f64::NAN, f64::INFINITY] {
         let options = SearchOptions {
