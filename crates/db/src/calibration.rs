@@ -85,7 +85,7 @@ pub(crate) enum Need {
 }
 
 impl Beams {
-    /// For a query that the first beam found these for, `k` or more, nearest first.
+    /// For a query that is so hard, by what the first beam found.
     pub(crate) fn need(&self, hardness: f32, recall: f64) -> Need {
         let harder = self.bins.partition_point(|bin| bin.hardness <= hardness);
         let bin = self.bins.get(harder.saturating_sub(1));
