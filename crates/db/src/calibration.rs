@@ -22,7 +22,7 @@ use crate::snapshot::{Part, View};
 use crate::{Result, Rows};
 
 /// Calibrated numbers of hits. Who wants fewer has the next of these searched for, and as many candidates compared by their
-/// vectors; the recall of the first hits alone is looked after too.
+/// vectors; the recall of the first few hits alone is looked after too.
 const KS: [usize; 3] = [10, 100, 1000];
 /// Sample queries are made of so many rows, spread over all: two of each.
 const ROWS: usize = 192;
@@ -220,6 +220,13 @@ impl Calibrated<'_> {
         let wider = |ef: &usize| Some(ef + ef.div_ceil(4));
         let efs = std::iter::successors(Some(self.k), wider).take_while(|&ef| ef <= widest);
         let efs: Vec<usize> = efs.collect();
+        // Every vector is looked at then, whatever beams would find.
+        if efs.len() <= FIRST {
+            return Ok(Beams {
+                efs,
+                bins: Vec::new(),
+            });
+        }
         let (kinds, queries) = self.sample()?;
         let dim = self.view.config.dim;
         let some = |(kinds, queries): (&[Kind], &[f32])| -> Result<Vec<Answer>> {
